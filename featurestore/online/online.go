@@ -1,0 +1,173 @@
+// Package online is the contract of the online store: a byte-level store of
+// entity blobs in lanes, as stream-protocol.md fixes it. Drivers are leaves
+// (online/redis, online/embedded); package onlinetest holds the one suite that
+// each must pass. The contract knows no aggregate, window or expression.
+package online
+
+import (
+	"context"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// DefaultLanes is the number of lanes of a new generation.
+const DefaultLanes = 64
+
+// StateVersion is the version of fold and codec; it is part of every definition hash.
+const StateVersion = 1
+
+// Generation names one generation of a view in one project.
+type Generation struct {
+	Project string
+	View    string
+	Number  uint32
+}
+
+// LaneID names one lane of a generation.
+type LaneID struct {
+	Generation
+	Lane uint16
+}
+
+// EntityID names the blob of one entity: the lane is codec.Lane of the key.
+type EntityID struct {
+	LaneID
+	Key []byte
+}
+
+// State is what a lane says of itself.
+type State uint8
+
+// Lane states. A lane without metadata reads as StateMissing: where the
+// registry says LIVE, that means LOST.
+const (
+	StateMissing State = iota
+	StateBuilding
+	StateLive
+	StateLost
+	StateGap
+	StateHalted
+)
+
+// Meta is a lane's metadata; every lane of a generation carries the same but for State.
+type Meta struct {
+	Definition   [16]byte
+	StateVersion uint32
+	Lanes        uint16
+	State        State
+}
+
+// Partition names a source partition by the source's own name, so that it does
+// not depend on a view's numbering.
+type Partition struct {
+	Source     string
+	Generation uint32
+	Number     int32
+}
+
+// Fingerprint identifies one record of a log: its offset, timestamp and the
+// XXH3 of its key and value bytes.
+type Fingerprint struct {
+	Offset  int64
+	LogTime featurestore.LogTime
+	Hash    uint64
+}
+
+// Watermark is how far a lane has applied one partition. Offset is the last
+// offset consumed, -1 for none. Prints holds the fingerprint of the record at
+// Offset (where it was seen) and up to 7 earlier, spaced apart.
+type Watermark struct {
+	Offset    int64
+	LogTime   featurestore.LogTime
+	FetchTime featurestore.Instant
+	Prints    []Fingerprint
+}
+
+// Lane is all that is stored of a lane beside its entities.
+type Lane struct {
+	Meta       Meta
+	Watermarks map[Partition]Watermark
+}
+
+// Write is one entity of a batch. Expect is the codec.AppliedPrefix of the blob
+// that was consulted, nil where there was none; Blob is the new blob, nil where
+// the entity was only consulted.
+type Write struct {
+	Key    []byte
+	Expect []byte
+	Blob   []byte
+}
+
+// Batch is one atomic change of one lane: either every write and the watermark
+// are stored, or nothing is.
+type Batch struct {
+	Lane       LaneID
+	Definition [16]byte
+	Partition  Partition
+	From       int64 // the watermark's offset must equal this
+	To         Watermark
+	Writes     []Write
+	TTL        time.Duration // of written entities; 0 keeps them
+}
+
+// Outcome is the answer to a Batch.
+type Outcome uint8
+
+// Outcomes. Unknown means that the store may or may not have applied the batch:
+// it is settled by reading the watermark, never by blind retry.
+const (
+	OutcomeUnknown Outcome = iota
+	OutcomeOK
+	OutcomeWatermark  // WM: the stored watermark is another
+	OutcomeVersion    // VER: an entity's applied list is another
+	OutcomeDefinition // DEF: the lane belongs to another definition, or has no metadata
+)
+
+// Result is the outcome of one Batch; Err is set with OutcomeUnknown.
+type Result struct {
+	Outcome Outcome
+	Err     error
+}
+
+// Row is a batch view's blob, as codec.AppendBatchRow makes it: it begins with
+// its order in memcomparable bytes, preceded by their length (uint16, little
+// endian), so that a store can compare two rows without decoding. A stored row
+// with a greater order is never replaced; an equal one is rewritten (a run done
+// twice leaves the same bytes).
+type Row struct {
+	Key  []byte
+	Blob []byte
+}
+
+// Store is an online store. It is safe for concurrent use.
+type Store interface {
+	// Get reads blobs: result i belongs to ids[i], nil where absent. The blobs
+	// are the caller's. Errors are ErrUnavailable.
+	Get(ctx context.Context, ids []EntityID) ([][]byte, error)
+	// Apply applies batches, pipelined, each atomic on its own; results are in
+	// their order. Batches of one lane are applied in order.
+	Apply(ctx context.Context, batches []Batch) []Result
+	// Create writes the metadata of every lane of a generation that has none;
+	// it is idempotent, and fails where another definition stands.
+	Create(ctx context.Context, g Generation, m Meta) error
+	// SetState changes the state of every lane.
+	SetState(ctx context.Context, g Generation, s State) error
+	// Lanes reads metadata and watermarks of every lane, in order.
+	Lanes(ctx context.Context, g Generation, lanes uint16) ([]Lane, error)
+	// PutRows stores batch rows of one generation where none with a greater
+	// order stands, and returns how many it wrote.
+	PutRows(ctx context.Context, g Generation, lanes uint16, rows []Row, ttl time.Duration) (int, error)
+	// Drop removes a generation: entities, watermarks and metadata.
+	Drop(ctx context.Context, g Generation, lanes uint16) error
+	// Check verifies the store's settings (eviction, role, persistence) and
+	// says what to change.
+	Check(ctx context.Context) error
+	Close() error
+}
+
+// Clocked is implemented by stores that keep the replay clock over a restart.
+type Clocked interface {
+	SetClock(ctx context.Context, project string, t featurestore.Instant) error
+	Clock(ctx context.Context, project string) (t featurestore.Instant, found bool, err error)
+}

@@ -1,0 +1,217 @@
+package featurestore
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Value is one cell: null, or a value of one kind. It is small, passed by
+// value, and holds no interface, so that a row of values costs no allocation.
+// Its zero value is null.
+//
+// A Value never holds NaN, an infinity or -0.0: DoubleValue makes null of the
+// first two and +0.0 of the last (semantics: Values).
+type Value struct {
+	kind Kind
+	num  uint64
+	str  string
+	ext  *Composite
+}
+
+// Composite holds the elements of a list, or the entries of a map in ascending
+// order of their keys. It is not changed after it was given to a Value.
+type Composite struct {
+	Keys   []string // nil for a list
+	Values []Value
+}
+
+// Null is the missing value.
+var Null = Value{}
+
+// BoolValue is a bool.
+func BoolValue(b bool) Value {
+	if b {
+		return Value{kind: KindBool, num: 1}
+	}
+	return Value{kind: KindBool}
+}
+
+// Int64Value is an int64.
+func Int64Value(n int64) Value { return Value{kind: KindInt64, num: uint64(n)} }
+
+// DoubleValue is a double; NaN and the infinities give null, -0.0 gives +0.0.
+func DoubleValue(f float64) Value {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return Null
+	}
+	if f == 0 {
+		return Value{kind: KindDouble}
+	}
+	return Value{kind: KindDouble, num: math.Float64bits(f)}
+}
+
+// StringValue is a string of text.
+func StringValue(s string) Value { return Value{kind: KindString, str: s} }
+
+// BytesValue is a string of bytes; b is given away to the value.
+func BytesValue(b string) Value { return Value{kind: KindBytes, str: b} }
+
+// TimestampValue is an instant.
+func TimestampValue(t Instant) Value { return Value{kind: KindTimestamp, num: uint64(t)} }
+
+// DecimalValue is a decimal by its unscaled integer; the scale is the type's.
+func DecimalValue(unscaled int64) Value { return Value{kind: KindDecimal, num: uint64(unscaled)} }
+
+// ListValue is a list.
+func ListValue(elems []Value) Value {
+	return Value{kind: KindList, ext: &Composite{Values: elems}}
+}
+
+// MapValue is a map; keys must ascend.
+func MapValue(keys []string, values []Value) Value {
+	return Value{kind: KindMap, ext: &Composite{Keys: keys, Values: values}}
+}
+
+// Kind is the value's kind; KindNull for null.
+func (v Value) Kind() Kind { return v.kind }
+
+// IsNull reports whether the value is missing.
+func (v Value) IsNull() bool { return v.kind == KindNull }
+
+// Bool is the value of a bool; false for any other kind.
+func (v Value) Bool() bool { return v.kind == KindBool && v.num != 0 }
+
+// Int64 is the value of an int64, or the unscaled integer of a decimal.
+func (v Value) Int64() int64 { return int64(v.num) }
+
+// Double is the value of a double.
+func (v Value) Double() float64 { return math.Float64frombits(v.num) }
+
+// Str is the text of a string or the bytes of a bytes value.
+func (v Value) Str() string { return v.str }
+
+// Timestamp is the value of a timestamp.
+func (v Value) Timestamp() Instant { return Instant(v.num) }
+
+// Elems are a list's or map's values; they must not be changed.
+func (v Value) Elems() []Value {
+	if v.ext == nil {
+		return nil
+	}
+	return v.ext.Values
+}
+
+// Keys are a map's keys, ascending; nil for a list.
+func (v Value) Keys() []string {
+	if v.ext == nil {
+		return nil
+	}
+	return v.ext.Keys
+}
+
+// Equal reports whether two values are the same kind and the same bits.
+func (v Value) Equal(o Value) bool {
+	if v.kind != o.kind || v.num != o.num || v.str != o.str || (v.ext == nil) != (o.ext == nil) {
+		return false
+	}
+	if v.ext == nil {
+		return true
+	}
+	if len(v.ext.Values) != len(o.ext.Values) || len(v.ext.Keys) != len(o.ext.Keys) {
+		return false
+	}
+	for i := range v.ext.Values {
+		if !v.ext.Values[i].Equal(o.ext.Values[i]) {
+			return false
+		}
+	}
+	for i := range v.ext.Keys {
+		if v.ext.Keys[i] != o.ext.Keys[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Compare orders two values of the same scalar kind: -1, 0 or 1. Null is before
+// everything; false before true; text and bytes by their bytes. Values of
+// different kinds are ordered by kind.
+func (v Value) Compare(o Value) int {
+	if v.kind != o.kind {
+		return compare(v.kind, o.kind)
+	}
+	switch v.kind {
+	case KindInt64, KindTimestamp, KindDecimal:
+		return compare(int64(v.num), int64(o.num))
+	case KindDouble:
+		return compare(v.Double(), o.Double())
+	case KindString, KindBytes:
+		return strings.Compare(v.str, o.str)
+	default:
+		return compare(v.num, o.num)
+	}
+}
+
+func compare[T Kind | int64 | uint64 | float64](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Text writes the value for people: the shortest text that reads back as the
+// same value under type t, "null" for null.
+func (v Value) Text(t Type) string {
+	switch v.kind {
+	case KindNull:
+		return "null"
+	case KindBool:
+		return strconv.FormatBool(v.num != 0)
+	case KindInt64:
+		return strconv.FormatInt(int64(v.num), 10)
+	case KindDouble:
+		return strconv.FormatFloat(v.Double(), 'g', -1, 64)
+	case KindString:
+		return v.str
+	case KindBytes:
+		return base64.StdEncoding.EncodeToString([]byte(v.str))
+	case KindTimestamp:
+		return v.Timestamp().String()
+	case KindDecimal:
+		return FormatDecimal(int64(v.num), t.Scale)
+	case KindList, KindMap:
+		return v.compositeText(t)
+	}
+	return fmt.Sprintf("<%s>", v.kind)
+}
+
+func (v Value) compositeText(t Type) string {
+	var elem Type
+	if t.Elem != nil {
+		elem = *t.Elem
+	}
+	var b bytes.Buffer
+	open, end := "[", "]"
+	if v.kind == KindMap {
+		open, end = "{", "}"
+	}
+	b.WriteString(open)
+	for i, e := range v.Elems() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if v.kind == KindMap {
+			b.WriteString(v.ext.Keys[i] + ": ")
+		}
+		b.WriteString(e.Text(elem))
+	}
+	b.WriteString(end)
+	return b.String()
+}
