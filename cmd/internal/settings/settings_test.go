@@ -1,0 +1,88 @@
+package settings_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/freshet/freshet/cmd/internal/settings"
+)
+
+func env(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
+
+func TestOrderIsEnvironmentThenProfileThenFileThenDefault(t *testing.T) {
+	file := []byte("project: flights\nserve: {listen: \"127.0.0.1:1\"}\nprofiles: {prod: {online: {redis: {addrs: [\"r:1\"]}}, serve: {listen: \"127.0.0.1:2\"}}}\n")
+	s, err := settings.Parse(file, settings.Source{})
+	if err != nil || s.Serve.Listen != "127.0.0.1:1" || s.Online.Embedded != ".freshet/online" {
+		t.Fatalf("file: %+v, %v", s, err)
+	}
+	s, err = settings.Parse(file, settings.Source{Profile: "prod"})
+	if err != nil || s.Serve.Listen != "127.0.0.1:2" || s.Online.Embedded != "" || s.Online.Redis.Addrs[0] != "r:1" {
+		t.Fatalf("profile: %+v, %v", s, err)
+	}
+	s, err = settings.Parse(file, settings.Source{Profile: "prod", Getenv: env(map[string]string{"FRESHET_SERVE_LISTEN": "127.0.0.1:3", "FRESHET_ONLINE_REDIS_ADDRS": "e:1"})})
+	if err != nil || s.Serve.Listen != "127.0.0.1:3" || s.Online.Redis.Addrs[0] != "e:1" {
+		t.Fatalf("environment: %+v, %v", s, err)
+	}
+}
+
+func TestWrongSettings(t *testing.T) {
+	for text, want := range map[string]string{
+		"project: flights\nonlin: {}\n": "onlin",
+		"project: Flights\n":            "Flights",
+		"{}":                            "project",
+		"project: f\nlog: {kafka: {brokers: []}}\n":                  "at least one broker",
+		"project: f\nonline: {redis: {addrs: [a, b]}}\n":             "one address",
+		"project: f\nserve: {listen: here}\n":                        "listen",
+		"project: f\nonline: {embedded: \"${env:NOT_SET}\"}\n":       "NOT_SET",
+		"project: f\nonline: {embedded: \"${file:/not/there}\"}\n":   "/not/there",
+		"project: f\nconnections: {w: {postgres: x}}\n":              "connections",
+		"project: f\nonline: {redis: {addrs: [a], durability: x}}\n": "durability",
+	} {
+		if _, err := settings.Parse([]byte(text), settings.Source{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v does not name %q", text, err, want)
+		}
+	}
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	file := []byte("project: f\nonline: {redis: {addrs: [a], password: \"${env:PW}\"}}\n")
+	s, err := settings.Parse(file, settings.Source{Getenv: env(map[string]string{"PW": "hunter2"})})
+	if err != nil || string(s.Online.Redis.Password) != "hunter2" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	asJSON, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, printed := range []string{fmt.Sprintf("%v %+v %#v %s", *s.Online.Redis, *s.Online.Redis, s.Online.Redis.Password, s.Online.Redis.Password), string(asJSON)} {
+		if strings.Contains(printed, "hunter2") {
+			t.Errorf("the secret prints: %s", printed)
+		}
+	}
+}
+
+func TestFindLooksUpwards(t *testing.T) {
+	root := t.TempDir()
+	deep := filepath.Join(root, "a", "b")
+	if err := os.MkdirAll(deep, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := settings.Find(deep); err == nil {
+		t.Fatal("found settings where there are none")
+	}
+	if err := os.WriteFile(filepath.Join(root, settings.FileName), []byte("project: f\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	found, err := settings.Find(deep)
+	if err != nil || found != root {
+		t.Fatalf("found %q, %v", found, err)
+	}
+	s, err := settings.Load(found, settings.Source{})
+	if err != nil || s.Offline.Dir != filepath.Join(root, ".freshet/offline") {
+		t.Fatalf("%+v, %v", s, err)
+	}
+}
