@@ -1,9 +1,33 @@
 // Package agg is the algebra of aggregates: one small file each, with the five
 // operations identity, add, merge, read and bytes. It knows nothing of windows,
 // tiles, keys or stores.
+//
+// What is stored is split from what is asked. A Partial is what a tile keeps
+// (an exact sum, a least value, a set of hashes); a finisher turns merged
+// partials into a feature's value. Features that need the same partial of the
+// same input under the same condition share one cell: sum(x), avg(x) and
+// stddev_pop(x) keep one sum and one count between them. Every partial is a
+// commutative monoid with canonical bytes, so that neither the order of events
+// nor the tree of merges can show.
 package agg
 
-import "github.com/freshet/freshet/featurestore"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// ErrUnsupported is the error of an aggregate of the language that this version
+// does not run.
+var ErrUnsupported = errors.New("not supported yet")
+
+// The cap of count_distinct: how many hashes a cell keeps.
+const (
+	DefaultDistinctMax = 1000
+	MinDistinctMax     = 2 // one hash gives no estimate
+	MaxDistinctMax     = 100_000
+)
 
 // Call is an aggregate as a definition asks for it: avg(dep_delay) is
 // {Func: "avg", Input: double}.
@@ -17,4 +41,74 @@ type Call struct {
 // Check says whether the engine runs the call, and the type of its value. The
 // error is ErrUnsupported for an aggregate of the language that this version
 // does not run, and another for a call that means nothing (sum of strings).
-func Check(c Call) (featurestore.Type, error) { panic("agg: being built") }
+func Check(c Call) (featurestore.Type, error) {
+	none := featurestore.Type{}
+	f, err := lookup(c.Func)
+	if err != nil {
+		return none, err
+	}
+	if c.RespectNulls && f != fnFirst && f != fnLast {
+		return none, fmt.Errorf("%s cannot have nulls: respect: only first and last can", c.Func)
+	}
+	if c.Max != 0 && f != fnCountDistinct {
+		return none, fmt.Errorf("%s takes no max: only count_distinct does", c.Func)
+	}
+	if c.Max != 0 && (c.Max < MinDistinctMax || c.Max > MaxDistinctMax) {
+		return none, fmt.Errorf("max of count_distinct is %d: write %d to %d", c.Max, MinDistinctMax, MaxDistinctMax)
+	}
+	if err := checkInput(c, f); err != nil {
+		return none, err
+	}
+	return resultType(f, c.Input), nil
+}
+
+func checkInput(c Call, f function) error {
+	kind := c.Input.Kind
+	switch f {
+	case fnCount:
+		return nil
+	case fnSinceLast:
+		if kind != featurestore.KindNull {
+			return fmt.Errorf("%s takes no argument", c.Func)
+		}
+		return nil
+	}
+	if kind == featurestore.KindNull {
+		return fmt.Errorf("%s needs an argument: write %s(x)", c.Func, c.Func)
+	}
+	composite := kind == featurestore.KindList || kind == featurestore.KindMap
+	numeric := kind == featurestore.KindInt64 || kind == featurestore.KindDouble || kind == featurestore.KindDecimal
+	switch f {
+	case fnMin, fnMax, fnFirst, fnLast, fnCountDistinct:
+		if composite {
+			return fmt.Errorf("%s of %s is %w", c.Func, c.Input, ErrUnsupported)
+		}
+		if kind == featurestore.KindStruct {
+			return fmt.Errorf("%s of %s has no meaning: name one of its fields", c.Func, c.Input)
+		}
+	default:
+		if composite && c.Input.Elem != nil && c.Input.Elem.Kind == featurestore.KindDouble && (f == fnSum || f == fnAvg) {
+			return fmt.Errorf("%s of %s is %w", c.Func, c.Input, ErrUnsupported)
+		}
+		if !numeric {
+			return fmt.Errorf("%s of %s has no meaning: its argument must be int64, double or decimal", c.Func, c.Input)
+		}
+	}
+	return nil
+}
+
+func resultType(f function, in featurestore.Type) featurestore.Type {
+	switch f {
+	case fnCount, fnCountDistinct:
+		return featurestore.Int64
+	case fnSum:
+		if in.Kind == featurestore.KindDecimal {
+			return featurestore.Decimal(featurestore.MaxDecimalPrecision, in.Scale)
+		}
+		return in
+	case fnMin, fnMax, fnFirst, fnLast:
+		return in
+	default:
+		return featurestore.Double
+	}
+}
