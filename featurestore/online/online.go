@@ -2,6 +2,14 @@
 // entity blobs in lanes, as stream-protocol.md fixes it. Drivers are leaves
 // (online/redis, online/embedded); package onlinetest holds the one suite that
 // each must pass. The contract knows no aggregate, window or expression.
+//
+// Every driver lays its keys out alike (layout.go):
+//
+//	{project.view.generation.lane}:m         metadata of the lane
+//	{project.view.generation.lane}:w         watermarks of the lane, by partition
+//	{project.view.generation.lane}:e:<key>   blob of an entity
+//
+// and stores watermarks in one form (watermark.go).
 package online
 
 import (
@@ -91,8 +99,9 @@ type Lane struct {
 }
 
 // Write is one entity of a batch. Expect is the codec.AppliedPrefix of the blob
-// that was consulted, nil where there was none; Blob is the new blob, nil where
-// the entity was only consulted.
+// that was consulted, empty where there was none; Blob is the new blob, empty
+// where the entity was only consulted. A key occurs once in a batch. A store
+// keeps none of these bytes after the call.
 type Write struct {
 	Key    []byte
 	Expect []byte
@@ -124,6 +133,22 @@ const (
 	OutcomeDefinition // DEF: the lane belongs to another definition, or has no metadata
 )
 
+// String gives the outcome's short name.
+func (o Outcome) String() string {
+	switch o {
+	case OutcomeOK:
+		return "OK"
+	case OutcomeWatermark:
+		return "WM"
+	case OutcomeVersion:
+		return "VER"
+	case OutcomeDefinition:
+		return "DEF"
+	default:
+		return "UNKNOWN"
+	}
+}
+
 // Result is the outcome of one Batch; Err is set with OutcomeUnknown.
 type Result struct {
 	Outcome Outcome
@@ -146,19 +171,24 @@ type Store interface {
 	// are the caller's. Errors are ErrUnavailable.
 	Get(ctx context.Context, ids []EntityID) ([][]byte, error)
 	// Apply applies batches, pipelined, each atomic on its own; results are in
-	// their order. Batches of one lane are applied in order.
+	// their order. Batches of one lane are applied in order. A check that fails
+	// is answered in the order definition, watermark, versions.
 	Apply(ctx context.Context, batches []Batch) []Result
 	// Create writes the metadata of every lane of a generation that has none;
-	// it is idempotent, and fails where another definition stands.
+	// it is idempotent, leaves the state of a lane that exists, and is
+	// ErrInvalid where other metadata stands.
 	Create(ctx context.Context, g Generation, m Meta) error
-	// SetState changes the state of every lane.
+	// SetState changes the state of every lane. Where a lane has no metadata,
+	// it changes the others and is ErrNotFound: the generation is lost.
 	SetState(ctx context.Context, g Generation, s State) error
 	// Lanes reads metadata and watermarks of every lane, in order.
 	Lanes(ctx context.Context, g Generation, lanes uint16) ([]Lane, error)
 	// PutRows stores batch rows of one generation where none with a greater
-	// order stands, and returns how many it wrote.
+	// order stands, and returns how many it wrote. Rows are independent: after
+	// an error some are stored, and the same call may be made again.
 	PutRows(ctx context.Context, g Generation, lanes uint16, rows []Row, ttl time.Duration) (int, error)
-	// Drop removes a generation: entities, watermarks and metadata.
+	// Drop removes a generation: entities, watermarks and metadata. The
+	// metadata goes first, so that nothing can be applied any more.
 	Drop(ctx context.Context, g Generation, lanes uint16) error
 	// Check verifies the store's settings (eviction, role, persistence) and
 	// says what to change.
