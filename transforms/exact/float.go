@@ -1,0 +1,225 @@
+package exact
+
+import (
+	"math"
+	"math/bits"
+)
+
+// inlineLimbs is how many limbs a Float holds without an allocation: 256 bits,
+// which covers sums of numbers between 1e-19 and 1e19 and more.
+const inlineLimbs = 4
+
+// Float is an exact sum of float64 values and of their squares: a superaccumulator
+// in two's complement fixed point, of which only the limbs in use are kept (after
+// Kulisch; Neal, "Fast exact summation using small and large superaccumulators",
+// 2015, for the idea of a sparse one). The zero Float is the sum of nothing.
+//
+// State: 64 bytes, and a slice of up to 70 limbs for sums that span the whole
+// range. Error: none. A Float in use must not be copied; merge it instead.
+type Float struct {
+	base int32 // limb i counts units of 2^(64*(base+i)); the last limb carries the sign
+	n    int32 // limbs in use; 0 for the value zero
+	in   [inlineLimbs]uint64
+	ext  []uint64 // holds the limbs where n > inlineLimbs
+}
+
+// Reset makes f the sum of nothing and keeps its memory.
+func (f *Float) Reset() { f.n = 0 }
+
+// Add adds x. NaN and the infinities are no numbers and are ignored: the caller
+// has made null of them.
+func (f *Float) Add(x float64) {
+	m, p, ok := split(x)
+	if !ok {
+		return
+	}
+	sh := uint(p & 63)
+	f.add2(p>>6, m<<sh, m>>(64-sh), signMask(x))
+}
+
+// Sub takes x away: the retraction of Add(x).
+func (f *Float) Sub(x float64) { f.Add(-x) }
+
+// split gives |x| = m * 2^p; ok is false for zero and for what is not finite.
+func split(x float64) (m uint64, p int, ok bool) {
+	b := math.Float64bits(x)
+	e := int(b>>52) & 0x7ff
+	m = b & (1<<52 - 1)
+	switch {
+	case e == 0:
+		return m, -1074, m != 0
+	case e == 0x7ff:
+		return 0, 0, false
+	}
+	return m | 1<<52, e - 1075, true
+}
+
+// signMask is all ones for a negative x, else zero.
+func signMask(x float64) uint64 { return uint64(int64(math.Float64bits(x)) >> 63) }
+
+// limbs is the live part of the number, least limb first.
+func (f *Float) limbs() []uint64 {
+	if f.n <= inlineLimbs {
+		return f.in[:f.n]
+	}
+	return f.ext[:f.n]
+}
+
+// add2 adds (hi:lo) * 2^(64*idx), negated where s is all ones; hi < 2^63.
+func (f *Float) add2(idx int, lo, hi, s uint64) {
+	i := idx - int(f.base)
+	if i < 0 || i+1 >= int(f.n) {
+		f.reserve(idx, idx+1)
+		i = idx - int(f.base)
+	}
+	l := f.limbs()
+	old := l[len(l)-1]
+	var c uint64
+	l[i], c = bits.Add64(l[i], lo^s, s&1)
+	l[i+1], c = bits.Add64(l[i+1], hi^s, c)
+	for j := i + 2; j < len(l); j++ {
+		l[j], c = bits.Add64(l[j], s, c)
+	}
+	f.extendOnOverflow(old, s)
+}
+
+// add3 is add2 for three limbs; l2 < 2^63.
+func (f *Float) add3(idx int, l0, l1, l2, s uint64) {
+	f.reserve(idx, idx+2)
+	i := idx - int(f.base)
+	l := f.limbs()
+	old := l[len(l)-1]
+	var c uint64
+	l[i], c = bits.Add64(l[i], l0^s, s&1)
+	l[i+1], c = bits.Add64(l[i+1], l1^s, c)
+	l[i+2], c = bits.Add64(l[i+2], l2^s, c)
+	for j := i + 3; j < len(l); j++ {
+		l[j], c = bits.Add64(l[j], s, c)
+	}
+	f.extendOnOverflow(old, s)
+}
+
+// extendOnOverflow appends a sign limb where an addition of sign s (its top bit)
+// to a number whose top limb was old has changed the sign that it must keep.
+func (f *Float) extendOnOverflow(old, s uint64) {
+	top := f.limbs()[f.n-1]
+	if (old^top)&(s^top)>>63 != 0 {
+		f.push(uint64(int64(s) >> 63))
+	}
+}
+
+// push appends a limb at the top.
+func (f *Float) push(limb uint64) {
+	if f.n < inlineLimbs {
+		f.in[f.n] = limb
+	} else {
+		if f.n == inlineLimbs {
+			f.ext = append(f.ext[:0], f.in[:]...)
+		}
+		f.ext = append(f.ext[:f.n], limb)
+	}
+	f.n++
+}
+
+// reserve makes f have limbs for every index from lo to hi.
+func (f *Float) reserve(lo, hi int) {
+	if f.n == 0 {
+		f.base = int32(lo)
+		for i := lo; i <= hi; i++ {
+			f.push(0)
+		}
+		return
+	}
+	if down := int(f.base) - lo; down > 0 {
+		f.shiftUp(down)
+	}
+	for int(f.base)+int(f.n) <= hi {
+		f.push(uint64(int64(f.limbs()[f.n-1]) >> 63))
+	}
+}
+
+// shiftUp puts k zero limbs below the lowest.
+func (f *Float) shiftUp(k int) {
+	old := int(f.n)
+	for i := 0; i < k; i++ {
+		f.push(0)
+	}
+	l := f.limbs()
+	copy(l[k:], l[:old])
+	clear(l[:k])
+	f.base -= int32(k)
+}
+
+// Merge adds the sum o, which stays as it is; o must not be f.
+func (f *Float) Merge(o *Float) { f.combine(o, 0) }
+
+// Unmerge takes the sum o away: the retraction of Merge(o).
+func (f *Float) Unmerge(o *Float) { f.combine(o, ^uint64(0)) }
+
+// combine adds o, or its negation where flip is all ones.
+func (f *Float) combine(o *Float, flip uint64) {
+	if o.n == 0 {
+		return
+	}
+	f.reserve(int(o.base), int(o.base)+int(o.n)-1)
+	l, src := f.limbs(), o.limbs()
+	i := int(o.base) - int(f.base)
+	old := l[len(l)-1]
+	c := flip & 1
+	for _, v := range src {
+		l[i], c = bits.Add64(l[i], v^flip, c)
+		i++
+	}
+	s := uint64(int64(src[len(src)-1])>>63) ^ flip
+	for ; i < len(l); i++ {
+		l[i], c = bits.Add64(l[i], s, c)
+	}
+	f.extendOnOverflow(old, s)
+}
+
+// Negate makes f its negation.
+func (f *Float) Negate() {
+	if f.n == 0 {
+		return
+	}
+	l := f.limbs()
+	old := l[len(l)-1]
+	c := uint64(1)
+	for i, v := range l {
+		l[i], c = bits.Add64(^v, 0, c)
+	}
+	if top := l[len(l)-1]; old>>63 == 1 && top>>63 == 1 {
+		f.push(0) // the least number of this length has no negation of this length
+	}
+}
+
+// IsZero reports whether the sum is zero.
+func (f *Float) IsZero() bool {
+	for _, v := range f.limbs() {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// magnitude appends |f| to buf, least limb first, without zero limbs at the top.
+func (f *Float) magnitude(buf []uint64) (mag []uint64, neg bool) {
+	mag = append(buf, f.limbs()...)
+	if len(mag) > 0 && mag[len(mag)-1]>>63 == 1 {
+		neg = true
+		c := uint64(1)
+		for i, v := range mag {
+			mag[i], c = bits.Add64(^v, 0, c)
+		}
+	}
+	return trim(mag), neg
+}
+
+// Round gives the sum rounded once to the nearest float64, ties to even. ok is
+// false where that lies beyond the range of float64.
+func (f *Float) Round() (sum float64, ok bool) {
+	var buf [8]uint64
+	mag, neg := f.magnitude(buf[:0])
+	return round(neg, mag, 64*int(f.base), false)
+}
