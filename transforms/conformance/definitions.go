@@ -1,0 +1,117 @@
+package conformance
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// The names in the documents of Definitions. A source's topic is its own name.
+const (
+	EntityName  = "subject"
+	ViewName    = "vector"
+	ServiceName = "vector_service"
+)
+
+// Definitions writes the case's entity, sources, view and service as documents
+// of the definition language, for executors that start from files. The columns
+// of an answer are vector__<feature>, in the view's order.
+func (c *Case) Definitions() []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kind: Entity\nname: %s\nkeys: [%s]\n", EntityName, c.keyList())
+	for _, s := range c.Sources {
+		b.WriteString("---\n" + c.sourceText(s))
+	}
+	b.WriteString("---\n" + c.viewText())
+	fmt.Fprintf(&b, "---\nkind: FeatureService\nname: %s\nfeatures: [%s.*]\n", ServiceName, ViewName)
+	return []byte(b.String())
+}
+
+func (c *Case) keyList() string {
+	var keys []string
+	for _, k := range c.Key {
+		keys = append(keys, fmt.Sprintf("{name: %s, type: %s}", k.Name, k.Type))
+	}
+	return strings.Join(keys, ", ")
+}
+
+func (c *Case) sourceText(s Source) string {
+	var b strings.Builder
+	format := "unix_us"
+	if s.TextTime {
+		format = "rfc3339"
+	}
+	fmt.Fprintf(&b, "kind: StreamSource\nname: %s\nkafka: {topic: %s}\nformat: json\n", s.Name, s.Name)
+	fmt.Fprintf(&b, "timestamp: {field: ts, format: %s}\nallowed_lateness: %s\nfields:\n", format, s.AllowedLateness)
+	for _, f := range append(append([]Column(nil), c.Key...), c.Columns...) {
+		fmt.Fprintf(&b, "  %s: %q\n", f.Name, f.Type.String())
+	}
+	if s.EventID != "" {
+		fmt.Fprintf(&b, "event_id: %s\n", s.EventID)
+	}
+	if s.Sequence != "" {
+		fmt.Fprintf(&b, "sequence: %s\n", s.Sequence)
+	}
+	return b.String()
+}
+
+func (c *Case) viewText() string {
+	var b strings.Builder
+	var names []string
+	for _, s := range c.Sources {
+		names = append(names, s.Name)
+	}
+	fmt.Fprintf(&b, "kind: StreamView\nname: %s\nentity: %s\n", ViewName, EntityName)
+	if len(names) == 1 {
+		fmt.Fprintf(&b, "source: %s\n", names[0])
+	} else {
+		fmt.Fprintf(&b, "sources: [%s]\n", strings.Join(names, ", "))
+	}
+	if c.View.TTL != 0 {
+		fmt.Fprintf(&b, "ttl: %s\n", c.View.TTL)
+	}
+	if c.View.Tile != 0 {
+		fmt.Fprintf(&b, "tile: %s\n", c.View.Tile)
+	}
+	b.WriteString("features:\n")
+	for i, f := range c.View.Features {
+		b.WriteString("  - {" + f.text(c.Config.Features[i].Type) + "}\n")
+	}
+	return b.String()
+}
+
+func (f *Feature) text(t featurestore.Type) string {
+	parts := []string{"name: " + f.Name}
+	if f.Agg == "" {
+		parts = append(parts, fmt.Sprintf("type: %q, column: %s", t.String(), f.Column))
+	} else {
+		parts = append(parts, fmt.Sprintf("agg: %q, window: %s", f.Agg, f.Window))
+	}
+	if f.Offset != 0 {
+		parts = append(parts, "offset: "+f.Offset.String())
+	}
+	if f.EmptyNull {
+		parts = append(parts, "empty: null")
+	}
+	if f.Default != "" {
+		parts = append(parts, "default: "+defaultText(f.Default, t))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// defaultText writes a default as its type asks: numbers and bools bare, the
+// rest quoted. A double keeps a fraction so that it is no integer.
+func defaultText(text string, t featurestore.Type) string {
+	switch t.Kind {
+	case featurestore.KindInt64, featurestore.KindBool:
+		return text
+	case featurestore.KindDouble:
+		if !strings.ContainsAny(text, ".e") {
+			text += ".0"
+		}
+		return text
+	}
+	return strconv.Quote(text)
+}

@@ -1,0 +1,159 @@
+package conformance
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// FileName is the vectors' file within testdata/conformance.
+const FileName = "vectors.json"
+
+// The shapes of vectors.json, as README.md beside it specifies them.
+type (
+	fileJSON struct {
+		Version int                    `json:"version"`
+		Logs    map[string][]eventJSON `json:"logs"`
+		Vectors []vectorJSON           `json:"vectors"`
+	}
+	vectorJSON struct {
+		ID    int        `json:"id"`
+		Title string     `json:"title"`
+		Cases []caseJSON `json:"cases"`
+	}
+	caseJSON struct {
+		Name     string                     `json:"name"`
+		Kind     Kind                       `json:"kind"`
+		Needs    []string                   `json:"needs"`
+		Key      []columnJSON               `json:"key"`
+		Columns  []columnJSON               `json:"columns"`
+		Sources  []sourceJSON               `json:"sources"`
+		View     viewJSON                   `json:"view"`
+		Log      string                     `json:"log"`
+		Events   []eventJSON                `json:"events"`
+		Orders   string                     `json:"orders"`
+		Replays  []int                      `json:"replays"`
+		Counters map[string]int64           `json:"counters"`
+		Readings []readingJSON              `json:"readings"`
+		Request  map[string]json.RawMessage `json:"request"`
+		Expect   map[string]cellJSON        `json:"expect"`
+		Keys     [][]json.RawMessage        `json:"keys"`
+		Distinct int                        `json:"distinct"`
+		Text     string                     `json:"text"`
+		Instant  int64                      `json:"instant"`
+		Refused  string                     `json:"refused"`
+
+		Changes   json.RawMessage `json:"changes"`
+		Generate  json.RawMessage `json:"generate"`
+		Aggregate string          `json:"aggregate"`
+	}
+	columnJSON struct {
+		Name string `json:"name"`
+		Type string `json:"type"`
+	}
+	sourceJSON struct {
+		Name            string `json:"name"`
+		AllowedLateness string `json:"allowed_lateness"`
+		EventID         string `json:"event_id"`
+		Sequence        string `json:"sequence"`
+	}
+	viewJSON struct {
+		Tile     string        `json:"tile"`
+		TTL      string        `json:"ttl"`
+		Features []featureJSON `json:"features"`
+	}
+	featureJSON struct {
+		Name    string `json:"name"`
+		Agg     string `json:"agg"`
+		Window  string `json:"window"`
+		Offset  string `json:"offset"`
+		Default string `json:"default"`
+		Empty   string `json:"empty"`
+		Type    string `json:"type"`
+	}
+	eventJSON struct {
+		Source    string                     `json:"source"`
+		Partition int32                      `json:"partition"`
+		Offset    *int64                     `json:"offset"`
+		E         json.RawMessage            `json:"e"`
+		A         *int64                     `json:"a"`
+		Entity    []json.RawMessage          `json:"entity"`
+		Fields    map[string]json.RawMessage `json:"fields"`
+	}
+	readingJSON struct {
+		Entity []json.RawMessage   `json:"entity"`
+		At     int64               `json:"at"`
+		Clock  *int64              `json:"clock"`
+		Modes  []Mode              `json:"modes"`
+		Delay  int64               `json:"delay"`
+		Expect map[string]cellJSON `json:"expect"`
+	}
+	cellJSON struct {
+		Value  json.RawMessage `json:"value"`
+		Status string          `json:"status"`
+	}
+)
+
+// Load reads vectors.json from a folder. A case whose features do not run in
+// this version (Waiting) is checked for its JSON and left out.
+func Load(dir fs.FS) ([]*Case, error) {
+	file, err := read(dir)
+	if err != nil {
+		return nil, err
+	}
+	var cases []*Case
+	for _, v := range file.Vectors {
+		for i := range v.Cases {
+			name := caseName(v.ID, v.Cases[i].Name)
+			if _, waits := Waiting()[name]; waits {
+				continue
+			}
+			built, err := build(file, v, &v.Cases[i])
+			if err != nil {
+				return nil, fmt.Errorf("%s: case %s: %w", FileName, name, err)
+			}
+			cases = append(cases, built...)
+		}
+	}
+	return cases, nil
+}
+
+func read(dir fs.FS) (*fileJSON, error) {
+	data, err := fs.ReadFile(dir, FileName)
+	if err != nil {
+		return nil, fmt.Errorf("read the conformance vectors: %w", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var file fileJSON
+	if err := dec.Decode(&file); err != nil {
+		return nil, featurestore.Invalidf("%s: %w", FileName, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, featurestore.Invalidf("%s: text after the end", FileName)
+	}
+	if file.Version != 1 {
+		return nil, featurestore.Invalidf("%s: version %d is not 1", FileName, file.Version)
+	}
+	return &file, nil
+}
+
+// Dir is the folder of the vectors in this checkout, for tests of any package:
+// os.DirFS(conformance.Dir()).
+func Dir() string {
+	_, here, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(here), "..", "..", "testdata", "conformance")
+}
+
+func caseName(vector int, name string) string {
+	if name == "" {
+		return fmt.Sprint(vector)
+	}
+	return fmt.Sprintf("%d/%s", vector, name)
+}
