@@ -86,8 +86,8 @@ type claim struct {
 // tile so far that such a row might have been forgotten. A row without an id
 // (null or empty) cannot repeat one, nor can its id be forgotten.
 func (l *ledger) repeats(row window.Row, rule window.SourceRule) bool {
-	reached, any := l.reached[row.PartitionID]
-	if !any || row.LogTime > reached {
+	reached, seen := l.reached[row.PartitionID]
+	if !seen || row.LogTime > reached {
 		l.reached[row.PartitionID] = row.LogTime
 	}
 	if !rule.HasEventID || row.ID == "" {
@@ -95,7 +95,7 @@ func (l *ledger) repeats(row window.Row, rule window.SourceRule) bool {
 	}
 	c := claim{partition: row.PartitionID, tile: floor(featurestore.Instant(row.Time), l.tile), id: row.ID}
 	forgotten := int64(c.tile) + int64(l.tile) + int64(rule.AllowedLateness)
-	if l.claimed[c] || any && int64(reached) > forgotten {
+	if l.claimed[c] || seen && int64(reached) > forgotten {
 		return true
 	}
 	l.claimed[c] = true
