@@ -69,6 +69,10 @@ type Spec struct {
 	Bounds map[Partition]Range
 	Only   bool
 
+	// Times limits the events to a range of event times; nil is all. Files that
+	// hold none of it are not read.
+	Times *TimeRange
+
 	// Keep drops events early, such as those of other entities; nil keeps all.
 	// The event is valid during the call only.
 	Keep func(*featurestore.Event) bool
@@ -77,6 +81,9 @@ type Spec struct {
 	// and before the batch that follows them is returned; nil only counts them.
 	Bad func(BadRow)
 }
+
+// TimeRange is a half-open range of event times.
+type TimeRange struct{ From, To featurestore.EventTime }
 
 // BadRow is a row of a history file that is no event: a dead letter. It keeps
 // its rank: no later row moves up.
@@ -104,7 +111,7 @@ type Batch struct {
 type Stats struct {
 	Events  int64 // returned
 	Bad     int64 // rows that could not be read
-	Dropped int64 // by Keep
+	Dropped int64 // by Times and Keep, of those that were read
 	Invalid int64 // typed NaN and infinities, read as null
 }
 

@@ -2,13 +2,20 @@
 // history files (source generation 0) and the archive of its log. Where the
 // archive is complete for a range of offsets it stands in for those ranks of
 // the files, so that nothing counts twice.
+//
+// The ranks of history files are stable as long as files are only added whose
+// rows come later in (available_at, file path, row number).
 package history
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
 
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/offline/archive"
 )
 
 // Options says where the history of a project's sources is.
@@ -34,26 +41,95 @@ const (
 	ArchiveOnly
 )
 
-// Reader implements offline.History in pure Go.
-type Reader struct{ o Options }
+const defaultBatchRows = 4096
+
+// Reader implements offline.History in pure Go. It remembers the order of files
+// that it has seen, so that a second scan does not look again.
+type Reader struct {
+	o       Options
+	mu      sync.Mutex // guards indexes
+	indexes map[indexKey]fileIndex
+}
 
 var _ offline.History = (*Reader)(nil)
 
 // New is a reader; it opens nothing.
-func New(o Options) *Reader { return &Reader{o: o} }
+func New(o Options) *Reader {
+	if o.BatchRows <= 0 {
+		o.BatchRows = defaultBatchRows
+	}
+	return &Reader{o: o, indexes: map[indexKey]fileIndex{}}
+}
 
 // Scan implements offline.History.
 func (r *Reader) Scan(ctx context.Context, spec offline.Spec) (offline.Stream, error) {
-	panic("history: being built")
+	parts, err := r.parts(ctx, spec.Source)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{r: r, spec: spec, needed: neededFields(&spec)}
+	for _, p := range parts {
+		wanted := p.offsets
+		if bounds, ok := spec.Bounds[p.partition]; ok {
+			wanted = intersect(wanted, bounds)
+		} else if spec.Only {
+			continue
+		}
+		if p.offsets = wanted; !wanted.Empty() {
+			s.parts = append(s.parts, p)
+		}
+	}
+	return s, nil
 }
 
 // Segments implements offline.History.
 func (r *Reader) Segments(ctx context.Context, source *definition.StreamSource) ([]offline.Segment, error) {
-	panic("history: being built")
+	parts, err := r.parts(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	var out []offline.Segment
+	for _, p := range parts {
+		s := offline.Segment{Kind: p.kind, Partition: p.partition, Offsets: p.offsets, Rows: -1}
+		if p.kind == offline.FilesSegment {
+			for _, f := range p.files {
+				s.Paths, s.Names = append(s.Paths, f.Path), append(s.Names, f.Name)
+			}
+		} else {
+			s.Rows = 0
+			for _, f := range p.archived {
+				s.Paths = append(s.Paths, filepath.Join(archive.Folder(r.o.Dir, source.Name), filepath.FromSlash(f.Path)))
+				s.Names = append(s.Names, f.Path)
+				s.Rows += f.Rows
+			}
+		}
+		for i, path := range s.Paths {
+			if s.Paths[i], err = filepath.Abs(path); err != nil {
+				return nil, fmt.Errorf("segments of source %q: %w", source.Name, err)
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 // Complete gives the complete ranges of the archive of a source, ascending and
 // apart, of each partition.
 func (r *Reader) Complete(source *definition.StreamSource) (map[offline.Partition][]offline.Range, error) {
-	panic("history: being built")
+	m, err := r.manifest(source)
+	if err != nil {
+		return nil, err
+	}
+	out := map[offline.Partition][]offline.Range{}
+	for i := range m.Complete {
+		out[m.Complete[i].Key()] = m.Ranges(m.Complete[i].Key())
+	}
+	return out, nil
+}
+
+func (r *Reader) manifest(source *definition.StreamSource) (*archive.Manifest, error) {
+	if r.o.Dir == "" {
+		return &archive.Manifest{Version: archive.ManifestVersion, Source: source.Name}, nil
+	}
+	return archive.Load(r.o.Dir, source.Name)
 }

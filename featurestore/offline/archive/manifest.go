@@ -1,0 +1,229 @@
+package archive
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/offline/atomicfile"
+)
+
+// ManifestVersion is the version of the manifest and of the files' columns.
+const ManifestVersion = 1
+
+// Manifest says what is archived of one source. What it does not list is not
+// there; an offset within a complete range and in no file never held an event.
+type Manifest struct {
+	Version  int         `json:"version"`
+	Source   string      `json:"source"`
+	Complete []Partition `json:"complete"` // ascending by generation, partition
+	Files    []File      `json:"files"`    // ascending by generation, partition, from
+}
+
+// Partition is the complete ranges of offsets of one partition, ascending and
+// apart.
+type Partition struct {
+	Generation uint32  `json:"generation"`
+	Partition  int32   `json:"partition"`
+	Ranges     []Range `json:"ranges"`
+}
+
+// Range is a half-open range of offsets.
+type Range struct {
+	From int64 `json:"from"` // inclusive
+	To   int64 `json:"to"`   // exclusive
+}
+
+// File is one sealed file. Times are microseconds since 1970, UTC.
+type File struct {
+	Path         string `json:"path"` // relative to the folder of the source, with slashes
+	Generation   uint32 `json:"generation"`
+	Partition    int32  `json:"partition"`
+	From         int64  `json:"from"` // inclusive
+	To           int64  `json:"to"`   // exclusive
+	Rows         int64  `json:"rows"`
+	MinEventTime int64  `json:"min_event_time"`
+	MaxEventTime int64  `json:"max_event_time"`
+	MinLogTime   int64  `json:"min_log_time"`
+	MaxLogTime   int64  `json:"max_log_time"`
+	Bytes        int64  `json:"bytes"`
+	XXH3         string `json:"xxh3"`
+}
+
+// Key names the file's partition.
+func (f *File) Key() offline.Partition {
+	return offline.Partition{Generation: f.Generation, Partition: f.Partition}
+}
+
+// Load reads the manifest of a source below an offline folder; one that is not
+// there is an empty one. A damaged manifest is an error of kind ErrInvalid: it is
+// never taken for an empty one, because what it listed would be removed.
+func Load(dir, source string) (*Manifest, error) {
+	path := filepath.Join(Folder(dir, source), ManifestName)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Manifest{Version: ManifestVersion, Source: source}, nil
+	}
+	if err != nil {
+		return nil, featurestore.Unavailablef("archive manifest %q cannot be read: %v", path, err)
+	}
+	m, err := parse(data)
+	if err == nil {
+		err = m.check(source)
+	}
+	if err != nil {
+		return nil, damaged(path, err)
+	}
+	return m, nil
+}
+
+func parse(data []byte) (*Manifest, error) {
+	m := new(Manifest)
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(m); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is text after its end")
+	}
+	return m, nil
+}
+
+func damaged(path string, err error) error {
+	return featurestore.Invalidf("archive manifest %q is damaged: %v; restore it, or move its folder away to archive from the log again", path, err)
+}
+
+func (m *Manifest) check(source string) error {
+	if m.Version != ManifestVersion {
+		return fmt.Errorf("version %d, this program knows %d", m.Version, ManifestVersion)
+	}
+	if m.Source != source {
+		return fmt.Errorf("it is of source %q, not %q", m.Source, source)
+	}
+	for i := range m.Complete {
+		p := &m.Complete[i]
+		for k, r := range p.Ranges {
+			if r.From < 0 || r.From >= r.To || (k > 0 && r.From <= p.Ranges[k-1].To) {
+				return fmt.Errorf("generation %d, partition %d: its range %d to %d is empty or out of order", p.Generation, p.Partition, r.From, r.To)
+			}
+		}
+		if i > 0 && compareKeys(m.Complete[i-1].Key(), p.Key()) >= 0 {
+			return fmt.Errorf("generation %d, partition %d stands twice or out of order", p.Generation, p.Partition)
+		}
+	}
+	for i := range m.Files {
+		if err := m.checkFile(&m.Files[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Manifest) checkFile(f *File) error {
+	want := FileName(f.Key(), DateOf(featurestore.LogTime(f.MinLogTime)), offline.Range{From: f.From, To: f.To})
+	if f.Path != want {
+		return fmt.Errorf("file %q should have the path %q", f.Path, want)
+	}
+	if f.Rows < 1 || f.Rows > f.To-f.From {
+		return fmt.Errorf("file %q: %d rows do not fit its offsets", f.Path, f.Rows)
+	}
+	for _, r := range m.Ranges(f.Key()) {
+		if r.From <= f.From && f.To <= r.To {
+			return nil
+		}
+	}
+	return fmt.Errorf("file %q lies in no complete range", f.Path)
+}
+
+// Key names the partition.
+func (p *Partition) Key() offline.Partition {
+	return offline.Partition{Generation: p.Generation, Partition: p.Partition}
+}
+
+// Store writes the manifest in place of the one before. It is the last step of
+// every change of an archive.
+func (m *Manifest) Store(disk *atomicfile.Disk, dir string) error {
+	data, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return err
+	}
+	_, err = disk.Write(filepath.Join(Folder(dir, m.Source), ManifestName), func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
+	return err
+}
+
+// Ranges are the complete ranges of a partition, ascending and apart.
+func (m *Manifest) Ranges(p offline.Partition) []offline.Range {
+	i, ok := m.find(p)
+	if !ok {
+		return nil
+	}
+	ranges := make([]offline.Range, len(m.Complete[i].Ranges))
+	for k, r := range m.Complete[i].Ranges {
+		ranges[k] = offline.Range(r)
+	}
+	return ranges
+}
+
+// AddComplete makes a range of offsets complete; it joins the ranges that it
+// touches.
+func (m *Manifest) AddComplete(p offline.Partition, add offline.Range) {
+	if add.Empty() {
+		return
+	}
+	i, ok := m.find(p)
+	if !ok {
+		m.Complete = slices.Insert(m.Complete, i, Partition{Generation: p.Generation, Partition: p.Partition})
+	}
+	c := &m.Complete[i]
+	var out []Range
+	for _, r := range c.Ranges {
+		if r.To < add.From || r.From > add.To {
+			out = append(out, r)
+			continue
+		}
+		add.From, add.To = min(add.From, r.From), max(add.To, r.To)
+	}
+	out = append(out, Range(add))
+	slices.SortFunc(out, func(a, b Range) int { return cmp.Compare(a.From, b.From) })
+	c.Ranges = out
+}
+
+// AddFile lists a sealed file.
+func (m *Manifest) AddFile(f File) {
+	i, _ := slices.BinarySearchFunc(m.Files, f, func(a, b File) int {
+		return cmp.Or(compareKeys(a.Key(), b.Key()), cmp.Compare(a.From, b.From))
+	})
+	m.Files = slices.Insert(m.Files, i, f)
+}
+
+// Clone is a copy that can be changed apart.
+func (m *Manifest) Clone() *Manifest {
+	c := *m
+	c.Files = slices.Clone(m.Files)
+	c.Complete = slices.Clone(m.Complete)
+	for i := range c.Complete {
+		c.Complete[i].Ranges = slices.Clone(c.Complete[i].Ranges)
+	}
+	return &c
+}
+
+func (m *Manifest) find(p offline.Partition) (int, bool) {
+	return slices.BinarySearchFunc(m.Complete, p, func(c Partition, p offline.Partition) int { return compareKeys(c.Key(), p) })
+}
+
+func compareKeys(a, b offline.Partition) int {
+	return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Partition, b.Partition))
+}

@@ -1,0 +1,193 @@
+// Package atomicfile writes files that are either whole or not there, whatever
+// ends the process: temporary name, write, fsync, rename, fsync of the folder.
+// It knows nothing of what is in them.
+package atomicfile
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/zeebo/xxh3"
+)
+
+// Durability says what a written file survives.
+type Durability uint8
+
+// Durabilities.
+const (
+	PowerLoss Durability = iota // file and folder are fsynced
+	Crash                       // the process may end at any point, the machine may not
+)
+
+// Step names what Write is about to do.
+type Step string
+
+// The steps of Write in their order; StepDone comes after the last.
+const (
+	StepCreate  Step = "create"
+	StepWrite   Step = "write"
+	StepSync    Step = "sync"
+	StepRename  Step = "rename"
+	StepSyncDir Step = "syncdir"
+	StepDone    Step = "done"
+)
+
+// Disk writes files. Fault, where set, is called before each step, and an error
+// of it ends the write there and leaves the disk as it then is: the way of
+// tests to be killed at each point.
+type Disk struct {
+	Durability Durability
+	Fault      func(step Step, path string) error
+}
+
+// Info is what was written.
+type Info struct {
+	Bytes int64
+	XXH3  string // 64 bits, 16 hex digits
+}
+
+// bufferSize holds what small files are made of, and cuts calls for large ones.
+const bufferSize = 64 << 10
+
+// tempSuffix marks a file that is not finished.
+const tempSuffix = ".tmp"
+
+func temporary(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+tempSuffix)
+}
+
+// IsTemporary reports whether a file name is that of an unfinished write.
+func IsTemporary(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, tempSuffix)
+}
+
+// Write makes the file at path of what fill writes, replacing one that is
+// there. Folders are made as needed.
+func (d *Disk) Write(path string, fill func(io.Writer) error) (Info, error) {
+	info, err := d.write(path, fill)
+	if err != nil {
+		return Info{}, fmt.Errorf("writing %q: %w", path, err)
+	}
+	return info, nil
+}
+
+func (d *Disk) write(path string, fill func(io.Writer) error) (Info, error) {
+	if err := d.step(StepCreate, path); err != nil {
+		return Info{}, err
+	}
+	if err := d.makeFolder(filepath.Dir(path)); err != nil {
+		return Info{}, err
+	}
+	f, err := os.Create(temporary(path))
+	if err != nil {
+		return Info{}, err
+	}
+	info, err := d.fill(f, path, fill)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return Info{}, err
+	}
+	if err := d.step(StepRename, path); err != nil {
+		return Info{}, err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return Info{}, err
+	}
+	if err := d.step(StepSyncDir, path); err != nil {
+		return Info{}, err
+	}
+	if err := d.syncFolder(filepath.Dir(path)); err != nil {
+		return Info{}, err
+	}
+	return info, d.step(StepDone, path)
+}
+
+func (d *Disk) fill(f *os.File, path string, fill func(io.Writer) error) (Info, error) {
+	if err := d.step(StepWrite, path); err != nil {
+		return Info{}, err
+	}
+	hash := xxh3.New()
+	counter := &counting{w: io.MultiWriter(f, hash)}
+	buffered := bufio.NewWriterSize(counter, bufferSize)
+	if err := fill(buffered); err != nil {
+		return Info{}, err
+	}
+	if err := buffered.Flush(); err != nil {
+		return Info{}, err
+	}
+	if err := d.step(StepSync, path); err != nil {
+		return Info{}, err
+	}
+	info := Info{Bytes: counter.n, XXH3: fmt.Sprintf("%016x", hash.Sum64())}
+	if d.Durability == PowerLoss {
+		return info, f.Sync()
+	}
+	return info, nil
+}
+
+type counting struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func (d *Disk) step(s Step, path string) error {
+	if d.Fault == nil {
+		return nil
+	}
+	return d.Fault(s, path)
+}
+
+// makeFolder makes a folder and those above it; each new entry is durable.
+func (d *Disk) makeFolder(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := d.makeFolder(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.syncFolder(parent)
+}
+
+func (d *Disk) syncFolder(dir string) error {
+	if d.Durability != PowerLoss {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Hash is the XXH3 of a file, as Info has it.
+func Hash(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	hash := xxh3.New()
+	_, err = io.Copy(hash, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%016x", hash.Sum64()), nil
+}

@@ -1,0 +1,223 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/offline/archive"
+	"github.com/freshet/freshet/featurestore/offline/files"
+)
+
+// stream implements offline.Stream: the parts one after the other, each a merge.
+type stream struct {
+	r      *Reader
+	spec   offline.Spec
+	needed []int
+	parts  []part
+
+	open   *merge // of parts[0]; nil before it is opened
+	rank   int64  // of the next row, where parts[0] is of history files
+	events []featurestore.Event
+	stats  offline.Stats
+	done   int64 // invalid cells of the merges that are closed
+}
+
+// neededFields adds to the wanted fields what every event carries.
+func neededFields(spec *offline.Spec) []int {
+	if spec.Fields == nil {
+		return nil
+	}
+	needed := slices.Clone(spec.Fields)
+	for _, i := range []int{spec.Source.Sequence, spec.Source.EventID} {
+		if i >= 0 {
+			needed = append(needed, i)
+		}
+	}
+	slices.Sort(needed)
+	return append([]int{}, slices.Compact(needed)...)
+}
+
+// Next implements offline.Stream.
+func (s *stream) Next(ctx context.Context) (offline.Batch, error) {
+	for len(s.parts) > 0 {
+		if err := ctx.Err(); err != nil {
+			return offline.Batch{}, err
+		}
+		if s.open == nil {
+			if err := s.openPart(ctx); err != nil {
+				return offline.Batch{}, err
+			}
+		}
+		batch, err := s.fill(&s.parts[0])
+		if errors.Is(err, io.EOF) {
+			err = s.closePart()
+			s.parts = s.parts[1:]
+		}
+		if err != nil {
+			return offline.Batch{}, fmt.Errorf("history of source %q: %w", s.spec.Source.Name, err)
+		}
+		if batch.Through >= 0 {
+			return batch, nil
+		}
+	}
+	return offline.Batch{}, io.EOF
+}
+
+// Stats implements offline.Stream.
+func (s *stream) Stats() offline.Stats {
+	st := s.stats
+	st.Invalid = s.done
+	if s.open != nil {
+		st.Invalid += s.open.invalidCells()
+	}
+	return st
+}
+
+// Close implements offline.Stream.
+func (s *stream) Close() error {
+	s.parts = nil
+	return s.closePart()
+}
+
+func (s *stream) closePart() error {
+	if s.open == nil {
+		return nil
+	}
+	s.done += s.open.invalidCells()
+	err := s.open.close()
+	s.open = nil
+	return err
+}
+
+func (s *stream) openPart(ctx context.Context) (err error) {
+	p := &s.parts[0]
+	if p.kind == offline.FilesSegment {
+		rest, rank := skipFiles(p.files, p.offsets.From)
+		s.rank = rank
+		s.open, err = s.r.mergeFiles(ctx, s.spec.Source, rest, s.needed)
+		return err
+	}
+	var feeds []*feed
+	for _, f := range p.archived {
+		if f.To <= p.offsets.From || f.From >= p.offsets.To || s.outOfTime(&f) {
+			continue
+		}
+		feeds = append(feeds, &feed{first: place{key: f.From}, open: func() (input, error) { return s.openArchived(&f) }})
+	}
+	s.open = newMerge(feeds, offsetPlace)
+	return nil
+}
+
+func (s *stream) outOfTime(f *archive.File) bool {
+	t := s.spec.Times
+	return t != nil && (f.MaxEventTime < int64(t.From) || f.MinEventTime >= int64(t.To))
+}
+
+func (s *stream) openArchived(f *archive.File) (input, error) {
+	path := filepath.Join(archive.Folder(s.r.o.Dir, s.spec.Source.Name), filepath.FromSlash(f.Path))
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, featurestore.Unavailablef("archived file %q is listed and cannot be read: %v", path, err)
+	}
+	if info.Size() != f.Bytes {
+		return nil, featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), f.Bytes)
+	}
+	return files.Open(path, path, archive.RowSpec(s.spec.Source.Fields, s.needed))
+}
+
+// fill makes the next batch of the open part. A batch ends where an input must
+// be read on, because its rows are the batch's fields. After the last batch of
+// the part comes io.EOF.
+func (s *stream) fill(p *part) (offline.Batch, error) {
+	if p.offsets.Empty() {
+		return offline.Batch{Through: -1}, io.EOF
+	}
+	s.events = s.events[:0]
+	batch := offline.Batch{Partition: p.partition.Of(s.spec.Index), Through: -1}
+	for len(s.events) < s.r.o.BatchRows && !(batch.Through >= 0 && s.open.refills()) {
+		rows, err := s.open.run(s.r.o.BatchRows - len(s.events))
+		if errors.Is(err, io.EOF) {
+			return s.endOf(p, batch), nil
+		}
+		if err != nil {
+			return offline.Batch{}, err
+		}
+		for i := range rows {
+			offset := s.offsetOf(p, &rows[i])
+			if offset >= p.offsets.To {
+				return s.endOf(p, batch), nil
+			}
+			if offset >= p.offsets.From {
+				batch.Through = offset
+				s.take(p, &rows[i], offset)
+			}
+		}
+	}
+	batch.Events = s.events
+	return batch, nil
+}
+
+// endOf gives the last batch of a part, which accounts for all of the part.
+func (s *stream) endOf(p *part, batch offline.Batch) offline.Batch {
+	batch.Through, batch.Events = p.offsets.To-1, s.events
+	p.offsets.From = p.offsets.To // nothing is left at the next call
+	return batch
+}
+
+func (s *stream) offsetOf(p *part, row *files.Row) int64 {
+	if p.kind == offline.ArchiveSegment {
+		return offsetPlace(row).key
+	}
+	offset := s.rank
+	s.rank++
+	return offset
+}
+
+// take appends the event of a row, or reports the row as bad.
+func (s *stream) take(p *part, row *files.Row, offset int64) {
+	position := featurestore.Position{PartitionID: p.partition.Of(s.spec.Index), Offset: offset}
+	if row.Problem != "" {
+		s.stats.Bad++
+		if s.spec.Bad != nil {
+			bad := offline.BadRow{Position: position, Row: row.Number, Reason: row.Problem}
+			if p.kind == offline.FilesSegment {
+				bad.File = p.files[row.File].Name
+			}
+			s.spec.Bad(bad)
+		}
+		return
+	}
+	source := s.spec.Source
+	ev := featurestore.Event{Position: position, Time: row.Time, LogTime: row.Available, Fields: row.Fields[:len(source.Fields):len(source.Fields)]}
+	if source.Sequence >= 0 {
+		ev.Sequence = ev.Fields[source.Sequence]
+	}
+	if source.EventID >= 0 {
+		ev.ID = eventID(ev.Fields[source.EventID], source.Fields[source.EventID].Type)
+	}
+	if t := s.spec.Times; t != nil && (ev.Time < t.From || ev.Time >= t.To) || s.spec.Keep != nil && !s.spec.Keep(&ev) {
+		s.stats.Dropped++
+		return
+	}
+	s.stats.Events++
+	s.events = append(s.events, ev)
+}
+
+// eventID is the text of an event id; "" for a null.
+func eventID(v featurestore.Value, t featurestore.Type) string {
+	switch v.Kind() {
+	case featurestore.KindNull:
+		return ""
+	case featurestore.KindString, featurestore.KindBytes:
+		return v.Str()
+	default:
+		return v.Text(t)
+	}
+}
