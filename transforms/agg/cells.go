@@ -1,0 +1,205 @@
+package agg
+
+import (
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg/pack"
+)
+
+// Slot is the place of one set of cells, one cell for each partial of a layout.
+type Slot int32
+
+// column is the storage of the cells of one partial, by slot.
+type column interface {
+	grow(n int)                                     // makes cells 0 to n-1 exist
+	reset(slot Slot)                                // the identity
+	add(slot Slot, o *Order, x *featurestore.Value) // one contribution; x is not null unless nulls are respected
+	merge(dst Slot, src []Slot)                     // dst is not among src
+	append(dst []byte, slot Slot, origin int64) []byte
+	decode(r *pack.Reader, slot Slot, origin int64)
+}
+
+// cell is what a partial's file defines: its five operations but for read, which
+// belongs to the finishers. origin is an instant that times are written
+// relative to.
+type cell[T any] interface {
+	*T
+	reset(p *partial)
+	add(o *Order, x *featurestore.Value)
+	merge(o *T)
+	append(dst []byte, origin int64) []byte
+	decode(r *pack.Reader, origin int64)
+}
+
+// cells is the column of a cell type.
+type cells[T any, P cell[T]] struct {
+	partial *partial
+	at      []T
+}
+
+func newCells[T any, P cell[T]](p *partial) column { return &cells[T, P]{partial: p} }
+
+func (c *cells[T, P]) grow(n int) {
+	if n > len(c.at) {
+		c.at = append(c.at, make([]T, n-len(c.at))...)
+	}
+}
+
+func (c *cells[T, P]) reset(slot Slot) { P(&c.at[slot]).reset(c.partial) }
+
+func (c *cells[T, P]) add(slot Slot, o *Order, x *featurestore.Value) { P(&c.at[slot]).add(o, x) }
+
+func (c *cells[T, P]) merge(dst Slot, src []Slot) {
+	d := P(&c.at[dst])
+	for _, s := range src {
+		d.merge(&c.at[s])
+	}
+}
+
+func (c *cells[T, P]) append(dst []byte, slot Slot, origin int64) []byte {
+	return P(&c.at[slot]).append(dst, origin)
+}
+
+func (c *cells[T, P]) decode(r *pack.Reader, slot Slot, origin int64) {
+	P(&c.at[slot]).decode(r, origin)
+}
+
+// Cells stores the partials of one entity: for each slot the count of every
+// group and the cell of every partial. It keeps its memory over Reset. It is
+// not safe for concurrent use.
+type Cells struct {
+	layout *Layout
+	counts []int64 // of group g in slot s: counts[s*groups+g]
+	cols   []column
+	free   []Slot
+	next   Slot // slots below were handed out
+	size   Slot // slots below exist
+}
+
+// NewCells gives empty storage.
+func (l *Layout) NewCells() *Cells {
+	c := &Cells{layout: l, cols: make([]column, len(l.partials))}
+	for i := range l.partials {
+		c.cols[i] = l.partials[i].newColumn()
+	}
+	return c
+}
+
+// Reset takes all slots back.
+func (c *Cells) Reset() { c.free, c.next = c.free[:0], 0 }
+
+// Alloc hands out a slot that holds the identity everywhere.
+func (c *Cells) Alloc() Slot {
+	var s Slot
+	if n := len(c.free); n > 0 {
+		s, c.free = c.free[n-1], c.free[:n-1]
+	} else {
+		s = c.next
+		c.next++
+		if s == c.size {
+			c.size = max(4, 2*c.size)
+			c.counts = append(c.counts, make([]int64, int(c.size)*len(c.layout.groups)-len(c.counts))...)
+			for _, col := range c.cols {
+				col.grow(int(c.size))
+			}
+		}
+	}
+	c.Clear(s)
+	return s
+}
+
+// Free takes a slot back.
+func (c *Cells) Free(s Slot) { c.free = append(c.free, s) }
+
+// Clear makes every cell of a slot the identity.
+func (c *Cells) Clear(s Slot) {
+	clear(c.groupCounts(s))
+	for _, col := range c.cols {
+		col.reset(s)
+	}
+}
+
+func (c *Cells) groupCounts(s Slot) []int64 {
+	g := len(c.layout.groups)
+	return c.counts[int(s)*g : int(s)*g+g]
+}
+
+func (c *Cells) count(s Slot, group int) int64 {
+	return c.counts[int(s)*len(c.layout.groups)+group]
+}
+
+// Add lets one event contribute to a slot.
+func (c *Cells) Add(s Slot, o *Order, inputs []featurestore.Value) {
+	counts := c.groupCounts(s)
+	for g := range c.layout.groups {
+		group := &c.layout.groups[g]
+		if !group.admits(inputs) {
+			continue
+		}
+		counts[g]++
+		for _, p := range group.partials {
+			x := &null
+			if p.input >= 0 {
+				x = &inputs[p.input]
+			}
+			c.cols[p.index].add(s, o, x)
+		}
+	}
+}
+
+// Merge merges whole slots into dst, which is not among them.
+func (c *Cells) Merge(dst Slot, src []Slot) {
+	for g := range c.layout.groups {
+		c.MergeGroup(dst, g, src)
+	}
+	for i := range c.cols {
+		c.MergePartial(dst, i, src)
+	}
+}
+
+// MergeGroup merges the count of one group.
+func (c *Cells) MergeGroup(dst Slot, group int, src []Slot) {
+	g := len(c.layout.groups)
+	n := c.counts[int(dst)*g+group]
+	for _, s := range src {
+		n += c.counts[int(s)*g+group]
+	}
+	c.counts[int(dst)*g+group] = n
+}
+
+// MergePartial merges the cells of one partial.
+func (c *Cells) MergePartial(dst Slot, partial int, src []Slot) {
+	c.cols[partial].merge(dst, src)
+}
+
+// Append appends a slot's canonical bytes: for each group its count and, unless
+// that is zero, its cells.
+func (c *Cells) Append(dst []byte, s Slot, origin int64) []byte {
+	for g, n := range c.groupCounts(s) {
+		dst = pack.AppendUint(dst, uint64(n))
+		if n == 0 {
+			continue
+		}
+		for _, p := range c.layout.groups[g].partials {
+			dst = c.cols[p.index].append(dst, s, origin)
+		}
+	}
+	return dst
+}
+
+// Decode reads a slot of Append into a cleared slot.
+func (c *Cells) Decode(r *pack.Reader, s Slot, origin int64) {
+	counts := c.groupCounts(s)
+	for g := range counts {
+		n := r.Uint()
+		if n > 1<<62 {
+			r.Failf("a count of %d events is out of range", n)
+		}
+		if r.Err() != nil || n == 0 {
+			continue
+		}
+		counts[g] = int64(n)
+		for _, p := range c.layout.groups[g].partials {
+			c.cols[p.index].decode(r, s, origin)
+		}
+	}
+}
