@@ -1,0 +1,236 @@
+package pit
+
+import (
+	"context"
+	"errors"
+	"sort"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/frame"
+	"github.com/freshet/freshet/featurestore/schedule"
+)
+
+// batchJoin is the join of one batch view.
+type batchJoin struct {
+	r     *Request
+	o     *output
+	view  *definition.BatchView
+	reads []read
+	ids   *entities
+	runs  []Run
+	ticks schedule.Schedule
+	cells []featurestore.Cell
+}
+
+func (j *Joiner) joinBatch(ctx context.Context, r *Request, o *output, view *definition.BatchView) error {
+	b := &batchJoin{r: r, o: o, view: view, cells: make([]featurestore.Cell, len(view.Features))}
+	var err error
+	if b.reads, b.ids, err = readsOf(r, o, view, view.Entity); err != nil {
+		return err
+	}
+	if r.Mode == Exact {
+		return b.exact(ctx, j.Batches)
+	}
+	if b.ticks, err = schedule.Parse(view.Schedule.Text); err != nil {
+		return err
+	}
+	if b.runs, err = j.Batches.Runs(ctx, view); err != nil {
+		return err
+	}
+	return b.sweep(ctx, j)
+}
+
+// The columns of the sort, in order; the features follow. They are the order of
+// batch rows within an entity.
+const (
+	batchEntity = iota
+	batchTime
+	batchAvailable
+	batchFile
+	batchRow
+	batchValues
+)
+
+// candidate is a row of an entity; candidates ascend in the order of batch rows.
+type candidate struct {
+	LatestRow
+	available featurestore.LogTime
+}
+
+// sweep sorts the rows of the spine's entities and answers the reads.
+func (b *batchJoin) sweep(ctx context.Context, j *Joiner) error {
+	fields := make([]frame.Field, 0, batchValues+len(b.view.Features))
+	for _, name := range []string{"entity", "time", "available", "file", "row"} {
+		fields = append(fields, frame.Field{Name: name, Type: featurestore.Int64})
+	}
+	for i := range b.view.Features {
+		fields = append(fields, frame.Field{Name: "value", Type: b.view.Features[i].Type})
+	}
+	var rows []candidate
+	current, next := -1, 0
+	flush := func(entity int) {
+		for ; next < len(b.reads) && b.reads[next].entity < entity; next++ {
+			if b.reads[next].entity != current {
+				b.answer(&b.reads[next], nil)
+			} else {
+				b.answer(&b.reads[next], rows)
+			}
+		}
+		rows, current = rows[:0], entity
+	}
+	err := j.Sorter.Sort(ctx, frame.Order{Fields: fields, Keys: batchValues},
+		func(add func(*frame.Frame) error) error { return b.feed(ctx, j.Batches, fields, add) },
+		func(f *frame.Frame) error {
+			for i := range f.Len() {
+				if entity := int(f.Columns[batchEntity].Int(i)); entity != current {
+					flush(entity)
+				}
+				rows = append(rows, b.candidate(f, i))
+			}
+			return ctx.Err()
+		})
+	if err != nil {
+		return err
+	}
+	flush(len(b.ids.number))
+	return nil
+}
+
+func (b *batchJoin) candidate(f *frame.Frame, i int) candidate {
+	c := candidate{available: featurestore.LogTime(f.Columns[batchAvailable].Int(i))}
+	c.Time = featurestore.EventTime(f.Columns[batchTime].Int(i))
+	c.Values = make([]featurestore.Value, len(b.view.Features))
+	for k := range c.Values {
+		c.Values[k] = f.Columns[batchValues+k].Value(i)
+	}
+	return c
+}
+
+func (b *batchJoin) feed(ctx context.Context, batches Batches, fields []frame.Field, add func(*frame.Frame) error) error {
+	if len(b.reads) == 0 {
+		return nil
+	}
+	eval := NewBatchEvaluator(b.view)
+	batch := frame.New(fields)
+	row := make([]featurestore.Value, len(fields))
+	records := int64(0)
+	return batches.Scan(ctx, b.view.Source, eval.Fields(), func(list []SourceRow) error {
+		for i := range list {
+			in := &list[i]
+			eval.Keys(in.Fields, b.ids.values)
+			entity, ok := b.ids.find()
+			if !ok {
+				continue
+			}
+			for k, n := range [...]int64{int64(entity), int64(in.Time), int64(in.Available), in.File, in.Row} {
+				row[k] = featurestore.Int64Value(n)
+			}
+			eval.Values(in.Fields, row[batchValues:])
+			batch.AppendRow(row)
+		}
+		records += int64(len(list))
+		if b.r.Progress != nil {
+			b.r.Progress(b.view.Name, records)
+		}
+		err := add(batch)
+		batch.Reset()
+		return err
+	})
+}
+
+// answer picks the row that a read sees.
+func (b *batchJoin) answer(r *read, rows []candidate) {
+	row := b.pick(r.at, rows)
+	BatchCells(b.view, row, r.at, b.cells)
+	if row == nil {
+		b.o.set(r.role, r.row, b.cells, 0, false)
+		return
+	}
+	b.o.set(r.role, r.row, b.cells, row.Time, true)
+}
+
+// pick is the greatest row that counts at t, or nil.
+func (b *batchJoin) pick(t featurestore.Instant, rows []candidate) *LatestRow {
+	end, known := int64(t), featurestore.LogTime(0)
+	if b.r.Mode == EventTime {
+		end -= int64(b.r.Delay)
+	} else {
+		cutoff, ok := b.cutoff(t)
+		if !ok {
+			return nil
+		}
+		end, known = min(end, int64(cutoff)), featurestore.LogTime(cutoff)
+	}
+	last := sort.Search(len(rows), func(i int) bool { return int64(rows[i].Time) >= end }) - 1
+	for ; last >= 0; last-- {
+		if b.r.Mode == EventTime || rows[last].available <= known {
+			return &rows[last].LatestRow
+		}
+	}
+	return nil
+}
+
+// cutoff is that of the latest run that had completed by t: of those on record
+// from the first of them on, before it of the schedule's ticks, and without a
+// schedule of a run at t.
+func (b *batchJoin) cutoff(t featurestore.Instant) (featurestore.Instant, bool) {
+	n := sort.Search(len(b.runs), func(i int) bool { return b.runs[i].Completed > t })
+	if n > 0 {
+		return b.runs[n-1].Cutoff, true
+	}
+	if !b.ticks.Empty() {
+		return b.ticks.Prev(t)
+	}
+	return t, true
+}
+
+// exact answers each read from what the recorded run wrote for the entity.
+func (b *batchJoin) exact(ctx context.Context, batches Batches) error {
+	wanted := map[string]map[int]*LatestRow{} // run -> entity -> its row
+	for i := range b.reads {
+		if id := b.run(&b.reads[i]); id != "" {
+			if wanted[id] == nil {
+				wanted[id] = map[int]*LatestRow{}
+			}
+			wanted[id][b.reads[i].entity] = nil
+		}
+	}
+	for id, rows := range wanted {
+		err := batches.RunRows(ctx, b.view, id, func(list []RunRow) error {
+			for i := range list {
+				copy(b.ids.values, list[i].Keys)
+				if n, ok := b.ids.find(); ok {
+					if _, ok := rows[n]; ok {
+						rows[n] = &LatestRow{Time: list[i].Time, Values: append([]featurestore.Value(nil), list[i].Values...)}
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, featurestore.ErrNotFound) {
+			return err
+		}
+	}
+	for i := range b.reads {
+		r := &b.reads[i]
+		id := b.run(r)
+		row := wanted[id][r.entity]
+		if id != "" && row == nil {
+			b.o.miss(r.row)
+		}
+		BatchCells(b.view, row, r.at, b.cells)
+		b.o.set(r.role, r.row, b.cells, timeOf(row), row != nil)
+	}
+	return nil
+}
+
+func timeOf(row *LatestRow) featurestore.EventTime {
+	if row == nil {
+		return 0
+	}
+	return row.Time
+}
+
+// run is the run that a lookup recorded for a role, or "".
+func (b *batchJoin) run(r *read) string { return b.r.Exact[r.row].Runs[r.role] }
