@@ -1,0 +1,65 @@
+package decode
+
+import (
+	"unsafe"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// Batch holds decoded events. It is filled by a Decoder and used again after
+// Reset: events and their Fields slices are valid until then. The text of a
+// string, bytes value or event id is never overwritten, so a value that is kept
+// stays right; but it keeps the chunk that it stands in, so what is kept for
+// long should be cloned. Nothing refers to the record that it came from.
+//
+// A Batch is not safe for concurrent use.
+type Batch struct {
+	Events []featurestore.Event
+	values []featurestore.Value
+	text   text
+}
+
+// Reset empties the batch.
+func (b *Batch) Reset() {
+	b.Events, b.values = b.Events[:0], b.values[:0]
+}
+
+// row gives n null values at the end of the batch.
+func (b *Batch) row(n int) []featurestore.Value {
+	start := len(b.values)
+	if cap(b.values)-start < n {
+		// Rows handed out before keep the old array.
+		b.values, start = make([]featurestore.Value, 0, max(2*cap(b.values), 64*n)), 0
+	}
+	b.values = b.values[:start+n]
+	row := b.values[start : start+n : start+n]
+	clear(row)
+	return row
+}
+
+// text gives strings out of chunks: one allocation for many strings.
+type text struct{ chunk []byte }
+
+const chunkBytes = 16 << 10
+
+// reserve gives room for n bytes to append to.
+func (t *text) reserve(n int) []byte {
+	if cap(t.chunk)-len(t.chunk) < n {
+		t.chunk = make([]byte, 0, max(chunkBytes, n))
+	}
+	return t.chunk[len(t.chunk):]
+}
+
+// commit makes a string of what was appended to a reservation. The bytes are
+// never written again.
+func (t *text) commit(b []byte) string {
+	t.chunk = t.chunk[:len(t.chunk)+len(b)]
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+func (t *text) put(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	return t.commit(append(t.reserve(len(b)), b...))
+}
