@@ -85,10 +85,10 @@ func TestPartitionField(t *testing.T) {
 func TestKeysStayInTheirLane(t *testing.T) {
 	l := online.LaneID{Generation: online.Generation{Project: "p", View: "v", Number: 12}, Lane: 7}
 	for got, want := range map[string]string{
-		string(l.AppendWatermarksKey(nil)):                 "{p.v.12.7}:w",
-		string(l.AppendMetaKey(nil)):                       "{p.v.12.7}:m",
+		string(l.AppendWatermarksKey(nil)):                   "{p.v.12.7}:w",
+		string(l.AppendMetaKey(nil)):                         "{p.v.12.7}:m",
 		string(l.AppendEntityKey(nil, []byte("u1}:{x\x00"))): "{p.v.12.7}:e:u1}:{x\x00",
-		string(l.AppendPrefix(nil)):                        "{p.v.12.",
+		string(l.AppendPrefix(nil)):                          "{p.v.12.",
 	} {
 		if got != want {
 			t.Errorf("key %q, want %q", got, want)

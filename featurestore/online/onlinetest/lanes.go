@@ -1,0 +1,175 @@
+package onlinetest
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+func testCreate(t *testing.T, s online.Store) {
+	f := newFixture(t, s, "v", online.DefaultLanes)
+	for i, l := range f.lanes() {
+		if l.Meta != f.meta || len(l.Watermarks) != 0 {
+			t.Fatalf("lane %d is created as %+v", i, l)
+		}
+	}
+	f.apply(f.step(-1, 3, write("a", nil, Blob("1", nil))), online.OutcomeOK)
+	if err := s.SetState(f.ctx, f.g, online.StateHalted); err != nil {
+		t.Fatal(err)
+	}
+	again := f.meta
+	again.State = online.StateBuilding
+	if err := s.Create(f.ctx, f.g, again); err != nil {
+		t.Fatalf("creating twice: %v", err)
+	}
+	if got := f.lanes()[0].Meta.State; got != online.StateHalted {
+		t.Errorf("creating twice changed the state to %v", got)
+	}
+	f.wantOffset(3)
+	f.wantBlob("a", Blob("1", nil))
+	for _, change := range []func(*online.Meta){
+		func(m *online.Meta) { m.Definition[3]++ }, func(m *online.Meta) { m.StateVersion++ }, func(m *online.Meta) { m.Lanes = 2 },
+		func(m *online.Meta) { m.Lanes = 0 }, func(m *online.Meta) { m.State = online.StateMissing },
+	} {
+		other := f.meta
+		change(&other)
+		f.wantKind(s.Create(f.ctx, f.g, other), featurestore.ErrInvalid)
+	}
+	f.meta.State = online.StateHalted
+	for i, l := range f.lanes() {
+		if l.Meta != f.meta {
+			t.Fatalf("lane %d is %+v after a refused creation", i, l.Meta)
+		}
+	}
+}
+
+func testSetState(t *testing.T, s online.Store) {
+	f := newFixture(t, s, "v", 70)
+	other := newFixture(t, s, "w", 2)
+	for _, state := range []online.State{online.StateBuilding, online.StateLive, online.StateLost, online.StateGap, online.StateHalted} {
+		if err := s.SetState(f.ctx, f.g, state); err != nil {
+			t.Fatal(err)
+		}
+		f.meta.State = state
+		for i, l := range f.lanes() {
+			if l.Meta != f.meta {
+				t.Fatalf("lane %d is %+v, want %+v", i, l.Meta, f.meta)
+			}
+		}
+		f.apply(f.step(-1, -1), online.OutcomeOK) // a state is for readers: it does not stop an apply
+	}
+	for _, state := range []online.State{online.StateMissing, 99} {
+		f.wantKind(s.SetState(f.ctx, f.g, state), featurestore.ErrInvalid)
+	}
+	if got := other.lanes()[0].Meta; got != other.meta {
+		t.Errorf("another generation became %+v", got)
+	}
+}
+
+func testWatermarks(t *testing.T, s online.Store) {
+	f := newFixture(t, s, "v", 3)
+	want := []map[online.Partition]online.Watermark{{}, {}, {}}
+	for lane := range uint16(2) {
+		for p := range int32(20) {
+			id := online.Partition{Source: []string{"departures", "weather"}[p%2], Generation: uint32(p % 3), Number: p}
+			w := online.Watermark{
+				Offset: int64(p) << 35, LogTime: featurestore.LogTime(featurestore.MaxInstant) - featurestore.LogTime(p),
+				FetchTime: featurestore.MinInstant + featurestore.Instant(lane),
+			}
+			for i := range int(p) % (online.MaxPrints + 1) {
+				w.Prints = append(w.Prints, online.Fingerprint{Offset: w.Offset - int64(i*i), LogTime: featurestore.LogTime(i - 4), Hash: 0xffffffffffffff00 + uint64(p)})
+			}
+			b := f.step(-1, 0)
+			b.Lane, b.Partition, b.To = f.lane(lane), id, w
+			f.apply(b, online.OutcomeOK)
+			want[lane][id] = w
+		}
+	}
+	for i, l := range f.lanes() {
+		if !reflect.DeepEqual(l.Watermarks, want[i]) {
+			t.Errorf("lane %d has watermarks\n%+v, want\n%+v", i, l.Watermarks, want[i])
+		}
+	}
+}
+
+func testNames(t *testing.T, s online.Store) {
+	f := newFixture(t, s, "v", 1)
+	for _, name := range []string{"", "a.b", "a}", "{a", "a:b", "*", "a\r\nb", "A"} {
+		for _, g := range []online.Generation{{Project: name, View: "v"}, {Project: "p", View: name}} {
+			f.wantKind(s.Create(f.ctx, g, f.meta), featurestore.ErrInvalid)
+			f.wantKind(s.Drop(f.ctx, g, 1), featurestore.ErrInvalid)
+			_, err := s.PutRows(f.ctx, g, 1, nil, 0)
+			f.wantKind(err, featurestore.ErrInvalid)
+		}
+	}
+}
+
+func testDrop(t *testing.T, s online.Store) {
+	const lanes = 4
+	var all []*fixture
+	for i, g := range []online.Generation{
+		{Project: "p", View: "v", Number: 1}, {Project: "p", View: "v", Number: 11}, {Project: "p", View: "v", Number: 2},
+		{Project: "p", View: "v1", Number: 1}, {Project: "q", View: "v", Number: 1}, {Project: "p", View: "v", Number: 0},
+	} {
+		f := &fixture{t: t, ctx: callContext(t), s: s, g: g, meta: Meta(byte(i), lanes)}
+		f.create()
+		f.fill(lanes, 600)
+		all = append(all, f)
+	}
+	for range 2 { // twice is as good as once
+		if err := s.Drop(callContext(t), all[0].g, lanes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, l := range all[0].lanes() {
+		if l.Meta != (online.Meta{}) || len(l.Watermarks) != 0 {
+			t.Errorf("after the drop a lane reads as %+v", l)
+		}
+	}
+	if n := all[0].count(lanes, 600); n != 0 {
+		t.Errorf("%d entities are left", n)
+	}
+	for _, f := range all[1:] {
+		if n := f.count(lanes, 600); n != lanes*600 || f.lanes()[lanes-1].Meta != f.meta {
+			t.Errorf("%s lost entities or metadata: %d left", f.g, n)
+		}
+		f.wantOffset(0)
+	}
+	all[0].create()
+	all[0].fill(lanes, 1)
+}
+
+// fill writes n entities to each lane, hostile keys among them.
+func (f *fixture) fill(lanes uint16, n int) {
+	f.t.Helper()
+	for lane := range lanes {
+		b := f.step(-1, 0)
+		b.Lane = f.lane(lane)
+		for i := range n {
+			b.Writes = append(b.Writes, write(fillKey(i), nil, Blob("1", nil)))
+		}
+		f.apply(b, online.OutcomeOK)
+	}
+}
+
+func (f *fixture) count(lanes uint16, n int) int {
+	f.t.Helper()
+	var ids []online.EntityID
+	for lane := range lanes {
+		for i := range n {
+			ids = append(ids, online.EntityID{LaneID: f.lane(lane), Key: []byte(fillKey(i))})
+		}
+	}
+	found := 0
+	for _, b := range f.get(ids...) {
+		if b != nil {
+			found++
+		}
+	}
+	return found
+}
+
+func fillKey(i int) string { return fmt.Sprintf("k}%d:{\r\n\x00", i) }
