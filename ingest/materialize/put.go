@@ -1,0 +1,112 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/frame"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// putRows is how many rows go to the store in one call.
+const putRows = 4096
+
+// put sends the rows of a run's file to the online store. Rows of batch views
+// never expire there: past the ttl of its view a value is EXPIRED, and not
+// unknown.
+func (m *Materializer) put(ctx context.Context, r Request, report *Report, path string) (err error) {
+	file := frame.File{Path: filepath.Join(m.Dir, filepath.FromSlash(path)), Name: path, Format: definition.Parquet}
+	table, _, err := m.Reader.Load(ctx, file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Reader.Unload(ctx, table)) }()
+	p := &putter{m: m, ctx: ctx, r: &r, report: report, types: valueTypes(r.View)}
+	for _, k := range r.View.Entity.Keys {
+		p.keyTypes = append(p.keyTypes, k.Type)
+	}
+	fields := RunFields(r.View)
+	p.row = make([]featurestore.Value, len(fields))
+	if err := m.Reader.Columns(ctx, table, fields, p.each); err != nil {
+		return err
+	}
+	return p.flush()
+}
+
+func valueTypes(v *definition.BatchView) []featurestore.Type {
+	out := make([]featurestore.Type, len(v.Features))
+	for i := range v.Features {
+		out[i] = v.Features[i].Type
+	}
+	return out
+}
+
+// putter turns rows of the file into blobs and sends them in chunks.
+type putter struct {
+	m        *Materializer
+	ctx      context.Context
+	r        *Request
+	report   *Report
+	keyTypes []featurestore.Type
+	types    []featurestore.Type
+	row      []featurestore.Value
+	chunk    []online.Row
+}
+
+func (p *putter) each(f *frame.Frame) error {
+	for i := range f.Len() {
+		f.Row(i, p.row)
+		row, err := p.blob()
+		if err != nil {
+			return err
+		}
+		p.chunk = append(p.chunk, row)
+		if len(p.chunk) == putRows {
+			if err := p.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *putter) blob() (online.Row, error) {
+	keys := len(p.keyTypes)
+	key, err := codec.AppendKey(nil, p.keyTypes, p.row[:keys])
+	if err != nil {
+		return online.Row{}, err
+	}
+	row := codec.BatchRow{
+		Definition:  p.r.View.Hash,
+		Key:         key,
+		Run:         p.report.Run.ID,
+		Completed:   p.report.Run.Completed,
+		Time:        featurestore.EventTime(p.row[keys].Timestamp()),
+		AvailableAt: featurestore.LogTime(p.row[keys+1].Timestamp()),
+		File:        p.row[keys+2].Str(),
+		FileRow:     p.row[keys+3].Int64(),
+		Values:      p.row[keys+4:],
+	}
+	return online.Row{Key: key, Blob: codec.AppendBatchRow(nil, p.types, &row)}, nil
+}
+
+func (p *putter) flush() error {
+	if len(p.chunk) == 0 {
+		return nil
+	}
+	n, err := p.m.Store.PutRows(p.ctx, p.r.Generation, p.r.Lanes, p.chunk, 0)
+	if err != nil {
+		return err
+	}
+	p.report.Put += int64(len(p.chunk))
+	p.report.Written += int64(n)
+	p.chunk = p.chunk[:0]
+	if p.r.Progress != nil {
+		p.r.Progress(Progress{Read: p.report.Read, Put: p.report.Put})
+	}
+	return nil
+}
