@@ -178,5 +178,8 @@ func article(t featurestore.Type) string {
 	if t.Kind == featurestore.KindInt64 {
 		return "an int64"
 	}
+	if t.Kind == featurestore.KindBytes {
+		return "bytes"
+	}
 	return "a " + t.String()
 }

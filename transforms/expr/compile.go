@@ -151,9 +151,24 @@ func wrap(kind featurestore.Kind, c code) func(row) (featurestore.Value, state) 
 	case featurestore.KindBool:
 		return wrapped(c.b, featurestore.BoolValue)
 	case featurestore.KindDouble:
-		return wrapped(c.d, featurestore.DoubleValue)
+		// The two commonest forms do without a call of the constructor.
+		f := c.d
+		return func(r row) (v featurestore.Value, s state) {
+			x, s := f(r)
+			if s == stOK {
+				v = featurestore.DoubleValue(x)
+			}
+			return v, s
+		}
 	case featurestore.KindInt64:
-		return wrapped(c.i, featurestore.Int64Value)
+		f := c.i
+		return func(r row) (v featurestore.Value, s state) {
+			x, s := f(r)
+			if s == stOK {
+				v = featurestore.Int64Value(x)
+			}
+			return v, s
+		}
 	case featurestore.KindDecimal:
 		return wrapped(c.i, featurestore.DecimalValue)
 	case featurestore.KindTimestamp:

@@ -62,7 +62,8 @@ func reached[T cmp.Ordered](x fn[T], bounds []T) fn[int64] {
 	})
 }
 
-func column[T any](elems []featurestore.Value, get func(featurestore.Value) T) []T {
+// column takes one thing from each element.
+func column[E, T any](elems []E, get func(E) T) []T {
 	list := make([]T, len(elems))
 	for i, e := range elems {
 		list[i] = get(e)

@@ -116,7 +116,7 @@ func (c *checker) function(n *node, call ast.CallExpr, open int) (*node, *Error)
 	}
 	for _, a := range n.args {
 		if a.null() && n.name != "coalesce" {
-			return nil, c.fail(a, "", "%s of null is always null", n.name)
+			return nil, c.fail(a, "", "a null alone means nothing to %s", n.name)
 		}
 	}
 	return f.check(c, n)
@@ -147,7 +147,7 @@ func arity(f function) string {
 func (c *checker) unknownFunction(name string, tok token, call ast.CallExpr) *Error {
 	switch {
 	case forbidden(name):
-		return c.at(tok, "take an instant from the event or from the request's data", "%q is not allowed: an expression must give the same value whenever and wherever it runs", name)
+		return c.at(tok, "take an instant from the event or the request's data; for a stable choice use hash(x) of a field", "%q is not allowed: an expression must give the same value whenever and wherever it runs", name)
 	case later(name):
 		return c.at(tok, "", "%q is not supported yet", name)
 	case comprehension(name) && call.IsMemberFunction():

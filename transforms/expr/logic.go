@@ -54,59 +54,27 @@ func compileChoice(n *node, args []code) code {
 	if n.name == "has" {
 		return code{b: has(args[0])}
 	}
-	first := args[len(args)-1]
-	switch {
-	case first.b != nil:
-		return code{b: choice(n.name, args[0].b, pick(args, n.name, func(c code) fn[bool] { return c.b }))}
-	case first.v != nil:
-		return code{v: choice(n.name, args[0].b, pick(args, n.name, func(c code) fn[featurestore.Value] { return c.v }))}
-	case first.i != nil:
-		list := pick(args, n.name, func(c code) fn[int64] { return c.i })
-		if f := bounded(n.name, list); f != nil {
-			return code{i: f}
-		}
-		return code{i: choice(n.name, args[0].b, list)}
-	case first.d != nil:
-		list := pick(args, n.name, func(c code) fn[float64] { return c.d })
-		if f := bounded(n.name, list); f != nil {
-			return code{d: f}
-		}
-		return code{d: choice(n.name, args[0].b, list)}
-	}
-	list := pick(args, n.name, func(c code) fn[string] { return c.s })
-	if f := bounded(n.name, list); f != nil {
-		return code{s: f}
-	}
-	return code{s: choice(n.name, args[0].b, list)}
-}
-
-// pick takes the form of one type from the arguments, the condition apart.
-func pick[T any](args []code, name string, form func(code) fn[T]) []fn[T] {
-	if name == opCond {
+	test := args[0].b
+	if n.name == opCond {
 		args = args[1:]
 	}
-	list := make([]fn[T], len(args))
-	for i, a := range args {
-		list[i] = form(a)
+	switch first := args[0]; {
+	case first.b != nil:
+		return code{b: choice(n, test, column(args, func(c code) fn[bool] { return c.b }))}
+	case first.v != nil:
+		return code{v: choice(n, test, column(args, func(c code) fn[featurestore.Value] { return c.v }))}
+	case first.i != nil:
+		return code{i: selection(n, test, column(args, func(c code) fn[int64] { return c.i }))}
+	case first.d != nil:
+		return code{d: selection(n, test, column(args, func(c code) fn[float64] { return c.d }))}
 	}
-	return list
+	return code{s: selection(n, test, column(args, func(c code) fn[string] { return c.s }))}
 }
 
 // choice compiles ?: and coalesce.
-func choice[T any](name string, test fn[bool], list []fn[T]) fn[T] {
-	if name == opCond {
-		yes, no := list[0], list[1]
-		return func(r row) (T, state) {
-			b, s := test(r)
-			if s != stOK {
-				var none T
-				return none, s
-			}
-			if b {
-				return yes(r)
-			}
-			return no(r)
-		}
+func choice[T any](n *node, test fn[bool], list []fn[T]) fn[T] {
+	if n.name == opCond {
+		return cond(n, test, list[0], list[1])
 	}
 	return func(r row) (x T, s state) {
 		for _, f := range list {
@@ -120,13 +88,38 @@ func choice[T any](name string, test fn[bool], list []fn[T]) fn[T] {
 	}
 }
 
-// bounded compiles min, max and clip; nil for another name.
-func bounded[T cmp.Ordered](name string, list []fn[T]) fn[T] {
-	if name != "min" && name != "max" && name != "clip" {
-		return nil
+func cond[T any](n *node, test fn[bool], yes, no fn[T]) fn[T] {
+	if n.args[1].constant() && n.args[2].constant() {
+		a, _ := yes(nil)
+		b, _ := no(nil)
+		return func(r row) (T, state) {
+			first, s := test(r)
+			if first {
+				return a, s
+			}
+			return b, s
+		}
 	}
-	x := list[0]
-	rest := list[1:]
+	return func(r row) (T, state) {
+		first, s := test(r)
+		if s != stOK {
+			var none T
+			return none, s
+		}
+		if first {
+			return yes(r)
+		}
+		return no(r)
+	}
+}
+
+// selection is choice for types that have an order, with min, max and clip.
+func selection[T cmp.Ordered](n *node, test fn[bool], list []fn[T]) fn[T] {
+	name := n.name
+	if name == opCond || name == "coalesce" {
+		return choice(n, test, list)
+	}
+	x, rest := list[0], list[1:]
 	return func(r row) (T, state) {
 		best, s := x(r)
 		for i, f := range rest {

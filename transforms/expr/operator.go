@@ -178,7 +178,20 @@ func sameScale(a, b featurestore.Type) bool {
 // mixed is the error of an operator between two types.
 func (c *checker) mixed(n *node, op string) *Error {
 	a, b := n.args[0], n.args[1]
-	return c.fail(n, c.mixHint(a, b), "%s %s %s: both sides must have one type", typeName(a.typ), op, typeName(b.typ))
+	hint := c.mixHint(a, b)
+	switch {
+	case a.typ.Kind == featurestore.KindBool && comparing(a):
+		hint = "compare twice and join with &&"
+	case op == "+" && a.typ.Kind == featurestore.KindString:
+		hint = castHint(b.typ, featurestore.String, c.textOf(b))
+	case op == "+" && b.typ.Kind == featurestore.KindString:
+		hint = castHint(a.typ, featurestore.String, c.textOf(a))
+	}
+	return c.fail(n, hint, "%s %s %s: both sides must have one type", typeName(a.typ), op, typeName(b.typ))
+}
+
+func comparing(n *node) bool {
+	return n.is(opLt) || n.is(opLe) || n.is(opGt) || n.is(opGe) || n.is(opEq) || n.is(opNe)
 }
 
 // mixHint says which side to cast.

@@ -56,6 +56,8 @@ func (s *source) syntax(e *common.Error, text common.Source) *Error {
 	tok := s.tokens[i]
 	word := s.text[tok.start:tok.end]
 	switch {
+	case word == "if":
+		return s.at(tok, "write condition ? a : b", "\"if\" is a reserved word")
 	case strings.Contains(e.Message, "reserved identifier"):
 		return s.at(tok, "a field of this name cannot be used in expressions: rename it", "%q is a reserved word", word)
 	case strings.Contains(e.Message, "invalid int literal"):

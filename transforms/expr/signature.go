@@ -29,7 +29,14 @@ func (c *checker) uneven(n *node, bad int, t featurestore.Type) *Error {
 	if t.Kind == featurestore.KindNull {
 		return c.fail(n, "", "every argument of %s is null", n.name)
 	}
-	return c.fail(a, castHint(a.typ, t, c.textOf(a)), "%s needs arguments of one type, but mixes %s and %s", n.name, t, typeName(a.typ))
+	hint := castHint(a.typ, t, c.textOf(a))
+	for _, other := range n.args {
+		if other.typ.Equal(t) {
+			hint = c.mixHint(other, a)
+			break
+		}
+	}
+	return c.fail(a, hint, "%s needs arguments of one type, but mixes %s and %s", n.name, t, typeName(a.typ))
 }
 
 func (c *checker) cast(n *node) (*node, *Error) {
@@ -50,11 +57,11 @@ func (c *checker) cast(n *node) (*node, *Error) {
 	if allowed {
 		return n, nil
 	}
-	hint := ""
-	if from == featurestore.KindTimestamp {
+	hint := castHint(a.typ, to, c.textOf(a))
+	if from == featurestore.KindTimestamp && numeric(to) {
 		hint = fmt.Sprintf(`write seconds_between(timestamp("1970-01-01T00:00:00Z"), %s)`, brief(c.textOf(a)))
 	}
-	return nil, c.fail(n, hint, "%s cannot be made a %s", typeName(a.typ), to)
+	return nil, c.fail(n, hint, "%s cannot be made %s", typeName(a.typ), article(to))
 }
 
 func (c *checker) abs(n *node) (*node, *Error) {
