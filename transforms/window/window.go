@@ -2,7 +2,10 @@
 // the state of one entity, and the reading of windows from it. It is the only
 // place where "which events count at t" is decided; the online path, backfills,
 // training sets and tests all run this code (the naive oracle excepted, which
-// exists to disagree).
+// exists to disagree). It reads no clock: every instant comes with a row or as
+// an argument.
+//
+// Compile then run: a Config becomes an immutable Plan; a Plan works on States.
 package window
 
 import (
@@ -70,51 +73,18 @@ const (
 	Ahead
 )
 
-// Plan is a compiled Config: immutable, safe for concurrent use.
-type Plan struct{}
-
-// Compile checks and compiles a view.
-func Compile(c Config) (*Plan, error) { panic("window: being built") }
-
-// State is what is kept of one entity. The zero State is an entity never seen.
-// It is a function of Applied alone: after each Settle, equal lists mean equal
-// bytes. A State is reused with Reset; it is not safe for concurrent use.
-type State struct {
-	Applied featurestore.Applied
+// String gives the verdict as counters name it.
+func (v Verdict) String() string {
+	switch v {
+	case Folded:
+		return "folded"
+	case Pending:
+		return "pending"
+	case Duplicate:
+		return "duplicate"
+	case Late:
+		return "late"
+	default:
+		return "ahead"
+	}
 }
-
-// Reset empties the state and keeps its memory.
-func (s *State) Reset() { panic("window: being built") }
-
-// Apply admits one row and folds it. Rows of one partition come in ascending
-// offset; a row whose offset is not above the applied entry of its partition is
-// a replay: it changes nothing and is reported as Duplicate.
-func (p *Plan) Apply(s *State, r *Row) Verdict { panic("window: being built") }
-
-// Settle brings the state to the canonical form of its applied list: it folds
-// pending rows that are due, drops ids that are out of date and compacts tiles.
-// It is called once after the rows of a batch, before the state is encoded.
-func (p *Plan) Settle(s *State) { panic("window: being built") }
-
-// Read computes every feature at t into out, whose length is the number of
-// features, with defaults applied. A nil state is an unknown entity (NOT_FOUND).
-// t is past every folded event (see TooOld).
-func (p *Plan) Read(s *State, t featurestore.Instant, out []featurestore.Cell) {
-	panic("window: being built")
-}
-
-// TooOld reports whether the state has folded an event, or applied a log time,
-// at or after t, so that it can no longer be read as of t.
-func (p *Plan) TooOld(s *State, t featurestore.Instant) bool { panic("window: being built") }
-
-// ReadTime is the least instant at which the state may be read, clock apart:
-// past the newest folded event and the largest applied log time.
-func (p *Plan) ReadTime(s *State) featurestore.Instant { panic("window: being built") }
-
-// Retention is how far back an event can matter: the largest offset + window
-// (or ttl), plus tile and lateness. The TTL of a stored entity is a day more.
-// bounded is false where a feature has no bound.
-func (p *Plan) Retention() (d featurestore.Duration, bounded bool) { panic("window: being built") }
-
-// DefaultTile is the tile size of a window of width w (semantics: Windows).
-func DefaultTile(w featurestore.Duration) featurestore.Duration { panic("window: being built") }
