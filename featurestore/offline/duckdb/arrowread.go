@@ -99,11 +99,11 @@ func appendArray(c *frame.Column, a arrow.Array, first int64) error {
 	}
 	switch a := a.(type) {
 	case *array.String:
-		appendText(c, n, string(a.ValueBytes()), a.ValueOffset)
+		appendText(c, string(a.ValueBytes()), a.ValueOffsets())
 	case *array.LargeString:
-		appendText(c, n, string(a.ValueBytes()), func(i int) int { return int(a.ValueOffset(i)) })
+		appendText(c, string(a.ValueBytes()), a.ValueOffsets())
 	case *array.Binary:
-		appendText(c, n, string(a.ValueBytes()), func(i int) int { return int(a.ValueOffset64(i)) })
+		appendText(c, string(a.ValueBytes()), a.ValueOffsets())
 	case *array.Timestamp:
 		return appendTimes(c, a, first)
 	case *array.Uint64:
@@ -125,14 +125,10 @@ func appendArray(c *frame.Column, a arrow.Array, first int64) error {
 }
 
 // appendText cuts one copy of all the array's characters into its values;
-// offset gives where value i begins in the array's memory.
-func appendText(c *frame.Column, n int, all string, offset func(int) int) {
-	if n == 0 {
-		return
-	}
-	base := offset(0)
-	for i := range n {
-		c.Text = append(c.Text, all[offset(i)-base:offset(i+1)-base])
+// offsets has one entry more than the array, unless the array is empty.
+func appendText[T int32 | int64](c *frame.Column, all string, offsets []T) {
+	for i := 1; i < len(offsets); i++ {
+		c.Text = append(c.Text, all[offsets[i-1]-offsets[0]:offsets[i]-offsets[0]])
 	}
 }
 
