@@ -108,6 +108,8 @@ func (c Config) validate() error {
 		return featurestore.Invalidf("kafka: fetch size %d must be 1 KiB to 1 GiB", c.FetchBytes)
 	case c.MaxBatchBytes < 1<<10 || c.MaxBatchBytes > 1<<30:
 		return featurestore.Invalidf("kafka: batch size %d must be 1 KiB to 1 GiB", c.MaxBatchBytes)
+	case c.MaxWait >= c.Timeout:
+		return featurestore.Invalidf("kafka: a fetch waits %s, but a request may take %s only", c.MaxWait, c.Timeout)
 	case c.Compression < Uncompressed || c.Compression > Zstd:
 		return featurestore.Invalidf("kafka: unknown compression %d", c.Compression)
 	}
