@@ -156,6 +156,7 @@ func TestBadRecords(t *testing.T) {
 		{"date only", `{"ts": "2024-03-10"}`, CodeTimeNoZone, "no zone"},
 		{"field without a zone", `{` + ts + `, "t": "2024-03-10T02:30:00"}`, CodeTimeNoZone, `field "t"`},
 		{"seven digits", `{"ts": "2013-01-01T05:17:00.1234567Z"}`, CodeTime, "6 fraction digits"},
+		{"comma fraction", `{"ts": "2013-01-01T05:17:00,1234567Z"}`, CodeTime, "RFC 3339"},
 		{"leap second", `{"ts": "2016-12-31T23:59:60Z"}`, CodeTime, "leap"},
 		{"no such day", `{"ts": "2013-02-29T00:00:00Z"}`, CodeTime, "field"},
 		{"year 0", `{"ts": "0000-06-01T00:00:00Z"}`, CodeTime, "0001 to 9999"},

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -28,6 +29,9 @@ func (r *timeReader) text(b []byte) (featurestore.Instant, error) {
 	}
 	if t, ok := fastRFC3339(b); ok {
 		return inRange(t)
+	}
+	if bytes.IndexByte(b, ',') >= 0 { // which the standard library takes for a dot
+		return 0, errors.New("it is not an RFC 3339 time")
 	}
 	t, err := featurestore.ParseInstantIn(string(b), r.zone)
 	if err != nil {
