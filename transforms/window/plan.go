@@ -27,7 +27,9 @@ type Plan struct {
 	layout    *agg.Layout
 	finishers []agg.Finisher // of Trailing features, by feature
 	chains    []chain
-	latest    []int // Latest features
+	latest    []int                 // Latest features
+	keep      featurestore.Duration // Retention
+	bounded   bool
 }
 
 // Compile checks and compiles a view.
@@ -59,6 +61,7 @@ func Compile(c Config) (*Plan, error) {
 	if len(p.ladder.sizes) > 0 {
 		p.dedupe = p.ladder.sizes[0]
 	}
+	p.keep, p.bounded = p.retention()
 	return p, p.layOut()
 }
 
@@ -189,7 +192,9 @@ func (p *Plan) DedupeTile() featurestore.Duration { return featurestore.Duration
 // Retention is how far back an event can matter: the largest offset + window
 // (or ttl), plus the largest tile and the largest lateness. The TTL of a stored
 // entity is a day more. bounded is false where a feature has no bound.
-func (p *Plan) Retention() (d featurestore.Duration, bounded bool) {
+func (p *Plan) Retention() (d featurestore.Duration, bounded bool) { return p.keep, p.bounded }
+
+func (p *Plan) retention() (d featurestore.Duration, bounded bool) {
 	var reach, tile, lateness featurestore.Duration
 	for i := range p.features {
 		f := &p.features[i]

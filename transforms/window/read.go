@@ -38,8 +38,7 @@ func (p *Plan) found(s *State, t featurestore.Instant) bool {
 	if n := s.heldBefore(int64(t)); n > 0 {
 		newest = max(newest, int64(s.held[n-1].order.Time))
 	}
-	keep, bounded := p.Retention()
-	return newest != never && (!bounded || newest >= int64(t)-int64(keep))
+	return newest != never && (!p.bounded || newest >= int64(t)-int64(p.keep))
 }
 
 // heldBefore is how many pending rows have e < x.
