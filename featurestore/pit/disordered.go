@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/transforms/window"
 )
 
 // disordered sweeps mode available where log times are a producer's and do not
@@ -14,59 +13,75 @@ import (
 type disordered struct {
 	*answers
 	fold
-	reached map[featurestore.PartitionID]int64 // the greatest offset that was folded
+	admission admission
+	order     []*buffer                          // scratch
+	reached   map[featurestore.PartitionID]int64 // the greatest offset that was folded
 }
 
 func newDisordered(a *answers) *disordered {
-	return &disordered{answers: a, fold: fold{plan: a.s.view.Plan}, reached: map[featurestore.PartitionID]int64{}}
+	plan := a.s.view.Plan
+	return &disordered{answers: a, fold: fold{plan: plan}, admission: admission{fold: fold{plan: plan}}, reached: map[featurestore.PartitionID]int64{}}
 }
 
 // entity answers the reads of one entity; rows ascend by visibility.
 func (d *disordered) entity(rows []buffer, reads []read) {
+	d.order = pointers(d.order, rows)
+	slices.SortFunc(d.order, byPosition)
+	d.admission.admit(d.order)
+	accepted := d.admission.accepted
+	slices.SortStableFunc(accepted, func(a, b *buffer) int {
+		switch {
+		case a.visible < b.visible:
+			return -1
+		case a.visible > b.visible:
+			return 1
+		}
+		return 0
+	})
 	d.reset()
 	clear(d.reached)
 	taken := 0
 	for i := range reads {
 		r := &reads[i]
 		from := taken
-		for taken < len(rows) && rows[taken].visible < r.at {
+		for taken < len(accepted) && accepted[taken].visible < r.at {
 			taken++
 		}
-		if d.ordered(rows[from:taken]) {
-			for k := from; k < taken; k++ {
-				d.apply(&rows[k].Row)
+		if d.ordered(accepted[from:taken]) {
+			for _, row := range accepted[from:taken] {
+				d.apply(&row.Row)
 			}
 		} else {
-			d.refold(rows[:taken])
+			d.refold(accepted[:taken])
 		}
 		newest, seen := d.read(r.at, d.cells)
+		d.admission.correct(d.s.view.Features, r.at, seen, d.cells, func(b *buffer) bool { return b.visible < r.at })
 		d.s.o.set(r.role, r.row, d.cells, newest, seen)
 	}
 }
 
+func byPosition(a, b *buffer) int { return a.Position.Compare(b.Position) }
+
 // ordered reports whether rows only go on from what was folded, partition by
 // partition.
-func (d *disordered) ordered(rows []buffer) bool {
+func (d *disordered) ordered(rows []*buffer) bool {
 	ok := true
-	for i := range rows {
-		high, found := d.reached[rows[i].PartitionID]
-		if found && rows[i].Offset < high {
+	for _, r := range rows {
+		high, found := d.reached[r.PartitionID]
+		if found && r.Offset < high {
 			ok = false
 			continue
 		}
-		d.reached[rows[i].PartitionID] = rows[i].Offset
+		d.reached[r.PartitionID] = r.Offset
 	}
 	return ok
 }
 
-func (d *disordered) refold(rows []buffer) {
+func (d *disordered) refold(rows []*buffer) {
 	d.reset()
-	sorted := make([]*window.Row, len(rows))
-	for i := range rows {
-		sorted[i] = &rows[i].Row
-	}
-	slices.SortFunc(sorted, func(a, b *window.Row) int { return a.Position.Compare(b.Position) })
-	for _, r := range sorted {
-		d.apply(r)
+	d.order = append(d.order[:0], rows...)
+	slices.SortFunc(d.order, byPosition)
+	for _, r := range d.order {
+		d.apply(&r.Row)
 	}
 }

@@ -21,7 +21,9 @@ func (l *live) row(entity int, visible featurestore.Instant, r *window.Row) {
 		l.reset()
 	}
 	l.answer(visible) // a record is seen by reads after it became visible
-	l.apply(r)
+	if l.left(entity) {
+		l.apply(r)
+	}
 }
 
 // answer answers the entity's reads up to an instant from the state as it is.

@@ -139,8 +139,8 @@ func (s *streamJoin) feed(ctx context.Context, events Events, add func(*frame.Fr
 // take writes one event as a row of the sort, or reports that no read sees it.
 func (s *streamJoin) take(e *evaluator, ev *featurestore.Event, row []featurestore.Value) bool {
 	visible := int64(ev.LogTime) + int64(e.b.Source.ApplyDelay)
-	if s.r.Mode == Available && visible >= int64(s.last) {
-		return false
+	if s.r.Mode == Available && visible >= int64(s.last) && e.b.Source.EventID < 0 {
+		return false // no read sees it, and no id of it decides about another
 	}
 	if !e.keeps(ev.Fields) {
 		return false
@@ -254,6 +254,11 @@ func (a *answers) of(entity int) []read {
 		a.next++
 	}
 	return a.s.reads[first:a.next]
+}
+
+// left reports whether reads of an entity are left.
+func (a *answers) left(entity int) bool {
+	return a.next < len(a.s.reads) && a.s.reads[a.next].entity == entity
 }
 
 // rest answers every read that is left as one of an unknown entity.
