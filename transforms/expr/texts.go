@@ -95,23 +95,25 @@ func patternFault(err error) string {
 	return err.Error()
 }
 
-// instructions estimates the length of a pattern's program from above.
+// instructions estimates the length of a pattern's program, its repeats
+// written out as Go's compiler does. The parser bounds repeats within repeats,
+// so the product does not overflow.
 func instructions(re *syntax.Regexp) int {
-	n := 1
+	n := 0
 	for _, sub := range re.Sub {
 		n += instructions(sub)
 	}
 	switch re.Op {
 	case syntax.OpLiteral:
-		n += len(re.Rune)
+		return n + len(re.Rune)
 	case syntax.OpCharClass:
-		n += len(re.Rune) / 16
+		return n + 1 + len(re.Rune)/16
 	case syntax.OpRepeat:
-		n = n*max(re.Min, re.Max, 1) + 1
-	default:
-		n++
+		return (n+1)*max(re.Min, re.Max, 1) + 1
+	case syntax.OpConcat:
+		return n
 	}
-	return n
+	return n + 2
 }
 
 // clock checks hour and day_of_week: an instant in a named zone.
