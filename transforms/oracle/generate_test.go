@@ -133,12 +133,16 @@ func resultType(c agg.Call) featurestore.Type {
 func (g gen) log(c window.Config) [][]window.Row {
 	var parts [][]window.Row
 	start := pick[int64](g, 0, 1_710_000_000, -100, -90_000) * int64(second)
-	producer := g.chance(25) // log times may go back
-	pace := pick(g, second, 20*second, 3*minute, 2*hour)
+	plan := partitionPlan{start: start, pace: pick(g, second, 20*second, 3*minute, 2*hour), producer: g.chance(25), tile: second}
+	for i := range c.Features {
+		if f := &c.Features[i]; f.Kind == window.Trailing && f.Tile != 0 {
+			plan.tile = f.Tile
+		}
+	}
 	for source := range c.Sources {
 		for partition := range 1 + g.IntN(2) {
 			id := featurestore.PartitionID{Source: uint16(source), Generation: pick[uint32](g, 0, 1), Partition: int32(partition)}
-			parts = append(parts, g.partition(c.Sources[source], id, partitionPlan{start, pace, producer}))
+			parts = append(parts, g.partition(c.Sources[source], id, plan))
 		}
 	}
 	return parts
@@ -147,7 +151,8 @@ func (g gen) log(c window.Config) [][]window.Row {
 type partitionPlan struct {
 	start    int64
 	pace     featurestore.Duration
-	producer bool
+	producer bool                  // log times may go back
+	tile     featurestore.Duration // of the view, or a guess
 }
 
 func (g gen) partition(rule window.SourceRule, id featurestore.PartitionID, p partitionPlan) []window.Row {
@@ -159,10 +164,21 @@ func (g gen) partition(rule window.SourceRule, id featurestore.PartitionID, p pa
 	}
 	for range n {
 		a += g.step(p)
+		if len(rows) > 0 && g.chance(10) { // where the ids of an earlier row's tile are forgotten
+			e := featurestore.Instant(rows[g.IntN(len(rows))].Time)
+			edge := int64(e.Floor(p.tile)) + int64(p.tile) + int64(rule.AllowedLateness) + int64(g.IntN(2))
+			if p.producer || edge > a {
+				a = edge
+			}
+		}
 		row := window.Row{Position: featurestore.Position{PartitionID: id, Offset: offset}, LogTime: featurestore.LogTime(a)}
 		row.Time = featurestore.EventTime(g.eventTime(a, rule, p))
 		if len(rows) > 0 && g.chance(25) { // a tie
 			row.Time = rows[g.IntN(len(rows))].Time
+		}
+		if len(rows) > 0 && p.producer && g.chance(20) { // another clock's record of the same moment
+			twin := rows[g.IntN(len(rows))]
+			row.Time, row.LogTime = twin.Time, twin.LogTime
 		}
 		row.Sequence = pick(g, featurestore.Null, featurestore.Null, featurestore.Int64Value(1), featurestore.Int64Value(-2), featurestore.Int64Value(7))
 		row.ID = pick(g, "", "k", "k", "l", "m")
@@ -193,7 +209,9 @@ func (g gen) step(p partitionPlan) int64 {
 func (g gen) eventTime(a int64, rule window.SourceRule, p partitionPlan) int64 {
 	late := int64(rule.AllowedLateness)
 	ahead := int64(5 * minute)
-	switch g.IntN(12) {
+	switch g.IntN(13) {
+	case 12:
+		return a + 1
 	case 0:
 		return a - late
 	case 1:
