@@ -79,7 +79,8 @@ func ParseInstant(s string) (Instant, error) {
 // ParseInstantIn is ParseInstant, with loc as the zone of a time without one;
 // a nil loc refuses such a time.
 func ParseInstantIn(s string, loc *time.Location) (Instant, error) {
-	if len(s) < 10 {
+	// time.Parse also takes a comma and a one-digit hour, which RFC 3339 has not.
+	if len(s) < 10 || strings.ContainsRune(s, ',') || len(s) >= 13 && (s[12] < '0' || s[12] > '9') {
 		return 0, fmt.Errorf("%q is not an RFC 3339 time", s)
 	}
 	if len(s) >= 19 && s[17:19] == "60" {
@@ -98,17 +99,24 @@ func ParseInstantIn(s string, loc *time.Location) (Instant, error) {
 		}
 	}
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return InstantOf(t), nil
+		return inRange(s, t)
 	}
 	for _, layout := range []string{"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			if loc == nil {
 				return 0, fmt.Errorf("%q: %w", s, ErrNoZone)
 			}
-			return InstantOf(time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), loc)), nil
+			return inRange(s, time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), loc))
 		}
 	}
 	return 0, fmt.Errorf("%q is not an RFC 3339 time", s)
+}
+
+func inRange(s string, t time.Time) (Instant, error) {
+	if at := InstantOf(t); at >= MinInstant && at <= MaxInstant {
+		return at, nil
+	}
+	return 0, fmt.Errorf("%q is outside of the years 0001 to 9999", s)
 }
 
 // Std converts to the standard library's duration.

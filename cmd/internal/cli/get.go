@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+)
+
+// answer is the HTTP answer as the table needs it.
+type answer struct {
+	ReadTime []string `json:"read_time"`
+	Columns  []struct {
+		Name   string            `json:"name"`
+		Type   string            `json:"type"`
+		Values []json.RawMessage `json:"values"`
+		Status []string          `json:"status"`
+	} `json:"columns"`
+	Views []struct {
+		View      string    `json:"view"`
+		As        string    `json:"as"`
+		Watermark *string   `json:"watermark"`
+		EventTime []*string `json:"event_time"`
+	} `json:"views"`
+}
+
+// GetCommand is `get`.
+func (a *App) GetCommand() *cobra.Command {
+	var request []string
+	var asOf string
+	cmd := &cobra.Command{
+		Use:   "get SERVICE|view.feature,... key=value,... [--request name=value]",
+		Short: "Look features up online, with status and age",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			api, err := a.API(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer closing(api.Close, &err)
+			body, err := a.getBody(cmd.Context(), args, request, asOf)
+			if err != nil {
+				return err
+			}
+			out, err := api.Call(cmd.Context(), "POST", "/v1/features:get", body)
+			if err != nil {
+				return err
+			}
+			var ans answer
+			if err := json.Unmarshal(out, &ans); err != nil {
+				return fmt.Errorf("the answer does not decode: %w", err)
+			}
+			return a.Print(json.RawMessage(out), answerTable(&ans))
+		},
+	}
+	cmd.Flags().StringArrayVar(&request, "request", nil, "request data, as name=value")
+	cmd.Flags().StringVar(&asOf, "as-of", "", "read as of an instant (RFC 3339)")
+	return cmd
+}
+
+// getBody makes the request: keys get their types from the definitions that are
+// in force.
+func (a *App) getBody(ctx context.Context, args, request []string, asOf string) (map[string]any, error) {
+	project, err := a.appliedHere(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body := map[string]any{"include": []string{"status", "event_time", "watermark", "read_time", "positions"}}
+	var service *definition.Service
+	if strings.Contains(args[0], ".") {
+		refs := strings.Split(args[0], ",")
+		body["features"] = refs
+		if service, err = project.AdHoc(refs); err != nil {
+			return nil, featurestore.NotFoundf("%w", err)
+		}
+	} else {
+		body["service"] = args[0]
+		if service = project.Service(args[0]); service == nil {
+			return nil, featurestore.NotFoundf("there is no service %q (see `freshet list services`)", args[0])
+		}
+	}
+	if asOf != "" {
+		body["as_of"] = asOf
+	}
+	var pairs []string
+	for _, arg := range args[1:] {
+		pairs = append(pairs, strings.Split(arg, ",")...)
+	}
+	if body["entities"], err = typedPairs(pairs, service.Entities, "key"); err != nil {
+		return nil, err
+	}
+	body["request"], err = typedPairs(request, service.Request, "request data")
+	return body, err
+}
+
+// typedPairs turns name=value texts into columns of one row.
+func typedPairs(pairs []string, fields []definition.Field, what string) (map[string]any, error) {
+	out := map[string]any{}
+	for _, pair := range pairs {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, featurestore.Invalidf("%s %q: write it as name=value", what, pair)
+		}
+		var typ *featurestore.Type
+		for i := range fields {
+			if fields[i].Name == name {
+				typ = &fields[i].Type
+			}
+		}
+		if typ == nil {
+			return nil, featurestore.Invalidf("%s %q is not wanted; wanted: %s", what, name, fieldNames(fields))
+		}
+		switch typ.Kind {
+		case featurestore.KindInt64, featurestore.KindDouble, featurestore.KindBool:
+			if !json.Valid([]byte(text)) {
+				return nil, featurestore.Invalidf("%s %q must be %s, is %q", what, name, typ, text)
+			}
+			out[name] = []json.RawMessage{json.RawMessage(text)}
+		default:
+			out[name] = []string{text}
+		}
+	}
+	return out, nil
+}
+
+func fieldNames(fields []definition.Field) string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func answerTable(ans *answer) Table {
+	t := Table{Head: []string{"FEATURE", "VALUE", "STATUS", "EVENT TIME"}}
+	for _, c := range ans.Columns {
+		value, status := "", ""
+		if len(c.Values) > 0 {
+			value = strings.Trim(string(c.Values[0]), `"`)
+		}
+		if len(c.Status) > 0 {
+			status = c.Status[0]
+		}
+		t.Rows = append(t.Rows, []string{c.Name, value, status, eventTime(ans, c.Name)})
+		t.Names = append(t.Names, c.Name)
+	}
+	if len(ans.ReadTime) > 0 {
+		t.Foot = "read at " + ans.ReadTime[0]
+		for _, v := range ans.Views {
+			if v.Watermark != nil && v.As == "" {
+				t.Foot += fmt.Sprintf("; %s up to %s", v.View, *v.Watermark)
+			}
+		}
+	}
+	return t
+}
+
+// eventTime is the event time of the view behind a column, by its prefix.
+func eventTime(ans *answer, column string) string {
+	prefix, _, _ := strings.Cut(column, "__")
+	for _, v := range ans.Views {
+		if (v.As == prefix || v.As == "" && v.View == prefix) && len(v.EventTime) > 0 && v.EventTime[0] != nil {
+			return *v.EventTime[0]
+		}
+	}
+	return ""
+}

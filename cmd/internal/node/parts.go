@@ -1,0 +1,137 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/freshet/freshet/cmd/internal/settings"
+	"github.com/freshet/freshet/featurestore/offline/history"
+	"github.com/freshet/freshet/featurestore/offline/runs"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/embedded"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/featurestore/registry/sqlite"
+	"github.com/freshet/freshet/ingest/kafka"
+	embeddedlog "github.com/freshet/freshet/ingest/kafka/embedded"
+	"github.com/freshet/freshet/ingest/logrecord"
+)
+
+// Parts are the stores of a project, as its settings name them.
+type Parts struct {
+	Settings *settings.Settings
+	Clock    *Clock
+	Logger   *slog.Logger
+
+	Registry registry.Store
+	Online   online.Store  // nil where it was not asked for
+	Log      logrecord.Log // nil where it was not asked for
+	Runs     *runs.Record
+
+	closers []func() error
+}
+
+// Need says which parts a command opens: an embedded part can be open in one
+// process only, so a command opens what it uses and no more.
+type Need uint8
+
+// Needs, as bits.
+const (
+	NeedOnline Need = 1 << iota
+	NeedLog
+)
+
+// Open opens the registry and what is needed.
+func Open(ctx context.Context, s *settings.Settings, clock *Clock, logger *slog.Logger, need Need) (*Parts, error) {
+	p := &Parts{Settings: s, Clock: clock, Logger: logger, Runs: runs.Open(s.Offline.Dir)}
+	if err := p.open(ctx, need); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Parts) open(ctx context.Context, need Need) error {
+	reg, err := sqlite.Open(ctx, p.Settings.Registry.SQLite, online.DefaultLanes)
+	if err != nil {
+		return err
+	}
+	p.Registry = reg
+	p.closers = append(p.closers, reg.Close)
+	if need&NeedOnline != 0 {
+		if err := p.openOnline(ctx); err != nil {
+			return err
+		}
+	}
+	if need&NeedLog != 0 {
+		return p.openLog(ctx)
+	}
+	return nil
+}
+
+func (p *Parts) openOnline(ctx context.Context) error {
+	var store online.Store
+	var err error
+	if r := p.Settings.Online.Redis; r != nil {
+		store, err = redis.Open(ctx, redis.Config{
+			Addr: r.Addrs[0], Username: r.Username, Password: string(r.Password),
+			RebuildOnLoss: r.Durability == "rebuild",
+		})
+	} else {
+		store, err = embedded.Open(embedded.Config{Dir: p.Settings.Online.Embedded, Now: p.Clock.Now, Logger: p.Logger})
+	}
+	if err != nil {
+		return err
+	}
+	p.Online = store
+	p.closers = append(p.closers, store.Close)
+	if err := store.Check(ctx); err != nil {
+		return fmt.Errorf("the online store's settings: %w", err)
+	}
+	return nil
+}
+
+func (p *Parts) openLog(ctx context.Context) error {
+	brokers := []string(nil)
+	if k := p.Settings.Log.Kafka; k != nil {
+		brokers = k.Brokers
+	} else {
+		broker, err := embeddedlog.Start(p.Settings.Log.Embedded, embeddedlog.Options{})
+		if err != nil {
+			return err
+		}
+		p.closers = append(p.closers, broker.Close)
+		brokers = []string{broker.Addr()}
+	}
+	client, err := kafka.Open(ctx, kafka.Config{Brokers: brokers, Clock: p.Clock.Now})
+	if err != nil {
+		return err
+	}
+	p.Log = client
+	p.closers = append(p.closers, client.Close)
+	return nil
+}
+
+// History reads what is at rest of the events.
+func (p *Parts) History(use history.FilesUse) *history.Reader {
+	return history.New(history.Options{Root: p.Settings.Root, Dir: p.Settings.Offline.Dir, Files: use})
+}
+
+// LettersDir is the folder of dead letters.
+func (p *Parts) LettersDir() string { return filepath.Join(p.Settings.Offline.Dir, "deadletters") }
+
+// Close closes what was opened, last first. It is idempotent.
+func (p *Parts) Close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i]())
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}
+
+// mkdir makes the folders that every part expects.
+func (p *Parts) mkdir() error { return os.MkdirAll(p.Settings.Offline.Dir, 0o755) }

@@ -1,0 +1,58 @@
+package worker
+
+import (
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// Chunk is a run of decoded events of one partition of one source: every offset
+// after the chunk before it up to Through is either in Events or never will be
+// (a dead letter, a control record). Events ascend by offset; their memory is
+// valid until the chunk was applied by every view.
+type Chunk struct {
+	Partition online.Partition
+	Events    []featurestore.Event
+	Through   int64
+	LogTime   featurestore.LogTime // the largest log time up to Through
+	FetchTime featurestore.Instant
+	Prints    []online.Fingerprint // of the last record, where it was seen
+}
+
+// target is the watermark of a lane that has applied the chunk.
+func (c *Chunk) target(before mark) online.Watermark {
+	return online.Watermark{
+		Offset: c.Through, LogTime: max(c.LogTime, before.logTime), FetchTime: c.FetchTime,
+		Prints: mergePrints(before.prints, c.Prints),
+	}
+}
+
+// maxPrints is how many fingerprints a watermark carries.
+const maxPrints = 8
+
+// mergePrints adds fresh fingerprints to those of earlier records. Beyond the
+// bound it thins out where the neighbours are closest, so that what is left
+// reaches far back, and keeps the newest.
+func mergePrints(old, fresh []online.Fingerprint) []online.Fingerprint {
+	merged := make([]online.Fingerprint, 0, maxPrints+1)
+	merged = append(merged, old...)
+	for _, p := range fresh {
+		if n := len(merged); n > 0 && merged[n-1].Offset >= p.Offset {
+			continue
+		}
+		merged = append(merged, p)
+		if len(merged) > maxPrints {
+			merged = dropClosest(merged)
+		}
+	}
+	return merged
+}
+
+func dropClosest(prints []online.Fingerprint) []online.Fingerprint {
+	drop, gap := 1, prints[2].Offset-prints[0].Offset
+	for i := 2; i < len(prints)-1; i++ {
+		if g := prints[i+1].Offset - prints[i-1].Offset; g < gap {
+			drop, gap = i, g
+		}
+	}
+	return append(prints[:drop], prints[drop+1:]...)
+}

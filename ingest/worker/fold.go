@@ -1,0 +1,302 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/transforms/expr"
+	"github.com/freshet/freshet/transforms/window"
+)
+
+// foldBuffers is the working memory of one Apply, kept between calls.
+type foldBuffers struct {
+	rows   []window.Row
+	next   []int32 // the entity's next row, -1 at the end
+	inputs []featurestore.Value
+	keys   []featurestore.Value
+	key    []byte
+	from   []int64 // per lane: the offset that it has applied
+	byKey  map[string]int32
+	works  []work
+	lanes  [][]int32 // per lane: its works
+	blobs  []byte
+}
+
+// work is one entity of a chunk: its rows, and the entity once it is loaded.
+type work struct {
+	key         string
+	lane        uint16
+	first, last int32
+	entity      *entity
+	blob        []byte
+	done        bool // acknowledged, or without effect
+}
+
+// collect evaluates the view's expressions over a chunk and groups the rows that
+// some lane still needs by entity.
+func (v *View) collect(c *Chunk, bindingIndex int) {
+	f, b := &v.fold, &v.view.Bindings[bindingIndex]
+	f.reset(len(v.lanes.marks), len(c.Events)*len(b.Inputs))
+	for lane := range f.from {
+		f.from[lane] = v.lanes.at(uint16(lane), c.Partition).offset
+	}
+	id := featurestore.PartitionID{Source: uint16(bindingIndex), Generation: c.Partition.Generation, Partition: c.Partition.Number}
+	for i := range c.Events {
+		ev := &c.Events[i]
+		if ev.Late(b.Source.AllowedLateness) {
+			v.counts.Late++
+			continue
+		}
+		if !v.passes(b.Source.Where, ev) || !v.passes(b.Where, ev) {
+			v.counts.Filtered++
+			continue
+		}
+		if !v.entityKey(b, ev) {
+			continue
+		}
+		lane := codec.Lane(f.key, uint16(len(f.from)))
+		if ev.Offset <= f.from[lane] {
+			continue
+		}
+		row := window.Row{
+			Position: featurestore.Position{PartitionID: id, Offset: ev.Offset},
+			Time:     ev.Time, LogTime: ev.LogTime, Sequence: ev.Sequence, ID: ev.ID,
+		}
+		row.Inputs = v.evaluate(b.Inputs, ev.Fields)
+		f.add(row, lane)
+	}
+}
+
+func (f *foldBuffers) reset(lanes, inputs int) {
+	if f.byKey == nil {
+		f.byKey = map[string]int32{}
+		f.from = make([]int64, lanes)
+		f.lanes = make([][]int32, lanes)
+	}
+	clear(f.byKey)
+	clear(f.works)
+	f.rows, f.next, f.works, f.blobs = f.rows[:0], f.next[:0], f.works[:0], f.blobs[:0]
+	// The rows hold slices of inputs: it must not move while it is filled.
+	f.inputs = slices.Grow(f.inputs[:0], inputs)
+}
+
+func (f *foldBuffers) add(row window.Row, lane uint16) {
+	at := int32(len(f.rows))
+	f.rows = append(f.rows, row)
+	f.next = append(f.next, -1)
+	if i, seen := f.byKey[string(f.key)]; seen {
+		f.next[f.works[i].last] = at
+		f.works[i].last = at
+		return
+	}
+	key := string(f.key)
+	f.byKey[key] = int32(len(f.works))
+	f.works = append(f.works, work{key: key, lane: lane, first: at, last: at})
+}
+
+func (v *View) passes(where *expr.Program, ev *featurestore.Event) bool {
+	if where == nil {
+		return true
+	}
+	keep, failed := where.Eval(ev.Fields)
+	if failed {
+		v.counts.FailedExpr++
+	}
+	return keep.Bool()
+}
+
+// entityKey leaves the event's key in the buffers; false drops the event.
+func (v *View) entityKey(b *definition.Binding, ev *featurestore.Event) bool {
+	f := &v.fold
+	f.keys = f.keys[:0]
+	for _, p := range b.Keys {
+		value, failed := p.Eval(ev.Fields)
+		if failed {
+			v.counts.FailedExpr++
+		}
+		if value.IsNull() {
+			v.counts.NullKey++
+			return false
+		}
+		f.keys = append(f.keys, value)
+	}
+	var err error
+	if f.key, err = codec.AppendKey(f.key[:0], v.types, f.keys); err != nil {
+		v.counts.LongKey++
+		return false
+	}
+	return true
+}
+
+func (v *View) evaluate(programs []*expr.Program, fields []featurestore.Value) []featurestore.Value {
+	f := &v.fold
+	start := len(f.inputs)
+	for _, p := range programs {
+		value, failed := p.Eval(fields)
+		if failed {
+			v.counts.FailedExpr++
+		}
+		f.inputs = append(f.inputs, value)
+	}
+	return f.inputs[start:len(f.inputs):len(f.inputs)]
+}
+
+// load makes every unfinished work's entity present, reading what is not cached
+// in one round trip.
+func (v *View) load(ctx context.Context) error {
+	f := &v.fold
+	var ids []online.EntityID
+	var missing []int32
+	for i := range f.works {
+		w := &f.works[i]
+		if w.done || w.entity != nil {
+			continue
+		}
+		if w.entity = v.cache.get([]byte(w.key)); w.entity == nil {
+			missing = append(missing, int32(i))
+			ids = append(ids, online.EntityID{LaneID: online.LaneID{Generation: v.id, Lane: w.lane}, Key: []byte(w.key)})
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	blobs, err := v.store.Get(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for n, i := range missing {
+		if err := v.adopt(&f.works[i], blobs[n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errCorrupt is about a blob that does not decode; its entity must be rebuilt.
+var errCorrupt = errors.New("a stored entity does not decode")
+
+func (v *View) adopt(w *work, blob []byte) error {
+	e := &entity{key: w.key, lane: w.lane, state: v.cache.state(), bytes: len(blob)}
+	if blob != nil {
+		header := codec.Header{Definition: v.view.Hash, Key: []byte(w.key)}
+		if err := codec.DecodeEntity(blob, header, v.view.Plan, e.state); err != nil {
+			return fmt.Errorf("view %q, lane %d: %w: %w", v.view.Name, w.lane, errCorrupt, err)
+		}
+		prefix, err := codec.AppliedPrefix(blob)
+		if err != nil {
+			return fmt.Errorf("view %q, lane %d: %w: %w", v.view.Name, w.lane, errCorrupt, err)
+		}
+		e.expect = slices.Clone(prefix)
+	}
+	v.cache.put(e)
+	w.entity = e
+	return nil
+}
+
+// foldAll applies the rows of every unfinished work and builds a batch for each
+// lane that has one; works[i] are the works of batches[i].
+func (v *View) foldAll(c *Chunk) (batches []online.Batch, works [][]int32) {
+	f := &v.fold
+	for lane := range f.lanes {
+		f.lanes[lane] = f.lanes[lane][:0]
+	}
+	for i := range f.works {
+		w := &f.works[i]
+		if w.done {
+			continue
+		}
+		if v.foldEntity(w) {
+			f.lanes[w.lane] = append(f.lanes[w.lane], int32(i))
+		} else {
+			w.done = true
+		}
+	}
+	for lane, list := range f.lanes {
+		if len(list) == 0 {
+			continue
+		}
+		before := v.lanes.at(uint16(lane), c.Partition)
+		batch := online.Batch{
+			Lane: online.LaneID{Generation: v.id, Lane: uint16(lane)}, Definition: v.view.Hash,
+			Partition: c.Partition, From: before.offset, To: c.target(before), TTL: v.ttl,
+			Writes: make([]online.Write, len(list)),
+		}
+		for n, i := range list {
+			w := &f.works[i]
+			batch.Writes[n] = online.Write{Key: []byte(w.key), Expect: w.entity.expect, Blob: w.blob}
+		}
+		batches = append(batches, batch)
+		works = append(works, list)
+	}
+	return batches, works
+}
+
+// foldEntity applies an entity's rows and encodes it; false where none of them
+// entered its applied list.
+func (v *View) foldEntity(w *work) bool {
+	f, entered := &v.fold, false
+	for at := w.first; at >= 0; at = f.next[at] {
+		switch v.view.Plan.Apply(w.entity.state, &f.rows[at]) {
+		case window.Folded:
+			v.counts.Folded++
+			entered = true
+		case window.Pending:
+			v.counts.Pending++
+			entered = true
+		case window.Duplicate:
+			v.counts.Duplicate++
+			entered = true
+		}
+	}
+	if !entered {
+		return false
+	}
+	v.view.Plan.Settle(w.entity.state)
+	start := len(f.blobs)
+	header := codec.Header{Definition: v.view.Hash, Key: []byte(w.key)}
+	f.blobs = codec.AppendEntity(f.blobs, header, v.view.Plan, w.entity.state)
+	w.blob = f.blobs[start:len(f.blobs):len(f.blobs)]
+	return true
+}
+
+// acknowledge takes over what the store has accepted.
+func (v *View) acknowledge(writes []online.Write, works []int32) {
+	for n, i := range works {
+		w := &v.fold.works[i]
+		prefix, err := codec.AppliedPrefix(writes[n].Blob)
+		if err != nil {
+			// Our own bytes: forget the entity, so that the store's copy is read next time.
+			v.cache.drop(w.entity)
+		} else {
+			w.entity.expect = append(w.entity.expect[:0:0], prefix...)
+			v.cache.touch(w.entity, len(writes[n].Blob))
+		}
+		w.done = true
+	}
+}
+
+// forget drops entities whose cached state is ahead of what the store holds.
+func (v *View) forget(works []int32) {
+	for _, i := range works {
+		w := &v.fold.works[i]
+		if w.entity != nil && v.cache.byKey[w.key] == w.entity {
+			v.cache.drop(w.entity)
+		}
+		w.entity = nil
+	}
+}
+
+// dropWork forgets every entity of the chunk that was not acknowledged.
+func (v *View) dropWork() {
+	for i := range v.fold.works {
+		if !v.fold.works[i].done {
+			v.forget([]int32{int32(i)})
+		}
+	}
+}

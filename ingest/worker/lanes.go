@@ -1,0 +1,116 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// mark is how far one lane has applied one partition, as the store last said.
+type mark struct {
+	offset    int64
+	logTime   featurestore.LogTime
+	fetchTime featurestore.Instant
+	prints    []online.Fingerprint
+}
+
+// lanes is a view generation's picture of the store's watermarks. It is changed
+// only by what the store answered.
+type lanes struct {
+	marks []map[online.Partition]mark
+}
+
+func (l *lanes) load(stored []online.Lane) {
+	l.marks = make([]map[online.Partition]mark, len(stored))
+	for i, s := range stored {
+		l.marks[i] = make(map[online.Partition]mark, len(s.Watermarks))
+		for p, w := range s.Watermarks {
+			l.marks[i][p] = mark{offset: w.Offset, logTime: w.LogTime, fetchTime: w.FetchTime, prints: w.Prints}
+		}
+	}
+}
+
+// at is a lane's mark; a partition never applied stands at -1.
+func (l *lanes) at(lane uint16, p online.Partition) mark {
+	if m, ok := l.marks[lane][p]; ok {
+		return m
+	}
+	return mark{offset: -1, logTime: math.MinInt64}
+}
+
+func (l *lanes) set(lane uint16, p online.Partition, w online.Watermark) {
+	l.marks[lane][p] = mark{offset: w.Offset, logTime: w.LogTime, fetchTime: w.FetchTime, prints: w.Prints}
+}
+
+// lowest is the least offset of a partition over all lanes: everything after it
+// must be read again by some lane.
+func (l *lanes) lowest(p online.Partition) int64 {
+	low := int64(math.MaxInt64)
+	for i := range l.marks {
+		low = min(low, l.at(uint16(i), p).offset)
+	}
+	return low
+}
+
+// highest is the greatest offset of a partition over all lanes.
+func (l *lanes) highest(p online.Partition) int64 {
+	high := int64(-1)
+	for i := range l.marks {
+		high = max(high, l.at(uint16(i), p).offset)
+	}
+	return high
+}
+
+// prints are the fingerprints of the lanes that stand lowest and highest, newest first.
+func (l *lanes) prints(p online.Partition) []online.Fingerprint {
+	low, high := l.lowest(p), l.highest(p)
+	var out []online.Fingerprint
+	for i := range l.marks {
+		if m := l.at(uint16(i), p); m.offset == low || m.offset == high {
+			for _, print := range m.prints {
+				if !slices.Contains(out, print) {
+					out = append(out, print)
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b online.Fingerprint) int { return cmp.Compare(b.Offset, a.Offset) })
+	return out
+}
+
+// equal reports whether the store says the same as this picture.
+func (l *lanes) equal(stored []online.Lane) bool {
+	for i, s := range stored {
+		if s.Meta.State == online.StateMissing || len(s.Watermarks) != len(l.marks[i]) {
+			return false
+		}
+		for p, w := range s.Watermarks {
+			if l.at(uint16(i), p).offset != w.Offset {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// reload reads the watermarks from the store.
+func (v *View) reload(ctx context.Context) error {
+	stored, err := v.store.Lanes(ctx, v.id, uint16(len(v.lanes.marks)))
+	if err != nil {
+		return err
+	}
+	for _, s := range stored {
+		if s.Meta.State == online.StateMissing {
+			return errLost
+		}
+		if s.Meta.Definition != v.view.Hash {
+			return errStale
+		}
+	}
+	v.lanes.load(stored)
+	return nil
+}

@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// PartitionStatus is how far one partition is.
+type PartitionStatus struct {
+	Partition online.Partition
+	Through   int64 // the last offset that every view has applied; -1 for none
+	End       int64 // of the log, when it was last fetched
+	LogTime   featurestore.LogTime
+	Events    int64
+	Dead      int64
+	Trouble   string // why nothing moves; "" when it does
+}
+
+// Progress is what partitions report and others wait for. It is safe for
+// concurrent use.
+type Progress struct {
+	mu      sync.Mutex
+	parts   map[online.Partition]*PartitionStatus
+	changed chan struct{} // closed and replaced at each change
+	failed  error
+}
+
+func newProgress() *Progress {
+	return &Progress{parts: map[online.Partition]*PartitionStatus{}, changed: make(chan struct{})}
+}
+
+func (p *Progress) update(id online.Partition, do func(*PartitionStatus)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ok := p.parts[id]
+	if !ok {
+		s = &PartitionStatus{Partition: id, Through: -1}
+		p.parts[id] = s
+	}
+	do(s)
+	p.signal()
+}
+
+func (p *Progress) signal() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// begin says where a partition's reading starts: everything up to through was
+// applied before.
+func (p *Progress) begin(id online.Partition, through int64) {
+	p.update(id, func(s *PartitionStatus) { s.Through, s.Trouble = through, "" })
+}
+
+func (p *Progress) applied(id online.Partition, c *decodedChunk) {
+	p.update(id, func(s *PartitionStatus) {
+		s.Through, s.End, s.Trouble = c.Through, c.end, ""
+		s.LogTime = max(s.LogTime, c.LogTime)
+		s.Events += int64(len(c.Events))
+		s.Dead += int64(len(c.letters))
+	})
+}
+
+func (p *Progress) idle(id online.Partition, end int64) {
+	p.update(id, func(s *PartitionStatus) { s.End, s.Trouble = end, "" })
+}
+
+func (p *Progress) trouble(id online.Partition, err error) {
+	p.update(id, func(s *PartitionStatus) { s.Trouble = err.Error() })
+}
+
+func (p *Progress) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failed == nil {
+		p.failed = err
+	}
+	p.signal()
+}
+
+// Statuses are all partitions, in no order.
+func (p *Progress) Statuses() []PartitionStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]PartitionStatus, 0, len(p.parts))
+	for _, s := range p.parts {
+		out = append(out, *s)
+	}
+	return out
+}
+
+// Wait returns once every offset before end of a partition is applied by every
+// view, or with the worker's error.
+func (p *Progress) Wait(ctx context.Context, id online.Partition, end int64) error {
+	for {
+		p.mu.Lock()
+		s, changed, failed := p.parts[id], p.changed, p.failed
+		reached := end <= 0 || s != nil && s.Through >= end-1
+		p.mu.Unlock()
+		if failed != nil {
+			return failed
+		}
+		if reached {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// backoff waits longer after each failure: 50 ms to 5 s, with jitter.
+type backoff struct{ d time.Duration }
+
+func (b *backoff) reset() { b.d = 0 }
+
+func (b *backoff) sleep(ctx context.Context) error {
+	b.d = min(max(2*b.d, 50*time.Millisecond), 5*time.Second)
+	timer := time.NewTimer(b.d/2 + rand.N(b.d/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

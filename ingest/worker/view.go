@@ -1,0 +1,240 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// Errors that end a view's part in the stream until a person or a rebuild acts.
+var (
+	errStale = errors.New("the lanes belong to another definition: this process is out of date")
+	errLost  = errors.New("the lanes have lost their metadata: the online store lost data")
+)
+
+// rewindError asks the caller to read the partition again after Offset: the
+// store stands lower than this process thought, or a write's fate is unknown.
+type rewindError struct{ Offset int64 }
+
+func (e *rewindError) Error() string { return fmt.Sprintf("rewind to after offset %d", e.Offset) }
+
+// Counts are what a view has seen since the process started. Records that are
+// read again after a rewind are counted again.
+type Counts struct {
+	Folded, Pending, Duplicate, Late, Filtered, NullKey, LongKey, FailedExpr int64
+	Batches, Conflicts, Rewinds, Unknown                                     int64
+}
+
+// ViewConfig is what a View is made from.
+type ViewConfig struct {
+	View       *definition.StreamView
+	ID         online.Generation
+	Lanes      uint16
+	Store      online.Store
+	TTL        time.Duration // of stored entities; 0 keeps them (replay, unbounded views)
+	CacheBytes int           // bound of the cache of decoded entities
+}
+
+// View folds chunks into one generation of one stream view. Apply may be called
+// by several goroutines, one a partition; it serializes them.
+type View struct {
+	view    *definition.StreamView
+	id      online.Generation
+	store   online.Store
+	ttl     time.Duration
+	binding map[string]int
+	types   []featurestore.Type
+
+	mu     sync.Mutex
+	lanes  lanes
+	cache  *cache
+	counts Counts
+	fold   foldBuffers
+}
+
+// OpenView makes the lanes of a generation where there are none, and starts from
+// the store's watermarks.
+func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, binding: map[string]int{}, cache: newCache(c.CacheBytes)}
+	for i, b := range c.View.Bindings {
+		v.binding[b.Source.Name] = i
+	}
+	for _, k := range c.View.Entity.Keys {
+		v.types = append(v.types, k.Type)
+	}
+	v.lanes.marks = make([]map[online.Partition]mark, c.Lanes)
+	meta := online.Meta{Definition: c.View.Hash, StateVersion: online.StateVersion, Lanes: c.Lanes, State: online.StateBuilding}
+	if err := c.Store.Create(ctx, c.ID, meta); err != nil {
+		return nil, fmt.Errorf("view %q generation %d: %w", c.View.Name, c.ID.Number, err)
+	}
+	if err := v.reload(ctx); err != nil {
+		return nil, fmt.Errorf("view %q generation %d: %w", c.View.Name, c.ID.Number, err)
+	}
+	return v, nil
+}
+
+// Name is the view's name; ID its generation.
+func (v *View) Name() string { return v.view.Name }
+
+// ID is the generation that this View folds into.
+func (v *View) ID() online.Generation { return v.id }
+
+// Counts are the counters so far.
+func (v *View) Counts() Counts {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.counts
+}
+
+// Lowest is the offset after which the partition must be read for this view.
+func (v *View) Lowest(p online.Partition) int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lanes.lowest(p)
+}
+
+// Highest is the greatest offset of a partition that some lane has applied.
+func (v *View) Highest(p online.Partition) int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lanes.highest(p)
+}
+
+// Prints are the fingerprints that the lanes furthest behind and furthest ahead
+// carry, newest first.
+func (v *View) Prints(p online.Partition) []online.Fingerprint {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lanes.prints(p)
+}
+
+// Reload drops what is cached and takes the store's watermarks for true.
+func (v *View) Reload(ctx context.Context) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.cache.clear()
+	return v.reload(ctx)
+}
+
+// Apply folds a chunk and stores the result. When it returns nil, every lane
+// that the chunk touched has applied it; the others follow with Advance. A
+// *rewindError asks for the partition to be read again from an offset.
+func (v *View) Apply(ctx context.Context, c *Chunk) error {
+	b, wanted := v.binding[c.Partition.Source]
+	if !wanted {
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.collect(c, b)
+	defer v.cache.trim()
+	for {
+		if err := v.load(ctx); err != nil {
+			return err
+		}
+		batches, works := v.foldAll(c)
+		if len(batches) == 0 {
+			return nil
+		}
+		again, err := v.settle(ctx, c, batches, works, v.store.Apply(ctx, batches))
+		if err != nil || !again {
+			return err
+		}
+		// An entity was changed by another writer: fold it again on what is there now.
+		v.counts.Conflicts++
+	}
+}
+
+// settle acts on the store's answers, lane by lane: again says that some lanes
+// must be folded once more, on fresh blobs.
+func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, works [][]int32, results []online.Result) (again bool, err error) {
+	rewind := false
+	for i, r := range results {
+		lane := batches[i].Lane.Lane
+		switch r.Outcome {
+		case online.OutcomeOK:
+			v.counts.Batches++
+			v.lanes.set(lane, c.Partition, batches[i].To)
+			v.acknowledge(batches[i].Writes, works[i])
+		case online.OutcomeVersion:
+			v.forget(works[i])
+			again = true
+		case online.OutcomeDefinition:
+			return false, errStale
+		case online.OutcomeWatermark, online.OutcomeUnknown:
+			// The fate of the lane is read from the store; what was cached of it is not trusted.
+			rewind = true
+			v.forget(works[i])
+			v.cache.dropLane(lane)
+			if r.Outcome == online.OutcomeUnknown {
+				v.counts.Unknown++
+			}
+		}
+	}
+	if !rewind {
+		return again, nil
+	}
+	return false, v.rewind(ctx, c.Partition)
+}
+
+// rewind takes the store's watermarks for true and asks for the partition from
+// the lowest of them. Errors of the store stay errors: the caller waits and
+// tries again from the start.
+func (v *View) rewind(ctx context.Context, p online.Partition) error {
+	v.counts.Rewinds++
+	v.dropWork()
+	if err := v.reload(ctx); err != nil {
+		return err
+	}
+	return &rewindError{Offset: v.lanes.lowest(p)}
+}
+
+// Advance moves every lane of a partition to at least the chunk's end, with an
+// empty batch where nothing was written: the heartbeat, which also notices a
+// store that lost acknowledged writes.
+func (v *View) Advance(ctx context.Context, c *Chunk) error {
+	if _, wanted := v.binding[c.Partition.Source]; !wanted {
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var batches []online.Batch
+	for lane := range v.lanes.marks {
+		m := v.lanes.at(uint16(lane), c.Partition)
+		if m.offset > c.Through {
+			continue
+		}
+		batches = append(batches, online.Batch{
+			Lane: online.LaneID{Generation: v.id, Lane: uint16(lane)}, Definition: v.view.Hash,
+			Partition: c.Partition, From: m.offset, To: c.target(m),
+		})
+	}
+	if len(batches) == 0 {
+		return nil
+	}
+	_, err := v.settle(ctx, c, batches, make([][]int32, len(batches)), v.store.Apply(ctx, batches))
+	return err
+}
+
+// Audit compares the store's watermarks with what was acknowledged: a store that
+// lost or changed something is noticed here also where nothing moves.
+func (v *View) Audit(ctx context.Context) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	stored, err := v.store.Lanes(ctx, v.id, uint16(len(v.lanes.marks)))
+	if err != nil || v.lanes.equal(stored) {
+		return err
+	}
+	v.cache.clear()
+	v.counts.Rewinds++
+	if err := v.reload(ctx); err != nil {
+		return err
+	}
+	return &rewindError{Offset: -1}
+}

@@ -1,0 +1,242 @@
+package service
+
+import (
+	"context"
+	"math"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/transforms/window"
+)
+
+// Reader is what a lookup needs of the online store.
+type Reader interface {
+	Get(ctx context.Context, ids []online.EntityID) ([][]byte, error)
+}
+
+// lookup is one request on its way.
+type lookup struct {
+	catalog *Catalog
+	plan    *Compiled
+	req     *Request
+
+	gens  []Generation // per role
+	ids   []online.EntityID
+	seen  map[string]int32
+	slots []int32 // row-major, a role a column: index into entities; -1 for an invalid key, -2 while rebuilding
+	found []found
+	times []featurestore.Instant
+	cells [][]featurestore.Cell // per role: row-major
+}
+
+const (
+	slotInvalidKey int32 = -1
+	slotRebuilding int32 = -2
+)
+
+// found is one entity that was read: a state, a row, nothing, or an error.
+type found struct {
+	state  *window.State
+	row    *codec.BatchRow
+	broken bool
+}
+
+// Lookup answers a request at the clock's time. Errors are those of the store
+// (ErrUnavailable) and of on_stale: fail.
+func (c *Catalog) Lookup(ctx context.Context, store Reader, plan *Compiled, req *Request, clock featurestore.Instant) (*Answer, error) {
+	l := &lookup{catalog: c, plan: plan, req: req, seen: map[string]int32{}}
+	l.resolve()
+	if err := l.fetch(ctx, store); err != nil {
+		return nil, err
+	}
+	l.readTimes(clock)
+	l.read()
+	onDemand := l.evaluate()
+	columns, err := l.columns(onDemand)
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{
+		Service: plan.Name, Revision: c.Revision, RequestID: req.ID,
+		ReadTimes: l.times, Columns: columns, Roles: l.roles(),
+	}, nil
+}
+
+// resolve turns keys into entity ids; an entity that is asked for twice is read once.
+func (l *lookup) resolve() {
+	roles := l.plan.roles
+	l.gens = make([]Generation, len(roles))
+	l.slots = make([]int32, l.req.Rows*len(roles))
+	var key []byte
+	values := make([]featurestore.Value, 0, 8)
+	for k := range roles {
+		r := &roles[k]
+		l.gens[k] = l.catalog.Generations[r.View]
+		for row := range l.req.Rows {
+			slot := &l.slots[row*len(roles)+k]
+			values = values[:0]
+			for _, at := range r.keys {
+				values = append(values, l.req.Entities[at][row])
+			}
+			// A view's number stands before the key, so that two views' equal keys differ.
+			key = append(key[:0], byte(k), byte(k>>8))
+			if base := l.plan.baseRole(r.View); base >= 0 {
+				key[0], key[1] = byte(base), byte(base>>8)
+			}
+			typed, err := codec.AppendKey(key, r.types, values)
+			switch {
+			case err != nil:
+				*slot = slotInvalidKey
+			case !l.gens[k].Ready:
+				*slot = slotRebuilding
+			default:
+				key = typed
+				*slot = l.entity(key, l.gens[k])
+			}
+		}
+	}
+}
+
+func (l *lookup) entity(tagged []byte, g Generation) int32 {
+	if at, ok := l.seen[string(tagged)]; ok {
+		return at
+	}
+	owned := string(tagged)
+	at := int32(len(l.ids))
+	l.seen[owned] = at
+	key := []byte(owned[2:])
+	l.ids = append(l.ids, online.EntityID{LaneID: online.LaneID{Generation: g.ID, Lane: codec.Lane(key, g.Lanes)}, Key: key})
+	return at
+}
+
+// fetch reads and decodes every entity, in one round trip.
+func (l *lookup) fetch(ctx context.Context, store Reader) error {
+	l.found = make([]found, len(l.ids))
+	if len(l.ids) == 0 {
+		return nil
+	}
+	blobs, err := store.Get(ctx, l.ids)
+	if err != nil {
+		return err
+	}
+	n := len(l.plan.roles)
+	for i, slot := range l.slots {
+		if slot < 0 || blobs[slot] == nil {
+			continue
+		}
+		l.found[slot] = decode(&l.plan.roles[i%n], l.ids[slot].Key, blobs[slot])
+		blobs[slot] = nil // decoded: the next row that shares it finds it done
+	}
+	return nil
+}
+
+func decode(r *role, key, blob []byte) found {
+	if r.stream != nil {
+		s := new(window.State)
+		if codec.DecodeEntity(blob, codec.Header{Definition: r.stream.Hash, Key: key}, r.stream.Plan, s) != nil {
+			return found{broken: true}
+		}
+		return found{state: s}
+	}
+	row := &codec.BatchRow{Definition: r.batch.Hash, Key: key}
+	if codec.DecodeBatchRow(blob, r.batchTypes, row) != nil {
+		return found{broken: true}
+	}
+	return found{row: row}
+}
+
+// readTimes gives each row one instant: the given one, or the clock moved past
+// everything that the row's states have folded.
+func (l *lookup) readTimes(clock featurestore.Instant) {
+	n := len(l.plan.roles)
+	l.times = make([]featurestore.Instant, l.req.Rows)
+	for row := range l.times {
+		if l.req.AsOf != nil {
+			l.times[row] = *l.req.AsOf
+			continue
+		}
+		t := clock
+		for k := range n {
+			if slot := l.slots[row*n+k]; slot >= 0 && l.found[slot].state != nil {
+				t = max(t, l.plan.roles[k].stream.Plan.ReadTime(l.found[slot].state))
+			}
+		}
+		l.times[row] = t
+	}
+}
+
+// read fills the cells of every role.
+func (l *lookup) read() {
+	n := len(l.plan.roles)
+	l.cells = make([][]featurestore.Cell, n)
+	for k := range n {
+		r := &l.plan.roles[k]
+		l.cells[k] = make([]featurestore.Cell, l.req.Rows*r.width)
+		for row := range l.req.Rows {
+			out := l.cells[k][row*r.width : (row+1)*r.width]
+			switch slot := l.slots[row*n+k]; slot {
+			case slotInvalidKey:
+				fill(out, featurestore.InvalidKey)
+			case slotRebuilding:
+				fill(out, featurestore.Rebuilding)
+			default:
+				l.readEntity(r, &l.found[slot], l.times[row], out)
+			}
+		}
+	}
+}
+
+func (l *lookup) readEntity(r *role, f *found, t featurestore.Instant, out []featurestore.Cell) {
+	switch {
+	case f.broken:
+		fill(out, featurestore.StatusError)
+	case r.stream != nil && l.req.AsOf != nil && f.state != nil && r.stream.Plan.TooOld(f.state, t):
+		fill(out, featurestore.TooOld)
+	case r.stream != nil:
+		r.stream.Plan.Read(f.state, t, out)
+	case f.row != nil && l.req.AsOf != nil && f.row.Completed > t:
+		fill(out, featurestore.TooOld)
+	default:
+		readBatchRow(r.batch, f.row, t, out)
+	}
+}
+
+func fill(out []featurestore.Cell, s featurestore.Status) {
+	for i := range out {
+		out[i] = featurestore.Cell{Status: s}
+	}
+}
+
+// roles reports which state each row was read from.
+func (l *lookup) roles() []Role {
+	n := len(l.plan.roles)
+	out := make([]Role, n)
+	for k := range out {
+		r, g := &l.plan.roles[k], l.gens[k]
+		out[k] = Role{View: r.View, Sources: r.sources, Generation: g.ID.Number, Rows: make([]RowState, l.req.Rows)}
+		if r.Prefix != r.View {
+			out[k].As = r.Prefix
+		}
+		if r.stream != nil {
+			out[k].Watermark, out[k].HasWatermark = g.Watermark, g.HasWatermark
+		}
+		for row := range l.req.Rows {
+			if slot := l.slots[row*n+k]; slot >= 0 {
+				out[k].Rows[row] = rowState(r, &l.found[slot], l.times[row])
+			}
+		}
+	}
+	return out
+}
+
+func rowState(r *role, f *found, t featurestore.Instant) RowState {
+	switch {
+	case f.state != nil:
+		e, ok := r.stream.Plan.NewestBefore(f.state, t)
+		return RowState{Applied: f.state.Applied, Time: e, HasTime: ok}
+	case f.row != nil:
+		return RowState{Run: f.row.Run, Time: f.row.Time, HasTime: int64(f.row.Time) < int64(t)}
+	}
+	return RowState{Time: math.MinInt64}
+}

@@ -1,0 +1,245 @@
+// Package watch keeps a server's picture of the world fresh: which revision is
+// in force, which generation of each view answers, and how far its lanes are. It
+// polls, and swaps one immutable catalog for the next; lookups never wait for it.
+package watch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/serving/service"
+)
+
+// Store is what the watcher reads of the online store.
+type Store interface {
+	Lanes(ctx context.Context, g online.Generation, lanes uint16) ([]online.Lane, error)
+}
+
+// Registry is what it reads of the registry.
+type Registry interface {
+	CurrentNumber(ctx context.Context) (int64, error)
+	Revision(ctx context.Context, number int64) (*registry.Revision, error)
+	Generations(ctx context.Context) ([]registry.Generation, error)
+}
+
+// Watcher holds the catalog that answers now.
+type Watcher struct {
+	project  string
+	registry Registry
+	store    Store
+	log      *slog.Logger
+
+	catalog  atomic.Pointer[service.Catalog]
+	refresh  sync.Mutex // one refresh at a time; guards projects
+	projects map[int64]*definition.Project
+	stop     context.CancelFunc
+	done     chan struct{}
+}
+
+// New is a watcher without a catalog; Refresh makes the first.
+func New(project string, r Registry, s Store, log *slog.Logger) *Watcher {
+	return &Watcher{project: project, registry: r, store: s, log: log, projects: map[int64]*definition.Project{}}
+}
+
+// Catalog is what answers now; nil while nothing is applied.
+func (w *Watcher) Catalog() *service.Catalog { return w.catalog.Load() }
+
+// Start refreshes every interval until Stop. An error is logged and the old
+// catalog goes on answering.
+func (w *Watcher) Start(interval time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.stop, w.done = cancel, make(chan struct{})
+	go func() {
+		defer close(w.done)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := w.Refresh(ctx); err != nil && ctx.Err() == nil {
+				w.log.Warn("the registry or the online store could not be read; answering from the last picture", "error", err)
+			}
+		}
+	}()
+}
+
+// Stop ends polling and waits for it. It is idempotent.
+func (w *Watcher) Stop() {
+	if w.stop != nil {
+		w.stop()
+		<-w.done
+	}
+}
+
+// lookBack is how many revisions before the newest may answer while the newest
+// is still being built.
+const lookBack = 8
+
+// Refresh reads the registry and the lanes now. The newest revision answers
+// whose every view has a live generation of its own meaning: while a changed
+// view is being filled, the revision before goes on answering, whole. Where no
+// revision is whole, the newest answers and its unready views are REBUILDING.
+func (w *Watcher) Refresh(ctx context.Context) error {
+	w.refresh.Lock()
+	defer w.refresh.Unlock()
+	newest, err := w.registry.CurrentNumber(ctx)
+	if err != nil || newest == 0 {
+		return err
+	}
+	live, err := w.live(ctx)
+	if err != nil {
+		return err
+	}
+	chosen := newest
+	for n := newest; n > max(0, newest-lookBack); n-- {
+		p, err := w.load(ctx, n)
+		if err != nil {
+			return err
+		}
+		if whole(p, live) {
+			chosen = n
+			break
+		}
+	}
+	return w.install(ctx, chosen, live)
+}
+
+// live are the registry's live generations by view.
+func (w *Watcher) live(ctx context.Context) (map[string]registry.Generation, error) {
+	list, err := w.registry.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]registry.Generation{}
+	for _, g := range list {
+		if g.State == registry.Live {
+			out[g.View] = g
+		}
+	}
+	return out, nil
+}
+
+// whole reports whether every stored view of a project has a live generation of
+// its own meaning.
+func whole(p *definition.Project, live map[string]registry.Generation) bool {
+	for _, v := range p.StreamViews {
+		if g, ok := live[v.Name]; !ok || g.Hash != v.Hash {
+			return false
+		}
+	}
+	for _, v := range p.BatchViews {
+		if g, ok := live[v.Name]; !ok || g.Hash != v.Hash {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *Watcher) install(ctx context.Context, number int64, live map[string]registry.Generation) error {
+	project, err := w.load(ctx, number)
+	if err != nil {
+		return err
+	}
+	generations, err := w.generations(ctx, project, live)
+	if err != nil {
+		return err
+	}
+	if current := w.catalog.Load(); current != nil && current.Revision == number {
+		w.catalog.Store(current.With(generations))
+		return nil
+	}
+	next, err := service.NewCatalog(number, project, generations)
+	if err != nil {
+		return fmt.Errorf("revision %d: %w", number, err)
+	}
+	w.catalog.Store(next)
+	w.log.Info("serving a revision", "revision", number, "services", len(project.Services))
+	return nil
+}
+
+// load gives a revision's definitions; those seen before are kept.
+func (w *Watcher) load(ctx context.Context, number int64) (*definition.Project, error) {
+	if p, ok := w.projects[number]; ok {
+		return p, nil
+	}
+	r, err := w.registry.Revision(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	project, problems := definition.Load(r.Files)
+	if project == nil {
+		return nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %v", number, problems)
+	}
+	delete(w.projects, number-lookBack-1)
+	w.projects[number] = project
+	return project, nil
+}
+
+// generations says of each stored view which generation answers and how far it is.
+func (w *Watcher) generations(ctx context.Context, p *definition.Project, live map[string]registry.Generation) (map[string]service.Generation, error) {
+	out := map[string]service.Generation{}
+	for _, v := range p.StreamViews {
+		g, ok := live[v.Name]
+		if !ok || g.Hash != v.Hash {
+			continue
+		}
+		next := service.Generation{ID: online.Generation{Project: w.project, View: g.View, Number: g.Number}, Lanes: g.Lanes}
+		lanes, err := w.store.Lanes(ctx, next.ID, g.Lanes)
+		if err != nil {
+			return nil, err
+		}
+		next.Ready = allLive(lanes)
+		next.Watermark, next.HasWatermark = watermark(lanes)
+		out[v.Name] = next
+	}
+	for _, v := range p.BatchViews {
+		if g, ok := live[v.Name]; ok && g.Hash == v.Hash {
+			out[v.Name] = service.Generation{ID: online.Generation{Project: w.project, View: g.View, Number: g.Number}, Lanes: g.Lanes, Ready: true}
+		}
+	}
+	return out, nil
+}
+
+func allLive(lanes []online.Lane) bool {
+	for i := range lanes {
+		if lanes[i].Meta.State != online.StateLive {
+			return false
+		}
+	}
+	return len(lanes) > 0
+}
+
+// watermark is the least time, over partitions and lanes, up to which records
+// are applied; a lane that has not seen a partition yet has none.
+func watermark(lanes []online.Lane) (t featurestore.Instant, ok bool) {
+	partitions := map[online.Partition]bool{}
+	for i := range lanes {
+		for p := range lanes[i].Watermarks {
+			partitions[p] = true
+		}
+	}
+	for i := range lanes {
+		for p := range partitions {
+			m, seen := lanes[i].Watermarks[p]
+			if !seen {
+				return 0, false
+			}
+			at := max(featurestore.Instant(m.LogTime), m.FetchTime)
+			if !ok || at < t {
+				t, ok = at, true
+			}
+		}
+	}
+	return t, ok
+}
