@@ -24,7 +24,7 @@ func (c *intSquares) reset(*partial)                      { c.sum.Reset() }
 func (c *intSquares) add(_ *Order, x *featurestore.Value) { c.sum.AddSquareInt(x.Int64()) }
 func (c *intSquares) merge(o *intSquares)                 { c.sum.Merge(&o.sum) }
 func (c *intSquares) append(dst []byte, _ int64) []byte   { return c.sum.Append(dst) }
-func (c *intSquares) decode(r *pack.Reader, _ int64)      { r.Use(c.sum.Decode) }
+func (c *intSquares) decode(r *pack.Reader, _ int64)      { r.Continue(c.sum.Decode(r.Rest())) }
 
 // doubleSquares sums the squares of doubles.
 type doubleSquares struct{ sum exact.Float }
@@ -33,7 +33,7 @@ func (c *doubleSquares) reset(*partial)                      { c.sum.Reset() }
 func (c *doubleSquares) add(_ *Order, x *featurestore.Value) { c.sum.AddSquare(x.Double()) }
 func (c *doubleSquares) merge(o *doubleSquares)              { c.sum.Merge(&o.sum) }
 func (c *doubleSquares) append(dst []byte, _ int64) []byte   { return c.sum.Append(dst) }
-func (c *doubleSquares) decode(r *pack.Reader, _ int64)      { r.Use(c.sum.Decode) }
+func (c *doubleSquares) decode(r *pack.Reader, _ int64)      { r.Continue(c.sum.Decode(r.Rest())) }
 
 func (f *Finisher) readSpread(c *Cells, s Slot, n int64) featurestore.Cell {
 	m := n

@@ -19,7 +19,7 @@ func (c *intSum) reset(*partial)                      { c.sum = exact.Int128{} }
 func (c *intSum) add(_ *Order, x *featurestore.Value) { c.sum.Add(x.Int64()) }
 func (c *intSum) merge(o *intSum)                     { c.sum.Merge(o.sum) }
 func (c *intSum) append(dst []byte, _ int64) []byte   { return c.sum.Append(dst) }
-func (c *intSum) decode(r *pack.Reader, _ int64)      { r.Use(c.sum.Decode) }
+func (c *intSum) decode(r *pack.Reader, _ int64)      { r.Continue(c.sum.Decode(r.Rest())) }
 
 // doubleSum sums doubles.
 type doubleSum struct{ sum exact.Float }
@@ -28,7 +28,7 @@ func (c *doubleSum) reset(*partial)                      { c.sum.Reset() }
 func (c *doubleSum) add(_ *Order, x *featurestore.Value) { c.sum.Add(x.Double()) }
 func (c *doubleSum) merge(o *doubleSum)                  { c.sum.Merge(&o.sum) }
 func (c *doubleSum) append(dst []byte, _ int64) []byte   { return c.sum.Append(dst) }
-func (c *doubleSum) decode(r *pack.Reader, _ int64)      { r.Use(c.sum.Decode) }
+func (c *doubleSum) decode(r *pack.Reader, _ int64)      { r.Continue(c.sum.Decode(r.Rest())) }
 
 // maxDecimal is the greatest unscaled integer of a decimal of 18 digits.
 const maxDecimal = 1_000_000_000_000_000_000 - 1

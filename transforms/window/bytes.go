@@ -122,21 +122,20 @@ func (p *Plan) DecodeState(body []byte, h Header, s *State) error {
 	if largest, any := s.Applied.MaxLogTime(); any && len(p.ladder.sizes) > 0 {
 		s.edges = p.ladder.at(largest)
 	}
-	r := pack.NewReader(body)
-	for _, part := range []struct {
-		name   string
-		decode func(*pack.Reader)
-	}{{"tiles", s.decodeTiles}, {"latest row", s.decodeLatest}, {"pending rows", s.decodeHeld}, {"event ids", s.decodeIDs}} {
-		if part.decode(&r); r.Err() != nil {
-			s.Reset()
-			return fmt.Errorf("%s: %w", part.name, r.Err())
-		}
+	s.reader = pack.NewReader(body)
+	s.decodeTiles(&s.reader)
+	s.decodeLatest(&s.reader)
+	s.decodeHeld(&s.reader)
+	s.decodeIDs(&s.reader)
+	err := s.reader.Err()
+	if n := len(s.reader.Rest()); err == nil && n > 0 {
+		err = fmt.Errorf("%d bytes follow the state", n)
 	}
-	if n := len(r.Rest()); n > 0 {
+	s.reader = pack.Reader{}
+	if err != nil {
 		s.Reset()
-		return fmt.Errorf("%d bytes follow the state", n)
 	}
-	return nil
+	return err
 }
 
 func (s *State) decodeTiles(r *pack.Reader) {
@@ -144,6 +143,7 @@ func (s *State) decodeTiles(r *pack.Reader) {
 	n := r.Count(1 + s.plan.layout.Groups())
 	if n > 0 && len(sizes) == 0 {
 		r.Failf("%d tiles in a view without windows", n)
+		return
 	}
 	end := int64(0)
 	for i := 0; i < n && r.Err() == nil; i++ {

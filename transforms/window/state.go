@@ -27,7 +27,8 @@ type State struct {
 	latest latestRow    // the greatest folded row
 	held   []pendingRow // in the total order
 	ids    []idBucket   // ascending by partition, then tile
-	order  agg.Order    // scratch
+	order  agg.Order    // scratch of Apply
+	reader pack.Reader  // scratch of DecodeState
 }
 
 // accumulator is the slot that reads merge into.

@@ -70,12 +70,9 @@ func (r *Reader) Fail(err error) {
 // Failf is Fail with a message.
 func (r *Reader) Failf(format string, args ...any) { r.Fail(fmt.Errorf(format, args...)) }
 
-// Use hands the rest to decode, which returns what follows its own field.
-func (r *Reader) Use(decode func(src []byte) ([]byte, error)) {
-	if r.err != nil {
-		return
-	}
-	rest, err := decode(r.rest)
+// Continue goes on with what a decoder of another package left of Rest:
+// r.Continue(x.Decode(r.Rest())).
+func (r *Reader) Continue(rest []byte, err error) {
 	if err != nil {
 		r.Fail(err)
 		return
