@@ -8,7 +8,6 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/frame"
-	"github.com/freshet/freshet/featurestore/schedule"
 )
 
 // batchJoin is the join of one batch view.
@@ -19,7 +18,6 @@ type batchJoin struct {
 	reads []read
 	ids   *entities
 	runs  []Run
-	ticks schedule.Schedule
 	cells []featurestore.Cell
 }
 
@@ -31,9 +29,6 @@ func (j *Joiner) joinBatch(ctx context.Context, r *Request, o *output, view *def
 	}
 	if r.Mode == Exact {
 		return b.exact(ctx, j.Batches)
-	}
-	if b.ticks, err = schedule.Parse(view.Schedule.Text); err != nil {
-		return err
 	}
 	if b.runs, err = j.Batches.Runs(ctx, view); err != nil {
 		return err
@@ -179,8 +174,8 @@ func (b *batchJoin) cutoff(t featurestore.Instant) (featurestore.Instant, bool) 
 	if n > 0 {
 		return b.runs[n-1].Cutoff, true
 	}
-	if !b.ticks.Empty() {
-		return b.ticks.Prev(t)
+	if b.view.Schedule.Text != "" {
+		return b.view.Schedule.Latest(t)
 	}
 	return t, true
 }

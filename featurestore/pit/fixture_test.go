@@ -92,9 +92,13 @@ func project(t testing.TB) (*definition.Project, *definition.Service) {
 		Meta: definition.Meta{Name: "act"}, Entity: user, TTL: c.TTL, Plan: plan, Features: c.Features,
 		Bindings: []definition.Binding{binding(source("clicks", c.Sources[0], 0, -1)), binding(source("orders", c.Sources[1], 0, fieldID))},
 	}
+	every20m, err := definition.ParseSchedule("*/20 * * * *")
+	if err != nil {
+		t.Fatal(err)
+	}
 	rowFields := []definition.Field{{Name: "user", Type: featurestore.String}, {Name: "x", Type: featurestore.Int64}}
 	batch := &definition.BatchView{
-		Meta: definition.Meta{Name: "profile"}, Entity: user, TTL: minutes(40), Schedule: definition.Schedule{Text: "*/20 * * * *"},
+		Meta: definition.Meta{Name: "profile"}, Entity: user, TTL: minutes(40), Schedule: every20m,
 		Source: &definition.BatchSource{Meta: definition.Meta{Name: "profiles"}, Fields: rowFields},
 		Keys:   []*expr.Program{compile(t, "user", rowFields)},
 		Features: []definition.BatchFeature{

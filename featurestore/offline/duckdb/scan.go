@@ -92,7 +92,10 @@ func (db *DB) parquetSource(ctx context.Context, path string) (string, error) {
 	if err := db.query(ctx, schema, 0, query); err != nil {
 		return "", err
 	}
-	return "read_parquet(" + text(path) + ")", unique(topLevel(schema))
+	if err := unique(topLevel(schema)); err != nil {
+		return "", err
+	}
+	return "read_parquet(" + text(path) + ")", wholeMicroseconds(path)
 }
 
 // topLevel walks the depth-first list of a Parquet schema: the first entry is
