@@ -109,7 +109,7 @@ func instructions(re *syntax.Regexp) int {
 	case syntax.OpCharClass:
 		return n + 1 + len(re.Rune)/16
 	case syntax.OpRepeat:
-		return (n+1)*max(re.Min, re.Max, 1) + 1
+		return n*max(re.Min, re.Max, 1) + max(re.Max-re.Min, 1) // x{2,4} is xx(x(x)?)?
 	case syntax.OpConcat:
 		return n
 	}
