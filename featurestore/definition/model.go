@@ -108,8 +108,9 @@ type History struct {
 	AvailableAt *TimeSpec // nil: the event time
 }
 
-// StreamSource is a stream of events. EventID and Sequence are indexes into
-// Fields, -1 for none. Format is "json" in this version.
+// StreamSource is a stream of events. Key (what records are keyed by), EventID
+// and Sequence are indexes into Fields, -1 for none. Format is "json" in this
+// version.
 type StreamSource struct {
 	Meta
 	Topic           string
@@ -117,6 +118,7 @@ type StreamSource struct {
 	Format          string
 	Timestamp       TimeSpec
 	Fields          []Field
+	Key             int
 	EventID         int
 	Sequence        int
 	AllowedLateness featurestore.Duration
@@ -172,6 +174,7 @@ type BatchFeature struct {
 // Schedule says when a batch view's runs are due, in UTC.
 type Schedule struct {
 	Text string // "", "hourly", "daily" or a cron expression, as written
+	cron cron   // Text, compiled; zero for none
 }
 
 // BatchView is the latest row per entity of a warehouse table.

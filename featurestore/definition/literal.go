@@ -1,0 +1,71 @@
+package definition
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// literal reads a YAML scalar as a value of a type; null is null. Nothing is
+// converted: text is no number, and a number no text.
+func literal(n *node, t featurestore.Type) (featurestore.Value, error) {
+	if n.form != formScalar {
+		return featurestore.Null, fmt.Errorf("%s is not a value of type %s", describe(n), t)
+	}
+	if n.tag == tagNull {
+		return featurestore.Null, nil
+	}
+	tags := map[featurestore.Kind][]string{
+		featurestore.KindBool: {tagBool}, featurestore.KindInt64: {tagInt}, featurestore.KindDouble: {tagInt, tagFloat},
+		featurestore.KindString: {tagString}, featurestore.KindBytes: {tagString}, featurestore.KindTimestamp: {tagString, tagTimestamp},
+		featurestore.KindDecimal: {tagString, tagInt, tagFloat},
+	}[t.Kind]
+	if !slices.Contains(tags, n.tag) {
+		return featurestore.Null, fmt.Errorf("%s is not a value of type %s", describe(n), t)
+	}
+	v, err := scalarLiteral(n.text, t)
+	if err != nil {
+		return featurestore.Null, fmt.Errorf("%s is not a value of type %s: %w", quoted(n.text), t, err)
+	}
+	return v, nil
+}
+
+func scalarLiteral(text string, t featurestore.Type) (featurestore.Value, error) {
+	switch t.Kind {
+	case featurestore.KindBool:
+		return featurestore.BoolValue(strings.EqualFold(text, "true")), nil
+	case featurestore.KindInt64:
+		if !decimalDigits(text) {
+			return featurestore.Null, fmt.Errorf("write plain decimal digits")
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		return featurestore.Int64Value(n), err
+	case featurestore.KindDouble:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) || strings.ContainsAny(text, "_xXoObB") {
+			return featurestore.Null, fmt.Errorf("write a finite decimal number")
+		}
+		return featurestore.DoubleValue(f), nil
+	case featurestore.KindBytes:
+		b, err := base64.StdEncoding.DecodeString(text)
+		return featurestore.BytesValue(string(b)), err
+	case featurestore.KindTimestamp:
+		at, err := featurestore.ParseInstant(text)
+		return featurestore.TimestampValue(at), err
+	case featurestore.KindDecimal:
+		d, err := featurestore.ParseDecimal(text, t.Precision, t.Scale)
+		return featurestore.DecimalValue(d), err
+	}
+	return featurestore.StringValue(text), nil
+}
+
+// decimalDigits reports an integer without a leading zero, underscore or base.
+func decimalDigits(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	return digits == "0" || digits != "" && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
+}

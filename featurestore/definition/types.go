@@ -1,0 +1,68 @@
+package definition
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+func typePattern() string {
+	return `^(bool|int64|double|string|bytes|timestamp|decimal\([0-9]+, ?[0-9]+\))$`
+}
+
+// typeShape is the type of a column.
+func typeShape() *shape { return checkedText("a type, as int64", typePattern(), checkColumnType) }
+
+func checkColumnType(text string) error {
+	if base, _, _ := strings.Cut(text, "<"); base == "list" || base == "map" || base == "struct" {
+		if base != "struct" {
+			if _, err := featurestore.ParseType(text); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("type %q is not supported yet", text)
+	}
+	_, err := featurestore.ParseType(text)
+	return err
+}
+
+func keyTypeShape() *shape {
+	kinds := []string{"bool", "int64", "string", "bytes", "timestamp"}
+	return wordShape("a key type: "+list(kinds), kinds, nil)
+}
+
+// typeOf is the type that a checked node names; ok is false where it is missing.
+func typeOf(n *node) (featurestore.Type, bool) {
+	if n == nil {
+		return featurestore.Type{}, false
+	}
+	t, err := featurestore.ParseType(n.text)
+	return t, err == nil
+}
+
+// fieldsShape is {name: type} or {name: {type, pii}}.
+func fieldsShape() *shape {
+	return dictOf(variableShape(), anyOf("a type or {type, pii}", typeShape(), object("a mapping of type and pii",
+		field{key: "type", shape: typeShape(), need: true, doc: "write {type: string, pii: true}"},
+		field{key: "pii", shape: boolShape(), doc: "Personal data: kept out of logs, labels, errors and traces."})), 1)
+}
+
+// fieldsOf decodes checked fields, in declared order.
+func fieldsOf(n *node) []Field {
+	var fields []Field
+	for k, v := range n.pairs() {
+		f := Field{Name: k.text}
+		declared := v
+		if v.form == formObject {
+			declared, f.PII = v.get("type"), v.get("pii").isTrue()
+		}
+		t, ok := typeOf(declared)
+		if !ok {
+			continue
+		}
+		f.Type = t
+		fields = append(fields, f)
+	}
+	return fields
+}
