@@ -1,65 +1,228 @@
 // Package history archives the decoded events of a source to Parquet, by
 // position: sealed files, then a manifest that says which ranges of offsets are
-// complete. A crash at any point loses nothing and leaves nothing twice: what
-// the manifest does not list is removed at the next start and fed again.
+// complete (layout: featurestore/offline/archive). A crash at any point loses
+// nothing and leaves nothing twice: what the manifest does not list is removed at
+// the next start and fed again.
 //
-// It decodes nothing and decides nothing about lateness; it is fed by the
-// worker that consumes the log.
+// It decodes nothing and judges nothing; it is fed by the worker that consumes
+// the log.
 package history
 
 import (
+	"sync"
+
+	"github.com/parquet-go/parquet-go"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
-)
-
-// Durability says what a sealed file survives.
-type Durability uint8
-
-// Durabilities.
-const (
-	SurvivesPowerLoss Durability = iota // files and folders are fsynced
-	SurvivesCrash                       // the process may die, the machine may not
+	"github.com/freshet/freshet/featurestore/offline/archive"
+	"github.com/freshet/freshet/featurestore/offline/atomicfile"
 )
 
 // Options are the settings of a writer.
 type Options struct {
-	Dir        string // the offline folder
-	Source     *definition.StreamSource
-	Durability Durability
-	SealRows   int   // rows buffered over all partitions before a seal; 0 is 131,072
-	SealBytes  int64 // estimated bytes buffered before a seal; 0 is 128 MiB
+	Dir       string // the offline folder
+	Source    *definition.StreamSource
+	Disk      atomicfile.Disk // what a sealed file survives; the zero one survives a power loss
+	SealRows  int             // rows buffered over all partitions before a seal; 0 is 131,072
+	SealBytes int64           // bytes of text and cells buffered before a seal; 0 is 128 MiB
 }
 
-// Writer archives the events of one source. Its methods are for one goroutine;
-// it seals in another, which Close stops. One writer a source and folder at a
-// time: a second is refused.
-type Writer struct{}
+const (
+	defaultSealRows  = 128 << 10
+	defaultSealBytes = 128 << 20
+)
+
+// Writer archives the events of one source. Its methods but Close are for one
+// goroutine; it seals in another, which Close stops. One writer a source and
+// folder at a time: a second is refused, also of another process. After an error
+// of kind ErrUnavailable it takes nothing more: close it, open another and feed
+// from Next.
+type Writer struct {
+	o      Options
+	schema *parquet.Schema
+	folder string
+	unlock func() error
+
+	feeds  map[offline.Partition]*feed
+	active *buffers
+	spare  chan *buffers // the other buffers, once they are sealed
+	jobs   chan job
+	ended  chan struct{}
+	once   sync.Once
+
+	mu       sync.Mutex // guards manifest and failed
+	manifest *archive.Manifest
+	failed   error
+}
+
+// feed is how far a partition has been consumed: the offsets [from, next) are
+// complete and not yet sealed.
+type feed struct {
+	from, next int64
+	archived   []offline.Range // complete when the feed began, ascending
+}
+
+// has reports whether an offset was archived before the feed began. Offsets
+// ascend, so that ranges that lie behind are dropped.
+func (f *feed) has(offset int64) bool {
+	for len(f.archived) > 0 && f.archived[0].To <= offset {
+		f.archived = f.archived[1:]
+	}
+	return len(f.archived) > 0 && f.archived[0].Contains(offset)
+}
 
 // Open reads the manifest, removes what it does not list and starts the writer.
-func Open(o Options) (*Writer, error) { panic("history: being built") }
+func Open(o Options) (*Writer, error) {
+	if o.SealRows <= 0 {
+		o.SealRows = defaultSealRows
+	}
+	if o.SealBytes <= 0 {
+		o.SealBytes = defaultSealBytes
+	}
+	schema, err := archive.Schema(o.Source.Fields)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{
+		o: o, schema: schema, folder: archive.Folder(o.Dir, o.Source.Name),
+		feeds:  map[offline.Partition]*feed{},
+		active: newBuffers(o.Source.Fields), spare: make(chan *buffers, 1),
+		jobs: make(chan job, 1), ended: make(chan struct{}),
+	}
+	if err := o.Disk.MakeFolder(w.folder); err != nil {
+		return nil, featurestore.Unavailablef("the archive folder cannot be made: %v", err)
+	}
+	if w.unlock, err = lockFolder(w.folder); err != nil {
+		return nil, err
+	}
+	if err := w.recoverFolder(); err != nil {
+		w.unlock() //nolint:errcheck // the error that stands is the reason
+		return nil, err
+	}
+	w.spare <- newBuffers(o.Source.Fields)
+	go w.sealing()
+	return w, nil
+}
 
 // Next is the offset after the last complete range of a partition: from there
 // the log must be fed again. ok is false for a partition never archived.
-func (w *Writer) Next(p offline.Partition) (offset int64, ok bool) { panic("history: being built") }
+func (w *Writer) Next(p offline.Partition) (offset int64, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ranges := w.manifest.Ranges(p)
+	if len(ranges) == 0 {
+		return 0, false
+	}
+	return ranges[len(ranges)-1].To, true
+}
 
 // Begin says that the feed of a partition starts at an offset: from there on,
 // what is appended and consumed is complete. It comes before the first Append of
-// a partition. Offsets that are archived already are skipped; an offset beyond
-// Next leaves a gap that Complete of the reader shows.
-func (w *Writer) Begin(p offline.Partition, offset int64) error { panic("history: being built") }
+// a partition. Offsets that are archived or were fed already are skipped; an
+// offset beyond leaves a gap that Complete of the reader shows.
+func (w *Writer) Begin(p offline.Partition, offset int64) error {
+	if offset < 0 {
+		return featurestore.Invalidf("the feed of generation %d, partition %d begins at offset %d, below 0", p.Generation, p.Partition, offset)
+	}
+	f := w.feeds[p]
+	if f == nil {
+		w.mu.Lock()
+		f = &feed{from: offset, next: offset, archived: w.manifest.Ranges(p)}
+		w.mu.Unlock()
+		w.feeds[p] = f
+	}
+	if offset <= f.next {
+		return nil
+	}
+	if f.from < f.next { // no file spans a gap
+		if err := w.seal(nil); err != nil {
+			return err
+		}
+	}
+	f.from, f.next = offset, offset
+	return nil
+}
 
 // Append archives an event, which is copied. Offsets of a partition ascend; one
-// that was consumed before (a rewind) is skipped. It blocks while two full
-// buffers wait to be sealed. Source of the position is not looked at.
-func (w *Writer) Append(ev *featurestore.Event) error { panic("history: being built") }
+// that was consumed before (a rewind) is skipped. It waits while the buffers
+// before are being sealed and these are full. The position's Source is not
+// looked at.
+func (w *Writer) Append(ev *featurestore.Event) error {
+	f, err := w.feed(offline.Partition{Generation: ev.Generation, Partition: ev.Partition})
+	if err != nil || ev.Offset < f.next {
+		return err
+	}
+	if f.has(ev.Offset) {
+		f.next = ev.Offset + 1
+		return nil
+	}
+	if err := w.active.add(ev, ev.Late(w.o.Source.AllowedLateness)); err != nil {
+		return featurestore.Invalidf("source %q, offset %d: %v", w.o.Source.Name, ev.Offset, err)
+	}
+	f.next = ev.Offset + 1
+	if w.active.rows >= w.o.SealRows || w.active.bytes >= w.o.SealBytes {
+		return w.seal(nil)
+	}
+	return nil
+}
 
 // Consumed says that every offset of a partition up to and with through has been
 // seen: those without an event (dead letters, control records) are complete too.
-func (w *Writer) Consumed(p offline.Partition, through int64) error { panic("history: being built") }
+func (w *Writer) Consumed(p offline.Partition, through int64) error {
+	f, err := w.feed(p)
+	if err != nil {
+		return err
+	}
+	f.next = max(f.next, through+1)
+	return nil
+}
+
+func (w *Writer) feed(p offline.Partition) (*feed, error) {
+	f := w.feeds[p]
+	if f == nil {
+		return nil, featurestore.Invalidf("source %q: generation %d, partition %d is fed before Begin said from where", w.o.Source.Name, p.Generation, p.Partition)
+	}
+	return f, nil
+}
+
+// Buffered is how many rows wait for a seal, so that the caller can flush by
+// time where something does.
+func (w *Writer) Buffered() int { return w.active.rows }
 
 // Flush seals all that was appended and returns when it is durable and listed.
-func (w *Writer) Flush() error { panic("history: being built") }
+func (w *Writer) Flush() error {
+	done := make(chan error, 1)
+	if err := w.seal(done); err != nil {
+		return err
+	}
+	return <-done
+}
 
-// Close flushes and stops the writer. It is idempotent.
-func (w *Writer) Close() error { panic("history: being built") }
+// Close flushes and stops the writer. It is idempotent; no other method may be
+// called after it.
+func (w *Writer) Close() error {
+	var err error
+	w.once.Do(func() {
+		err = w.Flush()
+		close(w.jobs)
+		<-w.ended
+		if unlocked := w.unlock(); err == nil {
+			err = unlocked
+		}
+	})
+	return err
+}
+
+// Abandon stops the writer without a seal: what was not listed is fed again
+// after the next Open, as after a crash.
+func (w *Writer) Abandon() error {
+	var err error
+	w.once.Do(func() {
+		close(w.jobs)
+		<-w.ended
+		err = w.unlock()
+	})
+	return err
+}

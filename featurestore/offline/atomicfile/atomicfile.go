@@ -81,7 +81,7 @@ func (d *Disk) write(path string, fill func(io.Writer) error) (Info, error) {
 	if err := d.step(StepCreate, path); err != nil {
 		return Info{}, err
 	}
-	if err := d.makeFolder(filepath.Dir(path)); err != nil {
+	if err := d.MakeFolder(filepath.Dir(path)); err != nil {
 		return Info{}, err
 	}
 	f, err := os.Create(temporary(path))
@@ -148,8 +148,8 @@ func (d *Disk) step(s Step, path string) error {
 	return d.Fault(s, path)
 }
 
-// makeFolder makes a folder and those above it; each new entry is durable.
-func (d *Disk) makeFolder(dir string) error {
+// MakeFolder makes a folder and those above it; each new entry is durable.
+func (d *Disk) MakeFolder(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -157,7 +157,7 @@ func (d *Disk) makeFolder(dir string) error {
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := d.makeFolder(parent); err != nil {
+		if err := d.MakeFolder(parent); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,74 @@
+package atomicfile
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func writeText(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+func TestWriteIsWholeOrNotThere(t *testing.T) {
+	killed := errors.New("killed")
+	after := map[Step]string{StepCreate: "old", StepWrite: "old", StepSync: "old", StepRename: "old", StepSyncDir: "new", StepDone: "new"}
+	for step, want := range after {
+		path := filepath.Join(t.TempDir(), "a", "b", "file")
+		if _, err := (&Disk{}).Write(path, writeText("old")); err != nil {
+			t.Fatal(err)
+		}
+		faulty := Disk{Fault: func(s Step, _ string) error {
+			if s == step {
+				return killed
+			}
+			return nil
+		}}
+		if _, err := faulty.Write(path, writeText("new")); !errors.Is(err, killed) {
+			t.Fatalf("%s: error %v, want the fault", step, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("killed before %s: %q, %v; want %q", step, got, err, want)
+		}
+	}
+}
+
+func TestWriteTellsWhatItWrote(t *testing.T) {
+	for _, d := range []Durability{PowerLoss, Crash} {
+		path := filepath.Join(t.TempDir(), "file")
+		info, err := (&Disk{Durability: d}).Write(path, writeText("some text"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash, err := Hash(path)
+		if err != nil || info.XXH3 != hash || info.Bytes != 9 {
+			t.Errorf("info %+v, hash %q, %v", info, hash, err)
+		}
+		entries, err := os.ReadDir(filepath.Dir(path))
+		if err != nil || len(entries) != 1 {
+			t.Errorf("left %v, %v; want the file alone", entries, err)
+		}
+	}
+}
+
+func TestFailedFillLeavesTheOldFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if _, err := (&Disk{}).Write(path, writeText("old")); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	if _, err := (&Disk{}).Write(path, func(io.Writer) error { return broken }); !errors.Is(err, broken) {
+		t.Fatalf("error %v, want that of fill", err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != "old" {
+		t.Errorf("the file is %q", got)
+	}
+	if !IsTemporary(".file.tmp") || IsTemporary("file") {
+		t.Error("temporary names are not told apart")
+	}
+}

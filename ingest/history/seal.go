@@ -1,0 +1,169 @@
+package history
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/offline/archive"
+)
+
+// job is what one seal makes durable: rows, and the offsets that are complete
+// with them. done, where there is one, is told the outcome.
+type job struct {
+	rows     *buffers
+	complete map[offline.Partition]offline.Range
+	done     chan<- error
+}
+
+// seal hands the active buffers to the sealing goroutine and goes on with the
+// others, once they are free.
+func (w *Writer) seal(done chan<- error) error {
+	w.mu.Lock()
+	failed := w.failed
+	w.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
+	complete := map[offline.Partition]offline.Range{}
+	for p, f := range w.feeds {
+		if f.from < f.next {
+			complete[p] = offline.Range{From: f.from, To: f.next}
+			f.from = f.next
+		}
+	}
+	w.jobs <- job{rows: w.active, complete: complete, done: done}
+	w.active = <-w.spare
+	return nil
+}
+
+// sealing runs until the jobs are closed. After a failure it only answers: a
+// later seal must not make offsets complete behind a hole.
+func (w *Writer) sealing() {
+	defer close(w.ended)
+	for j := range w.jobs {
+		w.mu.Lock()
+		err := w.failed
+		w.mu.Unlock()
+		if err == nil {
+			err = w.runJob(&j)
+		}
+		j.rows.reset()
+		w.spare <- j.rows
+		if j.done != nil {
+			j.done <- err
+		}
+	}
+}
+
+func (w *Writer) runJob(j *job) error {
+	manifest, err := w.write(j)
+	if err != nil {
+		err = featurestore.Unavailablef("archiving source %q: %w", w.o.Source.Name, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.failed = err
+		return err
+	}
+	w.manifest = manifest
+	return nil
+}
+
+// write seals the rows into files, then lists them: in this order, so that what
+// is listed is there.
+func (w *Writer) write(j *job) (*archive.Manifest, error) {
+	m := w.manifest.Clone() // only this goroutine replaces it
+	if j.rows.rows == 0 && len(j.complete) == 0 {
+		return m, nil
+	}
+	parts := slices.SortedFunc(maps.Keys(j.rows.of), func(a, b offline.Partition) int {
+		return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Partition, b.Partition))
+	})
+	for p, r := range j.complete {
+		m.AddComplete(p, r)
+	}
+	for _, p := range parts {
+		for _, day := range days(j.rows.of[p]) {
+			f, err := w.writeFile(p, j.rows.of[p], day)
+			if err != nil {
+				return nil, err
+			}
+			m.AddFile(f)
+		}
+	}
+	return m, m.Store(&w.o.Disk, w.o.Dir)
+}
+
+// dayRows are the rows of one date, ascending by offset.
+type dayRows struct {
+	date archive.Date
+	rows []int
+}
+
+// days splits a buffer by the date of the log time, ascending.
+func days(b *buffer) []dayRows {
+	var out []dayRows
+	at := map[archive.Date]int{}
+	for row, a := range b.logs {
+		date := archive.DateOf(a)
+		i, ok := at[date]
+		if !ok {
+			i = len(out)
+			at[date] = i
+			out = append(out, dayRows{date: date})
+		}
+		out[i].rows = append(out[i].rows, row)
+	}
+	slices.SortFunc(out, func(a, b dayRows) int { return cmp.Compare(a.date, b.date) })
+	return out
+}
+
+func (w *Writer) writeFile(p offline.Partition, b *buffer, day dayRows) (archive.File, error) {
+	first, last := day.rows[0], day.rows[len(day.rows)-1]
+	f := archive.File{
+		Generation: p.Generation, Partition: p.Partition,
+		From: b.offsets[first], To: b.offsets[last] + 1, Rows: int64(len(day.rows)),
+		MinEventTime: int64(b.times[first]), MaxEventTime: int64(b.times[first]),
+		MinLogTime: int64(b.logs[first]), MaxLogTime: int64(b.logs[first]),
+	}
+	for _, row := range day.rows {
+		f.MinEventTime, f.MaxEventTime = min(f.MinEventTime, int64(b.times[row])), max(f.MaxEventTime, int64(b.times[row]))
+		f.MinLogTime, f.MaxLogTime = min(f.MinLogTime, int64(b.logs[row])), max(f.MaxLogTime, int64(b.logs[row]))
+	}
+	f.Path = archive.FileName(p, day.date, offline.Range{From: f.From, To: f.To})
+	info, err := w.o.Disk.Write(filepath.Join(w.folder, filepath.FromSlash(f.Path)), func(out io.Writer) error {
+		return writeColumns(out, w.schema, b.columns, day.rows)
+	})
+	f.Bytes, f.XXH3 = info.Bytes, info.XXH3
+	return f, err
+}
+
+// writeColumns writes the chosen rows as one row group.
+func writeColumns(out io.Writer, schema *parquet.Schema, columns [][]parquet.Value, rows []int) error {
+	w := parquet.NewGenericWriter[any](out, schema, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}))
+	var gathered []parquet.Value
+	for i, c := range w.ColumnWriters() {
+		values := columns[i]
+		if len(rows) < len(values) {
+			gathered = gathered[:0]
+			for _, row := range rows {
+				gathered = append(gathered, values[row])
+			}
+			values = gathered
+		}
+		if n, err := c.WriteRowValues(values); err != nil || n != len(rows) {
+			return fmt.Errorf("column %d: wrote %d of %d rows: %w", i, n, len(rows), err)
+		}
+	}
+	return w.Close()
+}
