@@ -23,7 +23,8 @@ func fixed(check func(*checker, *node) (*node, *Error), params ...string) functi
 	return function{params: params, optional: len(params), check: check}
 }
 
-func textual1(check func(*checker, *node) (*node, *Error), params ...string) function {
+// asMethod is fixed, for a function that x.name() may call, too.
+func asMethod(check func(*checker, *node) (*node, *Error), params ...string) function {
 	f := fixed(check, params...)
 	f.method = true
 	return f
@@ -49,15 +50,15 @@ func functions(name string) (function, bool) {
 	case "clip":
 		return fixed((*checker).clip, "x", "lo", "hi"), true
 	case "lower", "upper", "trim":
-		return textual1((*checker).texts, "text"), true
+		return asMethod((*checker).texts, "text"), true
 	case "contains", "startsWith", "endsWith":
-		return textual1((*checker).texts, "text", "part"), true
+		return asMethod((*checker).texts, "text", "part"), true
 	case "matches":
-		return textual1((*checker).matches, "text", "pattern"), true
+		return asMethod((*checker).matches, "text", "pattern"), true
 	case "size":
-		return textual1((*checker).size, "x"), true
+		return asMethod((*checker).size, "x"), true
 	case "split":
-		return textual1((*checker).split, "text", "separator"), true
+		return asMethod((*checker).split, "text", "separator"), true
 	case "substring":
 		return function{params: []string{"text", "start", "end"}, optional: 2, method: true, check: (*checker).substring}, true
 	case "hour", "day_of_week":
