@@ -24,7 +24,7 @@ func AppendKey(dst []byte, types []featurestore.Type, values []featurestore.Valu
 		case v.IsNull():
 			return dst[:start], featurestore.Invalidf("key %d is null", i+1)
 		case v.Kind() != types[i].Kind:
-			return dst[:start], featurestore.Invalidf("key %d is a %s, not a %s", i+1, v.Kind(), types[i])
+			return dst[:start], featurestore.Invalidf("key %d has the type %s, not %s", i+1, v.Kind(), types[i])
 		}
 		dst = append(dst, byte(v.Kind()))
 		switch v.Kind() {
@@ -41,7 +41,7 @@ func AppendKey(dst []byte, types []featurestore.Type, values []featurestore.Valu
 			dst = binary.AppendUvarint(dst, uint64(len(v.Str())))
 			dst = append(dst, v.Str()...)
 		default:
-			return dst[:start], featurestore.Invalidf("key %d is a %s: a key is bool, int64, string, bytes or timestamp", i+1, v.Kind())
+			return dst[:start], featurestore.Invalidf("key %d has the type %s: a key is bool, int64, string, bytes or timestamp", i+1, v.Kind())
 		}
 	}
 	if n := len(dst) - start; n > MaxKey {
@@ -87,7 +87,7 @@ func cutKeyValue(b []byte, want featurestore.Kind) (v featurestore.Value, rest [
 		return v, nil, ErrTruncated
 	}
 	if kind := featurestore.Kind(b[0]); kind != want {
-		return v, nil, fmt.Errorf("it is a %s, not a %s", kind, want)
+		return v, nil, fmt.Errorf("its type is %s, not %s", kind, want)
 	}
 	size, n := binary.Uvarint(b[1:])
 	if n <= 0 || n > 1 && b[n] == 0 || size > uint64(len(b)-1-n) {

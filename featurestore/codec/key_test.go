@@ -56,8 +56,8 @@ func TestKeyRefusals(t *testing.T) {
 		want   string
 	}{
 		{"null", types(featurestore.String), []featurestore.Value{featurestore.Null}, "key 1 is null"},
-		{"int for string", types(featurestore.Int64, featurestore.String), []featurestore.Value{featurestore.Int64Value(1), featurestore.Int64Value(1)}, "key 2 is a int64, not a string"},
-		{"string for int", types(featurestore.Int64), []featurestore.Value{str("1")}, "key 1 is a string, not a int64"},
+		{"int for string", types(featurestore.Int64, featurestore.String), []featurestore.Value{featurestore.Int64Value(1), featurestore.Int64Value(1)}, "key 2 has the type int64, not string"},
+		{"string for int", types(featurestore.Int64), []featurestore.Value{str("1")}, "key 1 has the type string, not int64"},
 		{"too few", types(featurestore.Int64, featurestore.Int64), []featurestore.Value{featurestore.Int64Value(1)}, "a key of 1 values where the entity has 2"},
 		{"double", types(featurestore.Double), []featurestore.Value{featurestore.DoubleValue(1)}, "a key is bool"},
 		{"long", types(featurestore.String), []featurestore.Value{str(strings.Repeat("x", 1022))}, "at most 1024"},
