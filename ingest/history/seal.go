@@ -148,9 +148,13 @@ func (w *Writer) writeFile(p offline.Partition, b *buffer, day dayRows) (archive
 	return f, err
 }
 
+// dictionaryBytes is where a dictionary of texts costs more than it saves.
+const dictionaryBytes = 1 << 20
+
 // writeColumns writes the chosen rows as one row group.
 func writeColumns(out io.Writer, schema *parquet.Schema, columns [][]parquet.Value, rows []int) error {
-	w := parquet.NewGenericWriter[any](out, schema, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}))
+	w := parquet.NewGenericWriter[any](out, schema,
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
 	var gathered []parquet.Value
 	for i, c := range w.ColumnWriters() {
 		values := columns[i]

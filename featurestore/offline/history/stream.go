@@ -161,6 +161,7 @@ func (s *stream) fill(p *part) (offline.Batch, error) {
 		}
 	}
 	batch.Events = s.events
+	p.offsets.From = batch.Through + 1
 	return batch, nil
 }
 
@@ -195,19 +196,22 @@ func (s *stream) take(p *part, row *files.Row, offset int64) {
 		return
 	}
 	source := s.spec.Source
-	ev := featurestore.Event{Position: position, Time: row.Time, LogTime: row.Available, Fields: row.Fields[:len(source.Fields):len(source.Fields)]}
+	s.events = append(s.events, featurestore.Event{
+		Position: position, Time: row.Time, LogTime: row.Available, Fields: row.Fields[:len(source.Fields):len(source.Fields)],
+	})
+	ev := &s.events[len(s.events)-1]
 	if source.Sequence >= 0 {
 		ev.Sequence = ev.Fields[source.Sequence]
 	}
 	if source.EventID >= 0 {
 		ev.ID = eventID(ev.Fields[source.EventID], source.Fields[source.EventID].Type)
 	}
-	if t := s.spec.Times; t != nil && (ev.Time < t.From || ev.Time >= t.To) || s.spec.Keep != nil && !s.spec.Keep(&ev) {
+	if t := s.spec.Times; t != nil && (ev.Time < t.From || ev.Time >= t.To) || s.spec.Keep != nil && !s.spec.Keep(ev) {
 		s.stats.Dropped++
+		s.events = s.events[:len(s.events)-1]
 		return
 	}
 	s.stats.Events++
-	s.events = append(s.events, ev)
 }
 
 // eventID is the text of an event id; "" for a null.
