@@ -33,7 +33,7 @@ func csvSource(path string) (string, error) {
 	if err := unique(header); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf(`read_csv(%s, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, columns = {%s})`,
+	return fmt.Sprintf(`read_csv(%s, auto_detect = false, header = true, delim = ',', hive_partitioning = false, quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, columns = {%s})`,
 		text(path), strings.Join(columns, ", ")), nil
 }
 

@@ -95,7 +95,8 @@ func (db *DB) parquetSource(ctx context.Context, path string) (string, error) {
 	if err := unique(topLevel(schema)); err != nil {
 		return "", err
 	}
-	return "read_parquet(" + text(path) + ")", wholeMicroseconds(path)
+	// The folders of a path are no columns: a file says what it holds itself.
+	return "read_parquet(" + text(path) + ", hive_partitioning = false)", wholeMicroseconds(path)
 }
 
 // topLevel walks the depth-first list of a Parquet schema: the first entry is
@@ -117,7 +118,7 @@ func topLevel(schema *frame.Frame) []string {
 
 // jsonSource keeps as text what DuckDB would take for a time.
 func (db *DB) jsonSource(ctx context.Context, path string) (string, error) {
-	const options = "format = 'newline_delimited', sample_size = -1, maximum_depth = 2"
+	const options = "format = 'newline_delimited', hive_partitioning = false, sample_size = -1, maximum_depth = 2"
 	columns, err := db.describe(ctx, fmt.Sprintf("read_json(%s, %s)", text(path), options))
 	if err != nil {
 		return "", err
@@ -130,7 +131,7 @@ func (db *DB) jsonSource(ctx context.Context, path string) (string, error) {
 		}
 		list[i] = text(c.name) + ": " + text(t)
 	}
-	return fmt.Sprintf("read_json(%s, format = 'newline_delimited', columns = {%s})", text(path), strings.Join(list, ", ")), nil
+	return fmt.Sprintf("read_json(%s, format = 'newline_delimited', hive_partitioning = false, columns = {%s})", text(path), strings.Join(list, ", ")), nil
 }
 
 // unique refuses names that are one name in SQL.
