@@ -16,7 +16,7 @@ type aggCall struct {
 // an option, "" for an argument by its place.
 type aggArg struct {
 	name, text string
-	at         int
+	at, nameAt int
 }
 
 // aggError is a problem at the bytes [from, to) of a call's text.
@@ -126,7 +126,7 @@ func aggArgOf(text string, at int) aggArg {
 		return aggArg{text: text, at: at}
 	}
 	value := strings.TrimSpace(rest[1:])
-	return aggArg{name: text[:end], text: value, at: at + len(text) - len(strings.TrimLeft(rest[1:], " \t\n"))}
+	return aggArg{name: text[:end], text: value, nameAt: at, at: at + len(text) - len(strings.TrimLeft(rest[1:], " \t\n"))}
 }
 
 // parameter is what an aggregate takes at one place.

@@ -19,7 +19,7 @@ func (l *loader) aggregate(n *node, nulls *node, in *inputs) (call agg.Call, res
 	}
 	parameters, known := aggregates()[parsed.function]
 	if !known {
-		l.problemAt(n, 0, len(parsed.function), suggest(parsed.function, aggregateNames(), "the aggregates stand in the definition language"),
+		l.problemAt(n, 0, len(parsed.function), suggest(parsed.function, aggregateNames(), runningAggregates),
 			"unknown aggregate %s", quoted(parsed.function))
 		return call, result, -1, false
 	}
@@ -48,14 +48,16 @@ func (l *loader) aggregate(n *node, nulls *node, in *inputs) (call agg.Call, res
 	}
 	result, err := agg.Check(call)
 	if err != nil {
-		hint := ""
+		message, hint := splitHint(err)
 		if errors.Is(err, agg.ErrUnsupported) {
-			hint = "this version runs count, sum, avg, min, max, first, last, var_*, stddev_*, count_distinct and time_since_last"
+			hint = runningAggregates
 		}
-		l.problemAt(n, 0, len(n.text), hint, "%v", err)
+		l.problemAt(n, 0, len(n.text), hint, "%s", message)
 	}
 	return call, result, input, err == nil
 }
+
+const runningAggregates = "this version runs count, sum, avg, min, max, first, last, var_samp, var_pop, stddev_samp, stddev_pop, count_distinct and time_since_last"
 
 // arguments puts the arguments of a call to its parameters, nil for one left out.
 func (l *loader) arguments(n *node, call aggCall, parameters []parameter) ([]*aggArg, bool) {
@@ -74,10 +76,10 @@ func (l *loader) arguments(n *node, call aggCall, parameters []parameter) ([]*ag
 		}
 		switch {
 		case place < 0:
-			l.problemAt(n, a.at-1, a.at+len(a.text), how, "%s has no option %q", call.function, a.name)
+			l.problemAt(n, a.nameAt, a.at+len(a.text), how, "%s has no option %q", call.function, a.name)
 			return nil, false
 		case place >= len(parameters):
-			l.problemAt(n, a.at, a.at+len(a.text), how, "%s takes %d arguments at most", call.function, len(parameters))
+			l.problemAt(n, a.at, a.at+len(a.text), how, "%s has too many arguments", call.function)
 			return nil, false
 		case args[place] != nil:
 			l.problemAt(n, a.at, a.at+len(a.text), how, "%q is given twice", parameters[place].name)

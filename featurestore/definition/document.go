@@ -71,7 +71,7 @@ func (l *loader) addDocument(n *node, src *source, from, to int) {
 	}
 	d := &document{kind: kind.text, node: n}
 	before := l.problems.Errors()
-	l.checkShape(n, l.grammar[d.kind], d.kind)
+	l.checkShape(n, l.grammar[d.kind], d.kind, "")
 	d.partial = l.problems.Errors() > before
 	d.nameNode = n.get("name")
 	if d.nameNode == nil {
@@ -143,7 +143,7 @@ func (l *loader) findAt(ref *node, from, to int, name, space string, kinds ...st
 		return nil
 	case !slices.Contains(kinds, d.kind):
 		d.used = true
-		l.problemAt(ref, from, to, "name a "+list(kinds), "%q is a %s, which cannot stand here", name, d.kind)
+		l.problemAt(ref, from, to, "name "+article(kinds[0])+list(kinds), "%q is %s%s, which cannot stand here", name, article(d.kind), d.kind)
 		return nil
 	}
 	d.used = true
@@ -157,13 +157,13 @@ func (l *loader) nameHint(name, space string, kinds []string) string {
 		case slices.Contains(kinds, d.kind):
 			known = append(known, d.meta.Name)
 		case d.meta.Name == name:
-			return fmt.Sprintf("the %s of this name cannot stand here: name a %s", d.kind, list(kinds))
+			return fmt.Sprintf("the %s of this name cannot stand here: name %s%s", d.kind, article(kinds[0]), list(kinds))
 		}
 	}
 	slices.Sort(known)
 	other := fmt.Sprintf("declare it: kind: %s, name: %s", kinds[0], name)
 	if featurestore.CheckName(name) != nil {
-		other = "declare a " + kinds[0] + " and name it here"
+		other = "declare " + article(kinds[0]) + kinds[0] + " and name it here"
 	}
 	return suggest(name, known, other)
 }
@@ -177,6 +177,13 @@ func (d *document) column(name string) (f Field, found, known bool) {
 		}
 	}
 	return Field{}, false, !d.partial
+}
+
+func article(kind string) string {
+	if strings.IndexByte("AEIOU", kind[0]) >= 0 {
+		return "an "
+	}
+	return "a "
 }
 
 func names(fields []Field) []string {

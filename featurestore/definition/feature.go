@@ -1,7 +1,6 @@
 package definition
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
@@ -20,7 +19,7 @@ func streamFeatureShape() *shape {
 		field{key: "max_keys", shape: countShape(), later: true, doc: "How many keys by: keeps."},
 		field{key: "exact", shape: boolShape(), doc: "true: an exact start edge."},
 		field{key: "default", shape: anyShape(), doc: "What stands for null."},
-		field{key: "empty", shape: nullShape(), doc: "null: an empty window gives null, also for counts."},
+		field{key: "empty", shape: nullShape(), doc: "write null: an empty window then gives null, also for counts"},
 		field{key: "nulls", shape: wordShape("nulls", []string{"respect"}, nil), doc: "respect: first and last take nulls too."},
 		field{key: "type", shape: typeShape(), doc: "The type of a latest value."},
 		field{key: "column", shape: nameShape(), doc: "The field of a latest value; by default that of its name."},
@@ -230,9 +229,6 @@ func (l *loader) defaultOf(n *node, t featurestore.Type, typed bool) featurestor
 		l.problem(d, "remove it: null is what a default replaces", "a default may not be null")
 		return featurestore.Null
 	}
-	v, err := literal(d, t)
-	if err != nil {
-		l.problem(d, fmt.Sprintf("the feature is %s", t), "default: %v", err)
-	}
+	v, _ := l.literal(d, t, "default")
 	return v
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/freshet/freshet/featurestore"
 )
@@ -92,13 +93,47 @@ func checkedText(is, pattern string, check func(string) error) *shape {
 
 const namePattern = `^[a-z][a-z0-9_]{0,62}$`
 
-func nameShape() *shape { return checkedText("a name", namePattern, featurestore.CheckName) }
+func nameShape() *shape {
+	s := checkedText("a name", namePattern, checkName)
+	s.hint = nameHint
+	return s
+}
+
+// maxName is the longest name that namePattern takes.
+const maxName = 63
+
+func checkName(name string) error {
+	if len(name) > maxName {
+		return fmt.Errorf("the name %s has %d characters; %d are allowed", quoted(name), len(name), maxName)
+	}
+	return featurestore.CheckName(name)
+}
+
+// nameHint gives the nearest name that is allowed.
+func nameHint(name string) string {
+	for _, r := range name {
+		if r > unicode.MaxASCII {
+			return fmt.Sprintf("%q is %U, not a letter a-z", r, r)
+		}
+	}
+	near := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(name))
+	near = strings.Join(strings.FieldsFunc(near, func(r rune) bool { return r == '_' }), "_")
+	if featurestore.CheckName(near) != nil {
+		return "write lower-case letters, digits and underscores, a letter first"
+	}
+	return "write " + near
+}
 
 // variableShape is a name that expressions use, so that it may not be one of
 // their own words.
 func variableShape() *shape {
-	return checkedText("a name", namePattern, func(name string) error {
-		if err := featurestore.CheckName(name); err != nil {
+	s := checkedText("a name", namePattern, func(name string) error {
+		if err := checkName(name); err != nil {
 			return err
 		}
 		if strings.Contains(" false in null true as break const continue else for function if import let loop package namespace return var void while ", " "+name+" ") {
@@ -106,6 +141,13 @@ func variableShape() *shape {
 		}
 		return nil
 	})
+	s.hint = func(name string) string {
+		if featurestore.CheckName(name) == nil {
+			return "choose another name"
+		}
+		return nameHint(name)
+	}
+	return s
 }
 
 func wordShape(is string, words, later []string) *shape {

@@ -11,6 +11,41 @@ import (
 	"github.com/freshet/freshet/featurestore"
 )
 
+// literal reads a value and reports one that does not fit; what names it.
+func (l *loader) literal(n *node, t featurestore.Type, what string) (featurestore.Value, bool) {
+	v, err := literal(n, t)
+	if err == nil {
+		return v, true
+	}
+	message, hint := splitHint(err)
+	if hint == "" {
+		hint = literalHint(n, t)
+	}
+	l.problem(n, hint, "%s: %s", what, message)
+	return v, false
+}
+
+func literalHint(n *node, t featurestore.Type) string {
+	switch t.Kind {
+	case featurestore.KindBool:
+		return "write true or false"
+	case featurestore.KindInt64:
+		return "write plain decimal digits, as 12"
+	case featurestore.KindDouble:
+		return "write a number, as 1.5"
+	case featurestore.KindBytes:
+		return "write base64 in quotes"
+	case featurestore.KindTimestamp:
+		return "write as \"2013-01-01T12:00:00Z\""
+	case featurestore.KindDecimal:
+		return fmt.Sprintf("write a number of at most %d fraction digits", t.Scale)
+	}
+	if n.form == formScalar {
+		return fmt.Sprintf("write it in quotes: %q", n.text)
+	}
+	return "write text"
+}
+
 // literal reads a YAML scalar as a value of a type; null is null. Nothing is
 // converted: text is no number, and a number no text.
 func literal(n *node, t featurestore.Type) (featurestore.Value, error) {

@@ -20,7 +20,9 @@ func Load(files []File) (*Project, Problems) {
 	}
 	l.register()
 	l.build()
-	l.warnUnused()
+	if l.problems.Errors() == 0 { // a broken document may be what uses the others
+		l.warnUnused()
+	}
 	problems := l.finish()
 	if problems.Errors() > 0 {
 		return nil, problems

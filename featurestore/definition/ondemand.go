@@ -80,6 +80,9 @@ func (l *loader) buildOnDemandView(d *document) {
 	for _, f := range n.get("features").list() {
 		l.onDemandFeature(d, v, f, complete)
 	}
+	if l.problems.Errors() == before {
+		l.warnUnread(n, v)
+	}
 	d.partial = d.partial || l.problems.Errors() > before
 	d.onDemand = v
 	l.project.OnDemandViews = append(l.project.OnDemandViews, v)
@@ -101,7 +104,7 @@ func (l *loader) onDemandInput(v *OnDemandView, n *node) bool {
 	if r.as != "" {
 		as, at = r.as, r.asAt
 		if err := variableShape().check(as); err != nil {
-			l.problemAt(n, at, at+len(as), "", "%v", err)
+			l.problemAt(n, at, at+len(as), variableShape().hint(as), "%v", err)
 			return false
 		}
 	}
@@ -136,6 +139,30 @@ func (l *loader) onDemandFeature(d *document, v *OnDemandView, n *node, complete
 	}
 	if d.addColumn(l, name, f.Name, t) {
 		v.Features = append(v.Features, f)
+	}
+}
+
+// warnUnread warns about inputs and request data that no expression reads: each
+// costs every lookup something.
+func (l *loader) warnUnread(n *node, v *OnDemandView) {
+	read := map[int]bool{}
+	for _, f := range v.Features {
+		if f.Expr == nil {
+			return
+		}
+		for _, slot := range f.Expr.Slots() {
+			read[slot] = true
+		}
+	}
+	for i, item := range n.get("inputs").list() {
+		if !read[i] {
+			l.warn(item, "remove it", "the input %q is not used", v.Inputs[i].As)
+		}
+	}
+	for i, f := range v.Request {
+		if !read[len(v.Inputs)+i] {
+			l.warn(n.get("request").key(f.Name), "remove it", "the request data %q is not used", f.Name)
+		}
 	}
 }
 

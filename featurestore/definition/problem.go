@@ -87,7 +87,7 @@ func (p Problem) Format() string {
 	fmt.Fprintf(&b, "%s: %s: %s\n", p.Place, p.Severity, p.Message)
 	if p.Line != "" {
 		text, column := excerpt(p.Line, p.Place.Column)
-		fmt.Fprintf(&b, "  %s\n  %s\n", text, caret(text, column, p.Width))
+		fmt.Fprintf(&b, "  %s\n  %s\n", visible(text), caret(text, column, p.Width))
 	}
 	if p.Hint != "" {
 		fmt.Fprintf(&b, "hint: %s\n", p.Hint)
@@ -97,6 +97,14 @@ func (p Problem) Format() string {
 
 // String writes file:line:column.
 func (p Place) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
+
+// MarshalJSON writes a list, also where there are none.
+func (ps Problems) MarshalJSON() ([]byte, error) {
+	if ps == nil {
+		return []byte("[]"), nil
+	}
+	return json.Marshal([]Problem(ps))
+}
 
 // MarshalJSON writes the problem for programs; names are stable.
 func (p Problem) MarshalJSON() ([]byte, error) {
@@ -140,6 +148,16 @@ func excerpt(line string, column int) (string, int) {
 		text += dots
 	}
 	return text, column
+}
+
+// visible replaces characters that would act on the terminal, one for one.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if hidden(r) || r == '\r' {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // caret underlines width bytes from a column; tabs are kept so that it stands

@@ -22,7 +22,7 @@ func (s *scanner) plain(line int, text string, at int) int {
 	return max(end, at+1)
 }
 
-const quoteHint = `write the value in quotes, as agg: "count_distinct(x, max: 100)"`
+const quoteHint = "write the whole value in quotes"
 
 // plainEnd is where an unquoted value ends on its line.
 func plainEnd(text string, at int, flow bool) int {

@@ -119,7 +119,7 @@ func (b *serviceBuilder) plain(n *node) {
 	if r.as != "" {
 		name = r.as
 		if err := featurestore.CheckName(name); err != nil {
-			b.l.problemAt(n, r.asAt, r.asAt+len(name), "", "%v", err)
+			b.l.problemAt(n, r.asAt, r.asAt+len(name), nameHint(name), "%v", err)
 			return
 		}
 	}
@@ -178,6 +178,9 @@ func (d *document) entityOf() *Entity {
 	return nil
 }
 
+// taken stands for a role that could not be added.
+const taken = -2
+
 func (b *serviceBuilder) addRole(n, named *node, d *document, prefix string, keys []string) int {
 	if r := b.roles[prefix]; r != nil {
 		at := n
@@ -185,7 +188,7 @@ func (b *serviceBuilder) addRole(n, named *node, d *document, prefix string, key
 			at = named
 		}
 		b.l.problem(at, "choose another role", "the role %q is taken: it begins the columns of view %q", prefix, r.view.meta.Name)
-		return r.index
+		return taken
 	}
 	index := len(b.service.Roles)
 	b.roles[prefix] = &roleUse{index: index, view: d, named: named}
@@ -219,10 +222,13 @@ func (b *serviceBuilder) role(n *node) {
 	}
 	role := b.addRole(n, as, d, as.text, request)
 	columns := d.columns
+	if role == taken {
+		columns = nil
+	}
 	if n.has("features") {
 		columns = nil
 		for _, item := range n.get("features").list() {
-			if f, ok := b.l.featureOf(item, 0, item.text, d); ok {
+			if f, ok := b.l.featureOf(item, 0, item.text, d); ok && role != taken {
 				columns = append(columns, f)
 			}
 		}

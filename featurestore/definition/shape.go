@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +19,9 @@ type shape struct {
 	words   []string
 	later   []string
 	check   func(text string) error
-	pattern string // for editors
-	any     bool   // any node; the definition's own check looks at it
+	hint    func(text string) string // the way out of a text that does not pass
+	pattern string                   // for editors
+	any     bool                     // any node; the definition's own check looks at it
 
 	// Lists and mappings of free keys.
 	elem     *shape
@@ -43,9 +45,17 @@ type field struct {
 	doc   string // for editors and, as the way out, where the key is missing
 }
 
+// wayOut is the field's doc where it says what to write.
+func (f *field) wayOut() string {
+	if strings.HasPrefix(f.doc, "write ") {
+		return f.doc
+	}
+	return ""
+}
+
 // checkShape reports everything about n that does not fit s and marks it bad.
-// what names the node in messages.
-func (l *loader) checkShape(n *node, s *shape, what string) {
+// what names the node in messages, hint is the way out where its kind is wrong.
+func (l *loader) checkShape(n *node, s *shape, what, hint string) {
 	if n.bad || s.any {
 		return
 	}
@@ -56,23 +66,26 @@ func (l *loader) checkShape(n *node, s *shape, what string) {
 	case s.any:
 		return
 	case len(s.alts) > 0 || s.form != n.form:
-		l.bad(n, "", "%s must be %s, not %s", what, s.is, describe(n))
+		l.bad(n, hint, "%s must be %s, not %s", what, s.is, describe(n))
 	case s.form == formScalar:
-		l.checkScalar(n, s, what)
+		l.checkScalar(n, s, what, hint)
 	case s.form == formList:
-		l.checkList(n, s, what)
+		l.checkList(n, s, what, hint)
 	case s.fields != nil:
 		l.checkObject(n, s, what)
 	default:
-		l.checkDict(n, s, what)
+		l.checkDict(n, s, what, hint)
 	}
 }
 
-// choose picks the alternative of the node's form, and among objects the one
-// that knows most of its keys.
+// choose picks the alternative of the node's form, and among several objects
+// the one that knows most of its keys; s itself where none fits.
 func (s *shape) choose(n *node) *shape {
-	best, most := s, -1
+	best, most, objects := s, -1, 0
 	for _, alt := range s.alts {
+		if alt.form == formObject {
+			objects++
+		}
 		if alt.form != n.form {
 			continue
 		}
@@ -89,6 +102,9 @@ func (s *shape) choose(n *node) *shape {
 			best, most = alt, known
 		}
 	}
+	if n.form == formObject && objects > 1 && most == 0 {
+		return s
+	}
 	return best
 }
 
@@ -101,10 +117,12 @@ func (s *shape) field(key string) *field {
 	return nil
 }
 
-func (l *loader) checkScalar(n *node, s *shape, what string) {
+func (l *loader) checkScalar(n *node, s *shape, what, hint string) {
 	if !slices.Contains(s.tags, n.tag) {
-		hint := ""
-		if slices.Contains(s.tags, tagString) && n.tag != tagNull {
+		switch {
+		case s.hint != nil:
+			hint = cmp.Or(s.hint(n.text), hint)
+		case slices.Contains(s.tags, tagString) && n.tag != tagNull:
 			hint = fmt.Sprintf("write it in quotes: \"%s\"", n.text)
 		}
 		l.bad(n, hint, "%s must be %s, not %s", what, s.is, describe(n))
@@ -112,37 +130,47 @@ func (l *loader) checkScalar(n *node, s *shape, what string) {
 	}
 	switch {
 	case slices.Contains(s.later, n.text):
-		l.bad(n, "this version runs "+list(s.words), "%s %q is not supported yet", what, n.text)
+		l.bad(n, "this version runs "+list(s.words), "%s %q is not supported yet", strings.Trim(what, `"`), n.text)
 	case len(s.words) > 0 && !slices.Contains(s.words, n.text) && s.check == nil:
-		l.bad(n, suggest(n.text, s.words, "use "+list(s.words)), "unknown %s %q", what, n.text)
+		l.bad(n, suggest(n.text, s.words, "use "+list(s.words)), "%s cannot be %s", what, quoted(n.text))
 	case s.check != nil && !slices.Contains(s.words, n.text):
-		if err := s.check(n.text); err != nil {
-			l.bad(n, "", "%s: %v", what, err)
+		err := s.check(n.text)
+		if err == nil {
+			return
 		}
+		message, way := splitHint(err)
+		hint = way
+		if s.hint != nil {
+			hint = s.hint(n.text)
+		}
+		if !strings.Contains(message, strings.Trim(what, `"`)) { // else it says what it is about
+			message = what + ": " + message
+		}
+		l.bad(n, hint, "%s", message)
 	}
 }
 
-func (l *loader) checkList(n *node, s *shape, what string) {
+func (l *loader) checkList(n *node, s *shape, what, hint string) {
 	if len(n.items) < s.min {
-		l.bad(n, "", "%s must hold at least %d", what, s.min)
+		l.bad(n, hint, "%s is empty", what)
 	}
 	if s.max > 0 && len(n.items) > s.max {
 		l.problem(n.items[s.max], "", "%s holds %d items; %d are allowed", what, len(n.items), s.max)
 	}
 	for _, item := range n.items {
-		l.checkShape(item, s.elem, "an item of "+what)
+		l.checkShape(item, s.elem, "an item of "+what, hint)
 	}
 }
 
-func (l *loader) checkDict(n *node, s *shape, what string) {
+func (l *loader) checkDict(n *node, s *shape, what, hint string) {
 	if len(n.keys) < s.min {
-		l.bad(n, "", "%s must hold at least %d", what, s.min)
+		l.bad(n, hint, "%s is empty", what)
 	}
 	for i, k := range n.keys {
 		if s.keys != nil {
-			l.checkShape(k, s.keys, "a key of "+what)
+			l.checkShape(k, s.keys, "a key of "+what, "")
 		}
-		l.checkShape(n.items[i], s.elem, fmt.Sprintf("%s of %s", quoted(k.text), what))
+		l.checkShape(n.items[i], s.elem, fmt.Sprintf("%s of %s", quoted(k.text), what), hint)
 	}
 }
 
@@ -153,11 +181,11 @@ func (l *loader) checkObject(n *node, s *shape, what string) {
 		case f == nil:
 			l.problem(k, suggest(k.text, s.names(), "its keys are "+list(s.names())), "unknown key %q in %s", k.text, what)
 		case f.later:
-			l.checkShape(n.items[i], f.shape, quoted(k.text))
+			l.checkShape(n.items[i], f.shape, quoted(k.text), f.wayOut())
 			l.problem(k, "remove it: this version does not run it", "%q is not supported yet", k.text)
 			n.items[i].bad = true
 		default:
-			l.checkShape(n.items[i], f.shape, quoted(k.text))
+			l.checkShape(n.items[i], f.shape, quoted(k.text), f.wayOut())
 		}
 	}
 	for _, f := range s.fields {
@@ -206,6 +234,16 @@ func describe(n *node) string {
 		return "the text " + quoted(n.text)
 	}
 	return strings.TrimPrefix(n.tag, "!!") + " " + quoted(n.text)
+}
+
+// splitHint takes the way out from an error's text.
+func splitHint(err error) (message, hint string) {
+	for _, verb := range []string{"write ", "use ", "put "} {
+		if message, way, found := strings.Cut(err.Error(), ": "+verb); found {
+			return message, verb + way
+		}
+	}
+	return err.Error(), ""
 }
 
 // quoted quotes a text and cuts it where it is long.

@@ -59,7 +59,8 @@ func (l *loader) buildStreamSource(d *document) {
 		Meta: d.meta, Topic: n.get("kafka").get("topic").value(), Connection: n.get("kafka").get("connection").value(), Format: "json",
 		Fields: fieldsOf(n.get("fields")), AllowedLateness: durationOf(n.get("allowed_lateness"), DefaultLateness), ApplyDelay: durationOf(n.get("apply_delay"), 0),
 	}
-	spec, ok := l.timeSpec(n.get("timestamp"), false)
+	parquet := n.get("history").get("format").value() == "parquet"
+	spec, ok := l.timeSpec(n.get("timestamp"), parquet) // native can be replayed from files, not read from a topic
 	s.Timestamp = spec
 	if ok {
 		l.checkTimeField(n.get("timestamp"), spec, s.Fields)
@@ -94,11 +95,7 @@ func (l *loader) fieldOf(d *document, n *node, fields []Field, use string, kinds
 		return -1
 	}
 	if !slices.Contains(kinds, fields[i].Type.Kind) {
-		var can []string
-		for _, k := range kinds {
-			can = append(can, k.String())
-		}
-		l.problem(n, "name a field of type "+list(can), "field %q is %s, which cannot be %s", n.text, fields[i].Type, use)
+		l.problem(n, "name a field of type "+kindList(kinds), "field %q is %s, which cannot be %s", n.text, fields[i].Type, use)
 	}
 	return i
 }

@@ -143,12 +143,9 @@ func (l *loader) testEvent(n *node, source *document) ([]byte, bool) {
 		case i < 0:
 			l.problem(k, suggest(k.text, names(fields), "its fields are "+list(names(fields))), "source %q has no field %q", source.meta.Name, k.text)
 		default:
-			typed, err := literal(v, fields[i].Type)
-			if err != nil {
-				l.problem(v, "", "field %q: %v", k.text, err)
-				break
+			if typed, fits := l.literal(v, fields[i].Type, k.text); fits {
+				value = valueJSON(typed, fields[i].Type)
 			}
-			value = valueJSON(typed, fields[i].Type)
 		}
 		if value == nil {
 			ok = false
@@ -236,12 +233,9 @@ func (l *loader) testInputs(n *node, what string, want []Field, into map[string]
 			}
 			continue
 		}
-		value, err := literal(v, want[i].Type)
-		if err != nil {
-			l.problem(v, "", "%s: %v", k.text, err)
-			continue
+		if value, fits := l.literal(v, want[i].Type, k.text); fits {
+			into[k.text] = value
 		}
-		into[k.text] = value
 	}
 	if target.partial || given == nil && n.has(what) {
 		return
@@ -261,7 +255,7 @@ func (l *loader) testInputs(n *node, what string, want []Field, into map[string]
 func (l *loader) expectedValue(k, v *node, t featurestore.Type) ExpectedValue {
 	e := ExpectedValue{Place: k.place(), Feature: k.text}
 	if v.form == formObject {
-		l.checkShape(v, expectedShape(), quoted(k.text))
+		l.checkShape(v, expectedShape(), quoted(k.text), "")
 		if status := v.get("status"); status != nil {
 			e.Status, _ = featurestore.ParseStatus(status.text) // checked by its shape
 		}
@@ -269,11 +263,7 @@ func (l *loader) expectedValue(k, v *node, t featurestore.Type) ExpectedValue {
 			return e
 		}
 	}
-	value, err := literal(v, t)
-	if err != nil {
-		l.problem(v, "", "%s: %v", k.text, err)
-	}
-	e.Value = value
+	e.Value, _ = l.literal(v, t, k.text)
 	return e
 }
 

@@ -121,7 +121,7 @@ func (l *loader) checkTimeField(n *node, t TimeSpec, fields []Field) {
 		want = append(want, featurestore.KindInt64)
 	}
 	if !slices.Contains(want, fields[i].Type.Kind) {
-		l.problem(n, fmt.Sprintf("declare it as %s", want[len(want)-1]), "field %q is %s, which does not hold a time of format %s",
+		l.problem(n, "declare it as "+kindList(want), "field %q is %s, which does not hold a time of format %s",
 			t.Name, fields[i].Type, timeFormats()[t.Format])
 	}
 }

@@ -12,7 +12,17 @@ func typePattern() string {
 }
 
 // typeShape is the type of a column.
-func typeShape() *shape { return checkedText("a type, as int64", typePattern(), checkColumnType) }
+func typeShape() *shape {
+	s := checkedText("a type, as int64", typePattern(), checkColumnType)
+	s.hint = func(text string) string {
+		const runs = "this version runs bool, int64, double, string, bytes, timestamp and decimal(p,s)"
+		if strings.HasPrefix(text, "struct") {
+			return runs
+		}
+		return suggest(text, []string{"bool", "int64", "double", "string", "bytes", "timestamp"}, runs)
+	}
+	return s
+}
 
 func checkColumnType(text string) error {
 	if base, _, _ := strings.Cut(text, "<"); base == "list" || base == "map" || base == "struct" {
@@ -65,4 +75,12 @@ func fieldsOf(n *node) []Field {
 		fields = append(fields, f)
 	}
 	return fields
+}
+
+func kindList(kinds []featurestore.Kind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.String()
+	}
+	return list(names)
 }

@@ -182,7 +182,11 @@ func (c *converter) node(y *yaml.Node, depth int) *node {
 	case y.Anchor != "":
 		return c.refuse(n, "write the value out", "anchor %q: anchors and aliases are refused", "&"+y.Anchor)
 	case y.Style&yaml.TaggedStyle != 0:
-		return c.refuse(n, tagHint, "tag %q: tags are refused", y.Tag)
+		hint := tagHint
+		if strings.HasPrefix(y.Tag, "!!") {
+			hint = "remove it: quotes make text of anything"
+		}
+		return c.refuse(n, hint, "tag %q: tags are refused", y.Tag)
 	}
 	switch y.Kind {
 	case yaml.MappingNode:
@@ -225,7 +229,9 @@ func (c *converter) pairs(n *node, y *yaml.Node, depth int) {
 func (c *converter) refuse(n *node, hint, format string, args ...any) *node {
 	n.bad = true
 	width := 1
-	if i := strings.IndexAny(n.rest(), " ,]}"); i > 0 {
+	if n.text != "" {
+		width = n.width()
+	} else if i := strings.IndexAny(n.rest(), " ,]}"); i > 0 {
 		width = i
 	} else if i < 0 {
 		width = max(1, len(n.rest()))
