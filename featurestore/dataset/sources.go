@@ -86,8 +86,7 @@ func (b batches) Runs(_ context.Context, view *definition.BatchView) ([]pit.Run,
 	return out, nil
 }
 
-// RunRows implements pit.Batches. A run's file has the keys first, then the time
-// and origin of the row (4 columns), then the features; see materialize.
+// RunRows implements pit.Batches.
 func (b batches) RunRows(ctx context.Context, view *definition.BatchView, id string, each func([]pit.RunRow) error) error {
 	list, err := b.x.Record.List(view.Name)
 	if err != nil {
@@ -107,8 +106,6 @@ func (b batches) RunRows(ctx context.Context, view *definition.BatchView, id str
 	return featurestore.NotFoundf("view %s: run %q is not on record", view.Name, id)
 }
 
-const originColumns = 4
-
 func (b batches) runFile(ctx context.Context, view *definition.BatchView, f runs.File, each func([]pit.RunRow) error) (err error) {
 	file := frame.File{Path: filepath.Join(b.x.Dir, filepath.FromSlash(f.Path)), Name: f.Path, Format: definition.Parquet}
 	table, fields, err := b.x.Tables.Load(ctx, file)
@@ -116,16 +113,16 @@ func (b batches) runFile(ctx context.Context, view *definition.BatchView, f runs
 		return err
 	}
 	defer func() { err = errors.Join(err, b.x.Tables.Unload(ctx, table)) }()
-	keys := len(view.Entity.Keys)
-	if len(fields) != keys+originColumns+len(view.Features) {
-		return featurestore.Invalidf("run file %q has %d columns: it belongs to another definition of view %s", f.Path, len(fields), view.Name)
+	layout := pit.LayoutOf(view)
+	if !layout.Matches(fields) {
+		return featurestore.Invalidf("run file %q belongs to another definition of view %s: its columns are %s", f.Path, view.Name, columnNames(fields))
 	}
 	return b.x.Tables.Columns(ctx, table, fields, func(page *frame.Frame) error {
 		rows := make([]pit.RunRow, page.Len())
 		for i := range rows {
 			row := make([]featurestore.Value, len(fields))
 			page.Row(i, row)
-			rows[i] = pit.RunRow{Time: featurestore.EventTime(row[keys].Timestamp()), Keys: row[:keys], Values: row[keys+originColumns:]}
+			rows[i] = pit.RunRow{Time: featurestore.EventTime(row[layout.Time].Timestamp()), Keys: row[:layout.Time], Values: row[layout.Feature:]}
 		}
 		return each(rows)
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/frame"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/pit"
 )
 
 // putRows is how many rows go to the store in one call.
@@ -29,9 +30,9 @@ func (m *Materializer) put(ctx context.Context, r Request, report *Report, path 
 	for _, k := range r.View.Entity.Keys {
 		p.keyTypes = append(p.keyTypes, k.Type)
 	}
-	fields := RunFields(r.View)
-	p.row = make([]featurestore.Value, len(fields))
-	if err := m.Reader.Columns(ctx, table, fields, p.each); err != nil {
+	p.layout = pit.LayoutOf(r.View)
+	p.row = make([]featurestore.Value, len(p.layout.Fields))
+	if err := m.Reader.Columns(ctx, table, p.layout.Fields, p.each); err != nil {
 		return err
 	}
 	return p.flush()
@@ -53,6 +54,7 @@ type putter struct {
 	report   *Report
 	keyTypes []featurestore.Type
 	types    []featurestore.Type
+	layout   pit.RunLayout
 	row      []featurestore.Value
 	chunk    []online.Row
 }
@@ -75,8 +77,8 @@ func (p *putter) each(f *frame.Frame) error {
 }
 
 func (p *putter) blob() (online.Row, error) {
-	keys := len(p.keyTypes)
-	key, err := codec.AppendKey(nil, p.keyTypes, p.row[:keys])
+	l := &p.layout
+	key, err := codec.AppendKey(nil, p.keyTypes, p.row[:len(p.keyTypes)])
 	if err != nil {
 		return online.Row{}, err
 	}
@@ -85,11 +87,11 @@ func (p *putter) blob() (online.Row, error) {
 		Key:         key,
 		Run:         p.report.Run.ID,
 		Completed:   p.report.Run.Completed,
-		Time:        featurestore.EventTime(p.row[keys].Timestamp()),
-		AvailableAt: featurestore.LogTime(p.row[keys+1].Timestamp()),
-		File:        p.row[keys+2].Str(),
-		FileRow:     p.row[keys+3].Int64(),
-		Values:      p.row[keys+4:],
+		Time:        featurestore.EventTime(p.row[l.Time].Timestamp()),
+		AvailableAt: featurestore.LogTime(p.row[l.Available].Timestamp()),
+		File:        p.row[l.File].Str(),
+		FileRow:     p.row[l.Row].Int64(),
+		Values:      p.row[l.Feature:],
 	}
 	return online.Row{Key: key, Blob: codec.AppendBatchRow(nil, p.types, &row)}, nil
 }

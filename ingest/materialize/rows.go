@@ -116,39 +116,14 @@ func (l *latest) bad(in *warehouse.Row, reason string) bool {
 	return false
 }
 
-// The columns of a run's file: keys and features carry a prefix, since an
-// entity's key and a feature may have one name.
-const (
-	timeColumn      = "row__time"
-	availableColumn = "row__available_at"
-	fileColumn      = "row__file"
-	numberColumn    = "row__number"
-)
-
-// RunFields are the columns of a run's file, in order: the keys (key__NAME), the
-// row's times and origin, the features (value__NAME).
-func RunFields(v *definition.BatchView) []frame.Field {
-	var out []frame.Field
-	for _, k := range v.Entity.Keys {
-		out = append(out, frame.Field{Name: "key__" + k.Name, Type: k.Type})
-	}
-	out = append(out,
-		frame.Field{Name: timeColumn, Type: featurestore.Timestamp}, frame.Field{Name: availableColumn, Type: featurestore.Timestamp},
-		frame.Field{Name: fileColumn, Type: featurestore.String}, frame.Field{Name: numberColumn, Type: featurestore.Int64})
-	for i := range v.Features {
-		out = append(out, frame.Field{Name: "value__" + v.Features[i].Name, Type: v.Features[i].Type})
-	}
-	return out
-}
-
 // write sorts the rows and writes the last one of each entity, ascending by
 // encoded key. It returns their number.
 func (m *Materializer) write(ctx context.Context, r Request, report *Report, inputs []input, path string) (rows int64, err error) {
 	l := newLatest(&r, report, inputs)
-	fields := RunFields(r.View)
+	layout := pit.LayoutOf(r.View)
 	err = replace(path, func(whole string) error {
-		return m.Writer.WriteFrames(ctx, fields, func(add func(*frame.Frame) error) error {
-			w := &lastOfKey{l: l, out: frame.New(fields), add: add, row: make([]featurestore.Value, len(fields)), held: make([]featurestore.Value, len(l.sorted))}
+		return m.Writer.WriteFrames(ctx, layout.Fields, func(add func(*frame.Frame) error) error {
+			w := &lastOfKey{l: l, layout: layout, out: frame.New(layout.Fields), add: add, row: make([]featurestore.Value, len(layout.Fields)), held: make([]featurestore.Value, len(l.sorted))}
 			err := m.Writer.Sort(ctx, frame.Order{Fields: l.sorted, Keys: colKeys},
 				func(add func(*frame.Frame) error) error { return l.feed(ctx, m.Reader, add) }, w.each)
 			if err != nil {
@@ -164,13 +139,14 @@ func (m *Materializer) write(ctx context.Context, r Request, report *Report, inp
 
 // lastOfKey passes on the last row of each run of equal keys.
 type lastOfKey struct {
-	l    *latest
-	out  *frame.Frame
-	add  func(*frame.Frame) error
-	row  []featurestore.Value // as it is written
-	held []featurestore.Value // the last row so far, as it was sorted
-	full bool
-	rows int64
+	l      *latest
+	layout pit.RunLayout
+	out    *frame.Frame
+	add    func(*frame.Frame) error
+	row    []featurestore.Value // as it is written
+	held   []featurestore.Value // the last row so far, as it was sorted
+	full   bool
+	rows   int64
 }
 
 func (w *lastOfKey) each(f *frame.Frame) error {
@@ -192,11 +168,11 @@ func (w *lastOfKey) release() {
 	}
 	keys := len(w.l.types)
 	copy(w.row, w.held[colKeys:colKeys+keys])
-	w.row[keys] = featurestore.TimestampValue(featurestore.Instant(w.held[colTime].Int64()))
-	w.row[keys+1] = featurestore.TimestampValue(featurestore.Instant(w.held[colAvailable].Int64()))
-	w.row[keys+2] = featurestore.StringValue(w.l.inputs[w.held[colFile].Int64()].Name)
-	w.row[keys+3] = w.held[colRow]
-	copy(w.row[keys+4:], w.held[colKeys+keys:])
+	w.row[w.layout.Time] = featurestore.TimestampValue(featurestore.Instant(w.held[colTime].Int64()))
+	w.row[w.layout.Available] = featurestore.TimestampValue(featurestore.Instant(w.held[colAvailable].Int64()))
+	w.row[w.layout.File] = featurestore.StringValue(w.l.inputs[w.held[colFile].Int64()].Name)
+	w.row[w.layout.Row] = w.held[colRow]
+	copy(w.row[w.layout.Feature:], w.held[colKeys+keys:])
 	w.out.AppendRow(w.row)
 	w.rows++
 	w.full = false
