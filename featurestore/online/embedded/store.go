@@ -39,16 +39,17 @@ type Config struct {
 	Dir    string                      // created where missing
 	Now    func() featurestore.Instant // decides what is expired
 	Sync   bool                        // every Apply waits for the disk
-	Cache  int64                       // bytes of the block cache; 32 MiB where 0
+	Memory int64                       // bytes of memtables and block cache together; 96 MiB where 0
 	Logger *slog.Logger                // nil discards
 
 	fs vfs.FS // nil is the operating system's
 }
 
-// Sizes that keep the process under 150 MB: three memtables, the cache, and
-// what compactions hold.
+// Sizes that keep the process under 150 MB. Pebble takes its memtables out of
+// the cache's size: a cache that is no larger than them caches nothing.
 const (
-	defaultCache   = 32 << 20
+	defaultMemory  = 96 << 20
+	leastMemory    = 64 << 20
 	memTable       = 16 << 20
 	memTables      = 3
 	maxCompactions = 2
@@ -89,6 +90,9 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Dir == "" || cfg.Now == nil {
 		return nil, featurestore.Invalidf("embedded online store: a folder and a clock are needed")
 	}
+	if cfg.Memory != 0 && cfg.Memory < leastMemory {
+		return nil, featurestore.Invalidf("embedded online store: %d bytes of memory, at least %d are needed", cfg.Memory, leastMemory)
+	}
 	base := cfg.fs
 	if base == nil {
 		base = vfs.Default
@@ -116,9 +120,9 @@ func lockError(dir string, err error) error {
 }
 
 func openDB(cfg Config, fs vfs.FS, lock *pebble.Lock) (*pebble.DB, error) {
-	size := cfg.Cache
+	size := cfg.Memory
 	if size == 0 {
-		size = defaultCache
+		size = defaultMemory
 	}
 	cache := pebble.NewCache(size)
 	defer cache.Unref()

@@ -135,9 +135,10 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for cfg, kind := range map[*embedded.Config]error{
-		{}:                                featurestore.ErrInvalid,
-		{Dir: t.TempDir()}:                featurestore.ErrInvalid,
-		{Dir: file, Now: (&clock{}).read}: featurestore.ErrUnavailable,
+		{}:                 featurestore.ErrInvalid,
+		{Dir: t.TempDir()}: featurestore.ErrInvalid,
+		{Dir: t.TempDir(), Now: (&clock{}).read, Memory: 1 << 20}: featurestore.ErrInvalid,
+		{Dir: file, Now: (&clock{}).read}:                         featurestore.ErrUnavailable,
 	} {
 		if _, err := embedded.Open(*cfg); !errors.Is(err, kind) {
 			t.Errorf("opening %q: %v, want kind %q", cfg.Dir, err, kind)

@@ -1,0 +1,69 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/redis/go-redis/v9"
+)
+
+// Apply sends one script for each batch, all in one round trip on one
+// connection, which keeps their order.
+func (s *Store) Apply(ctx context.Context, batches []online.Batch) []online.Result {
+	results := make([]online.Result, len(batches))
+	if err := ctx.Err(); err != nil {
+		for i := range results {
+			results[i].Err = s.unavailable("applying", err)
+		}
+		return results
+	}
+	calls := make([]call, len(batches))
+	for i := range batches {
+		calls[i] = applyCall(&batches[i])
+	}
+	for i, cmd := range s.run(ctx, s.applyScript, calls) {
+		results[i] = s.result(cmd)
+	}
+	return results
+}
+
+// result reads an answer; what is not one of the four is unknown.
+func (s *Store) result(cmd *redis.Cmd) online.Result {
+	n, err := cmd.Int()
+	if err != nil {
+		return online.Result{Err: s.unavailable("applying", err)}
+	}
+	if o := online.Outcome(n); o >= online.OutcomeOK && o <= online.OutcomeDefinition {
+		return online.Result{Outcome: o}
+	}
+	return online.Result{Err: featurestore.Unavailablef("redis %s: the apply script answered %d", s.addr, n)}
+}
+
+// applyCall lays a batch out as apply.lua reads it.
+func applyCall(b *online.Batch) call {
+	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 6+2*len(b.Writes))}
+	c.keys = append(c.keys, string(b.Lane.AppendWatermarksKey(nil)), string(b.Lane.AppendMetaKey(nil)))
+	c.args = append(c.args,
+		b.Definition[:], b.Partition.AppendField(nil), online.AppendWatermarkHead(nil, b.From), online.AppendWatermarkHead(nil, -1),
+		online.AppendWatermark(nil, b.To), milliseconds(b.TTL))
+	var key []byte
+	for i := range b.Writes {
+		w := &b.Writes[i]
+		key = b.Lane.AppendEntityKey(key[:0], w.Key)
+		c.keys = append(c.keys, string(key))
+		c.args = append(c.args, w.Expect, w.Blob)
+	}
+	return c
+}
+
+// milliseconds writes a time to live as the scripts take it: 0 for none, and
+// never 0 for a short one.
+func milliseconds(ttl time.Duration) string {
+	if ttl <= 0 {
+		return "0"
+	}
+	return strconv.FormatInt(max(1, ttl.Milliseconds()), 10)
+}

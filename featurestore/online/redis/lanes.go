@@ -1,0 +1,170 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/redis/go-redis/v9"
+)
+
+// Fields of a lane's metadata.
+const (
+	fieldDefinition   = "definition"
+	fieldStateVersion = "state_version"
+	fieldLanes        = "lanes"
+	fieldState        = "state"
+)
+
+// Create writes the metadata of every lane that has none. After an error some
+// lanes may have it; the same call goes on from there.
+func (s *Store) Create(ctx context.Context, g online.Generation, m online.Meta) error {
+	if err := g.Check(); err != nil {
+		return err
+	}
+	if err := m.Check(); err != nil {
+		return fmt.Errorf("creating %s: %w", g, err)
+	}
+	if err := s.sameEverywhere(ctx, g, m); err != nil {
+		return err
+	}
+	calls := metaCalls(g, m.Lanes, m.Definition[:], m.StateVersion, m.Lanes, m.State.String())
+	cmds := s.run(ctx, s.createScript, calls)
+	if err := s.firstError("creating "+g.String(), cmds); err != nil {
+		return err
+	}
+	for _, c := range cmds {
+		if n, err := c.Int(); err != nil || n != 1 {
+			return featurestore.Invalidf("generation %s exists with other metadata: a changed definition needs a new generation", g)
+		}
+	}
+	return nil
+}
+
+// sameEverywhere refuses metadata that any lane contradicts, before the first
+// lane is written. The script checks again.
+func (s *Store) sameEverywhere(ctx context.Context, g online.Generation, m online.Meta) error {
+	lanes, err := s.Lanes(ctx, g, m.Lanes)
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		if l.Meta.State != online.StateMissing && !l.Meta.SameGeneration(m) {
+			return featurestore.Invalidf("generation %s exists with definition %x, state version %d and %d lanes: a changed definition needs a new generation", g, l.Meta.Definition, l.Meta.StateVersion, l.Meta.Lanes)
+		}
+	}
+	return nil
+}
+
+// metaCalls is one call for each lane's metadata.
+func metaCalls(g online.Generation, lanes uint16, args ...any) []call {
+	calls := make([]call, lanes)
+	for i, l := range g.LaneIDs(lanes) {
+		calls[i] = call{keys: []string{string(l.AppendMetaKey(nil))}, args: args}
+	}
+	return calls
+}
+
+// SetState changes the state of every lane.
+func (s *Store) SetState(ctx context.Context, g online.Generation, state online.State) error {
+	if err := g.Check(); err != nil {
+		return err
+	}
+	if state < online.StateBuilding || state > online.StateHalted {
+		return featurestore.Invalidf("a lane cannot be set to state %q", state)
+	}
+	lanes, err := s.laneCount(ctx, g)
+	if err != nil {
+		return err
+	}
+	cmds := s.run(ctx, s.stateScript, metaCalls(g, lanes, state.String()))
+	if err := s.firstError("setting the state of "+g.String(), cmds); err != nil {
+		return err
+	}
+	missing := 0
+	for _, c := range cmds {
+		if n, err := c.Int(); err != nil || n != 1 {
+			missing++
+		}
+	}
+	if missing > 0 {
+		return featurestore.NotFoundf("%d of %d lanes of %s have no metadata: the generation is lost", missing, lanes, g)
+	}
+	return nil
+}
+
+// laneCount is the number of lanes of a generation, by the first lane that
+// still has metadata.
+func (s *Store) laneCount(ctx context.Context, g online.Generation) (uint16, error) {
+	lanes, err := s.Lanes(ctx, g, online.DefaultLanes)
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range lanes {
+		if l.Meta.State != online.StateMissing {
+			return l.Meta.Lanes, nil
+		}
+	}
+	return 0, featurestore.NotFoundf("generation %s has no metadata in the online store", g)
+}
+
+// Lanes reads metadata and watermarks of every lane in one round trip.
+func (s *Store) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([]online.Lane, error) {
+	if err := g.Check(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, s.unavailable("reading lanes", err)
+	}
+	metas := make([]*redis.MapStringStringCmd, lanes)
+	marks := make([]*redis.MapStringStringCmd, lanes)
+	pipe := s.client.Pipeline()
+	for i, l := range g.LaneIDs(lanes) {
+		metas[i] = pipe.HGetAll(ctx, string(l.AppendMetaKey(nil)))
+		marks[i] = pipe.HGetAll(ctx, string(l.AppendWatermarksKey(nil)))
+	}
+	if err := s.exec(ctx, "reading lanes", pipe); err != nil {
+		return nil, err
+	}
+	result := make([]online.Lane, lanes)
+	for i := range result {
+		var err error
+		if result[i].Meta, err = decodeMeta(metas[i].Val()); err == nil {
+			result[i].Watermarks, err = decodeWatermarks(marks[i].Val())
+		}
+		if err != nil {
+			return nil, s.unavailable(fmt.Sprintf("lane %s.%d", g, i), err)
+		}
+	}
+	return result, nil
+}
+
+func decodeMeta(fields map[string]string) (online.Meta, error) {
+	if len(fields) == 0 {
+		return online.Meta{}, nil
+	}
+	definition := fields[fieldDefinition]
+	version, err1 := strconv.ParseUint(fields[fieldStateVersion], 10, 32)
+	lanes, err2 := strconv.ParseUint(fields[fieldLanes], 10, 16)
+	state, err3 := online.ParseState(fields[fieldState])
+	if len(definition) != 16 || err1 != nil || err2 != nil || err3 != nil {
+		return online.Meta{}, fmt.Errorf("metadata is damaged: %q", fields)
+	}
+	return online.Meta{Definition: [16]byte([]byte(definition)), StateVersion: uint32(version), Lanes: uint16(lanes), State: state}, nil
+}
+
+func decodeWatermarks(fields map[string]string) (map[online.Partition]online.Watermark, error) {
+	marks := make(map[online.Partition]online.Watermark, len(fields))
+	for field, value := range fields {
+		p, err := online.ParsePartition(field)
+		if err != nil {
+			return nil, err
+		}
+		if marks[p], err = online.DecodeWatermark([]byte(value)); err != nil {
+			return nil, fmt.Errorf("field %q: %w", field, err)
+		}
+	}
+	return marks, nil
+}

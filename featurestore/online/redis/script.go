@@ -1,0 +1,84 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // it is how Redis names a script
+	_ "embed"
+	"encoding/hex"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var (
+	//go:embed apply.lua
+	applySource string
+	//go:embed rows.lua
+	rowsSource string
+	//go:embed create.lua
+	createSource string
+	//go:embed state.lua
+	stateSource string
+)
+
+// script is a Lua script and the name under which Redis keeps it.
+type script struct{ source, sha string }
+
+func newScript(source string) script {
+	sum := sha1.Sum([]byte(source)) //nolint:gosec // see the import
+	return script{source: source, sha: hex.EncodeToString(sum[:])}
+}
+
+// call is one run of a script.
+type call struct {
+	keys []string
+	args []any
+}
+
+// run runs a script once for each call, in order, in one round trip. A server
+// that has lost its scripts (a restart, a failover, SCRIPT FLUSH) gets the source
+// for the calls that it refused: it has run none of those. Nothing else is ever
+// sent twice.
+func (s *Store) run(ctx context.Context, sc script, calls []call) []*redis.Cmd {
+	cmds := make([]*redis.Cmd, len(calls))
+	for i, c := range calls {
+		cmds[i] = newCmd(ctx, "evalsha", sc.sha, c)
+	}
+	s.send(ctx, cmds)
+	var again []*redis.Cmd
+	for i, c := range cmds {
+		if err := c.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			cmds[i] = newCmd(ctx, "eval", sc.source, calls[i])
+			again = append(again, cmds[i])
+		}
+	}
+	s.send(ctx, again)
+	return cmds
+}
+
+func newCmd(ctx context.Context, name, body string, c call) *redis.Cmd {
+	args := make([]any, 0, 3+len(c.keys)+len(c.args))
+	args = append(args, name, body, len(c.keys))
+	for _, k := range c.keys {
+		args = append(args, k)
+	}
+	return redis.NewCmd(ctx, append(args, c.args...)...)
+}
+
+// send sends commands as one pipeline of the client that never retries. Each
+// command has its own error afterwards.
+func (s *Store) send(ctx context.Context, cmds []*redis.Cmd) {
+	if len(cmds) == 0 {
+		return
+	}
+	pipe := s.writer.Pipeline()
+	for _, c := range cmds {
+		_ = pipe.Process(ctx, c) // only queues
+	}
+	_, err := pipe.Exec(ctx)
+	for _, c := range cmds {
+		if err != nil && c.Err() == nil && c.Val() == nil {
+			c.SetErr(err) // not answered
+		}
+	}
+}
