@@ -27,7 +27,7 @@ func appendAnswer(b []byte, a *service.Answer, parts include) []byte {
 		b = append(appendText(b, a.Service), ',')
 	}
 	b = strconv.AppendInt(appendField(b, "revision"), a.Revision, 10)
-	b = appendText(append(appendField(append(b, ','), "request_id")), a.RequestID)
+	b = appendText(appendField(append(b, ','), "request_id"), a.RequestID)
 	if parts.has(includeReadTime) {
 		b = append(appendField(append(b, ','), "read_time"), '[')
 		for i, t := range a.ReadTimes {

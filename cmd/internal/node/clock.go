@@ -12,6 +12,7 @@ import (
 // safe for concurrent use.
 type Clock struct {
 	mu      sync.RWMutex
+	stored  bool // takes what the online store kept of a replay
 	replay  bool
 	at      featurestore.Instant
 	running bool      // goes on from at since then
@@ -23,6 +24,21 @@ func WallClock() *Clock { return &Clock{} }
 
 // ReplayClock stands at t until Move or Run.
 func ReplayClock(t featurestore.Instant) *Clock { return &Clock{replay: true, at: t} }
+
+// StoredClock is the wall's clock, or, once the online store is open, that of the
+// replay whose values the store holds: it stands where the replay left it.
+func StoredClock() *Clock { return &Clock{stored: true} }
+
+// adopt takes over a replay's clock that a store has kept.
+func (c *Clock) adopt(t featurestore.Instant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stored {
+		c.replay, c.at = true, t
+	} else if c.replay {
+		c.at = max(c.at, t)
+	}
+}
 
 // Now is the time.
 func (c *Clock) Now() featurestore.Instant {
@@ -38,7 +54,11 @@ func (c *Clock) Now() featurestore.Instant {
 }
 
 // Replay reports whether the clock is a replay's.
-func (c *Clock) Replay() bool { return c.replay }
+func (c *Clock) Replay() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.replay
+}
 
 // Move sets a replay's clock forward; it never goes back.
 func (c *Clock) Move(t featurestore.Instant) {

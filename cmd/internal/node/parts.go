@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 
 	"github.com/freshet/freshet/cmd/internal/settings"
@@ -91,6 +90,22 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	if err := store.Check(ctx); err != nil {
 		return fmt.Errorf("the online store's settings: %w", err)
 	}
+	clocked, ok := store.(online.Clocked)
+	if !ok {
+		return nil
+	}
+	t, found, err := clocked.Clock(ctx, p.Settings.Project)
+	if err == nil && found {
+		p.Clock.adopt(t)
+	}
+	return err
+}
+
+// KeepClock lets the online store keep the replay's clock over a restart.
+func (p *Parts) KeepClock(ctx context.Context) error {
+	if clocked, ok := p.Online.(online.Clocked); ok && p.Clock.Replay() {
+		return clocked.SetClock(ctx, p.Settings.Project, p.Clock.Now())
+	}
 	return nil
 }
 
@@ -132,6 +147,3 @@ func (p *Parts) Close() error {
 	p.closers = nil
 	return errors.Join(errs...)
 }
-
-// mkdir makes the folders that every part expects.
-func (p *Parts) mkdir() error { return os.MkdirAll(p.Settings.Offline.Dir, 0o755) }

@@ -1,8 +1,7 @@
 //go:build !duckdb_arrow
 
+// Package duckdb is empty without the build tag duckdb_arrow: the driver has its
+// Arrow interface behind that tag, and nothing here works without it. The
+// Makefile passes it; a program that is built without says so when a verb needs
+// DuckDB.
 package duckdb
-
-// The driver has its Arrow interface behind a build tag. Without the tag this
-// package cannot do its work, so the build ends here and names the tag:
-// go build -tags duckdb_arrow (the Makefile passes it).
-var _ = build_with_the_tag_duckdb_arrow

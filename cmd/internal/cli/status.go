@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/cmd/internal/node"
+)
+
+// StatusCommand is `status`.
+func (a *App) StatusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Streams and views: lag, watermark, late, dead letters, generation", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			api, err := a.API(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer closing(api.Close, &err)
+			out, err := api.Call(cmd.Context(), "GET", "/v1/status", nil)
+			if err != nil {
+				return err
+			}
+			var s node.Status
+			if err := json.Unmarshal(out, &s); err != nil {
+				return fmt.Errorf("the answer does not decode: %w", err)
+			}
+			return a.Print(s, statusTable(&s))
+		},
+	}
+}
+
+func statusTable(s *node.Status) Table {
+	t := Table{Rows: [][]string{{"project", s.Project}, {"revision", fmt.Sprint(s.Revision)}, {"clock", s.Clock}}}
+	if s.Replaying {
+		t.Rows = append(t.Rows, []string{"replay", "running"})
+	}
+	if len(s.Partitions) > 0 {
+		t.Rows = append(t.Rows, nil, []string{"SOURCE", "PARTITION", "APPLIED", "LAG", "DEAD", "LOG TIME", "TROUBLE"})
+	}
+	for _, p := range s.Partitions {
+		t.Rows = append(t.Rows, []string{p.Source, fmt.Sprint(p.Partition), fmt.Sprint(p.Applied), fmt.Sprint(p.Lag), fmt.Sprint(p.Dead), p.LogTime, p.Trouble})
+	}
+	t.Rows = append(t.Rows, nil, []string{"VIEW", "GENERATION", "STATE", "WATERMARK", "FOLDED", "LATE", "DUPLICATE"})
+	for _, v := range s.Views {
+		row := []string{v.View, fmt.Sprint(v.Generation), v.State, v.Watermark, "", "", ""}
+		if v.Counts != nil {
+			row[4], row[5], row[6] = fmt.Sprint(v.Counts.Folded), fmt.Sprint(v.Counts.Late), fmt.Sprint(v.Counts.Duplicate)
+		}
+		t.Rows = append(t.Rows, row)
+		t.Names = append(t.Names, v.View)
+	}
+	if p := s.Predictions; p != nil {
+		t.Foot = fmt.Sprintf("predictions: %d logged, %d dropped", p.Logged, p.Dropped)
+	}
+	return t
+}

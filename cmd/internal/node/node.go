@@ -1,0 +1,169 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline/history"
+	"github.com/freshet/freshet/ingest/deadletter"
+	archive "github.com/freshet/freshet/ingest/history"
+	"github.com/freshet/freshet/ingest/worker"
+	"github.com/freshet/freshet/serving/predlog"
+	"github.com/freshet/freshet/serving/rpc"
+	"github.com/freshet/freshet/serving/watch"
+)
+
+// Role says what a node does, as bits.
+type Role uint8
+
+// Roles.
+const (
+	Serve Role = 1 << iota
+	Ingest
+)
+
+// watchEvery is how often a server looks at the registry and the lanes.
+const watchEvery = 500 * time.Millisecond
+
+// stopWithin bounds how long requests under way may take at the end.
+const stopWithin = 10 * time.Second
+
+// Options say how a node runs.
+type Options struct {
+	Role    Role
+	Version string
+	Listen  string // "" takes serve.listen
+	// Replayed says that a source's topic is filled by a replay in this process.
+	Replayed func(*definition.StreamSource) bool
+}
+
+// Node is a running Freshet: the server, the ingester, or both.
+type Node struct {
+	Parts   *Parts
+	Worker  *worker.Worker // nil without Ingest
+	Backend *Backend
+	Server  *rpc.Server // nil without Serve
+
+	letters *deadletter.Folder
+}
+
+// Start starts a node on open parts and returns when it answers. Stop ends it;
+// the parts stay the caller's.
+func Start(ctx context.Context, p *Parts, o Options) (*Node, error) {
+	n := &Node{Parts: p}
+	if err := n.start(ctx, o); err != nil {
+		return nil, errors.Join(err, n.Stop())
+	}
+	return n, nil
+}
+
+func (n *Node) start(ctx context.Context, o Options) error {
+	var err error
+	if n.Backend, err = n.Parts.Reading(ctx); err != nil {
+		return err
+	}
+	n.Backend.Log = n.Parts.Log
+	if o.Role&Ingest != 0 {
+		if err := n.startWorker(o); err != nil {
+			return err
+		}
+	}
+	n.Backend.Report = func() Status {
+		s := statusOf(n.Parts.Settings.Project, n.Parts.Clock.Now(), n.Backend.Catalog(), n.Worker, n.Backend.Predlog)
+		s.Replaying = n.Backend.Gate != nil && n.Backend.Gate.Replaying()
+		return s
+	}
+	if o.Role&Serve == 0 {
+		return nil
+	}
+	return n.startServer(o)
+}
+
+// Reading is a backend that only looks up.
+func (p *Parts) Reading(ctx context.Context) (*Backend, error) {
+	b := &Backend{Clock: p.Clock, Store: p.Online, Watcher: watch.New(p.Settings.Project, p.Registry, p.Online, p.Logger)}
+	b.Report = func() Status { return statusOf(p.Settings.Project, p.Clock.Now(), b.Catalog(), nil, nil) }
+	return b, b.Watcher.Refresh(ctx)
+}
+
+func (n *Node) startWorker(o Options) error {
+	p := n.Parts
+	var err error
+	if n.letters, err = deadletter.Open(p.LettersDir(), deadletter.Options{}); err != nil {
+		return err
+	}
+	n.Worker = worker.New(worker.Config{
+		Project: p.Settings.Project, Registry: p.Registry, Log: p.Log, Online: p.Online,
+		History: p.History(history.ArchiveOnly), Letters: n.letters, Logger: p.Logger,
+		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
+			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s, Durability: archive.SurvivesPowerLoss})
+		},
+		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(),
+	})
+	n.Worker.Start()
+	return nil
+}
+
+func (n *Node) startServer(o Options) error {
+	p := n.Parts
+	listen := o.Listen
+	if listen == "" {
+		listen = p.Settings.Serve.Listen
+	}
+	exposure := rpc.LoopbackOnly
+	if p.Settings.Serve.Insecure {
+		exposure = rpc.Insecure
+		p.Logger.Warn("serve.insecure is set: everybody who can reach the port is served, without authentication", "listen", listen)
+	}
+	if err := rpc.CheckListen(listen, exposure); err != nil {
+		return err
+	}
+	var err error
+	if n.Backend.Predlog, err = predlog.Open(predlog.Options{Dir: p.Settings.Offline.Dir}); err != nil {
+		return err
+	}
+	n.Backend.Watcher.Start(watchEvery)
+	n.Server, err = rpc.Start(listen, rpc.Options{Backend: n.Backend, NewID: NewID, Now: time.Now, Version: o.Version, Log: p.Logger})
+	if err != nil {
+		return err
+	}
+	p.Logger.Info("serving gRPC and HTTP", "address", n.Server.Addr())
+	return nil
+}
+
+// Stop ends the server, then the ingester, then what they write to. It is
+// idempotent.
+func (n *Node) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	var errs []error
+	if n.Server != nil {
+		errs = append(errs, n.Server.Stop(ctx))
+	}
+	if n.Backend != nil && n.Backend.Watcher != nil {
+		n.Backend.Watcher.Stop()
+	}
+	if n.Worker != nil {
+		errs = append(errs, n.Worker.Stop())
+		n.Worker = nil
+	}
+	if n.Backend != nil && n.Backend.Predlog != nil {
+		errs = append(errs, n.Backend.Predlog.Close())
+	}
+	if n.letters != nil {
+		errs = append(errs, n.letters.Close())
+		n.letters = nil
+	}
+	return errors.Join(errs...)
+}
+
+// NewID makes a request id: 12 random bytes in hex.
+func NewID() string {
+	var b [12]byte
+	rand.Read(b[:]) // never fails
+	return "r-" + hex.EncodeToString(b[:])
+}
