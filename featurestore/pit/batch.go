@@ -8,6 +8,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/frame"
+	"github.com/freshet/freshet/featurestore/latest"
 )
 
 // batchJoin is the join of one batch view.
@@ -49,7 +50,7 @@ const (
 
 // candidate is a row of an entity; candidates ascend in the order of batch rows.
 type candidate struct {
-	LatestRow
+	latest.Row
 	available featurestore.LogTime
 }
 
@@ -137,7 +138,7 @@ func (b *batchJoin) feed(ctx context.Context, batches Batches, fields []frame.Fi
 // answer picks the row that a read sees.
 func (b *batchJoin) answer(r *read, rows []candidate) {
 	row := b.pick(r.at, rows)
-	BatchCells(b.view, row, r.at, b.cells)
+	latest.Cells(b.view, row, r.at, b.cells)
 	if row == nil {
 		b.o.set(r.role, r.row, b.cells, 0, false)
 		return
@@ -146,7 +147,7 @@ func (b *batchJoin) answer(r *read, rows []candidate) {
 }
 
 // pick is the greatest row that counts at t, or nil.
-func (b *batchJoin) pick(t featurestore.Instant, rows []candidate) *LatestRow {
+func (b *batchJoin) pick(t featurestore.Instant, rows []candidate) *latest.Row {
 	end, known := int64(t), featurestore.LogTime(0)
 	if b.r.Mode == EventTime {
 		end -= int64(b.r.Delay)
@@ -160,7 +161,7 @@ func (b *batchJoin) pick(t featurestore.Instant, rows []candidate) *LatestRow {
 	last := sort.Search(len(rows), func(i int) bool { return int64(rows[i].Time) >= end }) - 1
 	for ; last >= 0; last-- {
 		if b.r.Mode == EventTime || rows[last].available <= known {
-			return &rows[last].LatestRow
+			return &rows[last].Row
 		}
 	}
 	return nil
@@ -182,11 +183,11 @@ func (b *batchJoin) cutoff(t featurestore.Instant) (featurestore.Instant, bool) 
 
 // exact answers each read from what the recorded run wrote for the entity.
 func (b *batchJoin) exact(ctx context.Context, batches Batches) error {
-	wanted := map[string]map[int]*LatestRow{} // run -> entity -> its row
+	wanted := map[string]map[int]*latest.Row{} // run -> entity -> its row
 	for i := range b.reads {
 		if id := b.run(&b.reads[i]); id != "" {
 			if wanted[id] == nil {
-				wanted[id] = map[int]*LatestRow{}
+				wanted[id] = map[int]*latest.Row{}
 			}
 			wanted[id][b.reads[i].entity] = nil
 		}
@@ -197,7 +198,7 @@ func (b *batchJoin) exact(ctx context.Context, batches Batches) error {
 				copy(b.ids.values, list[i].Keys)
 				if n, ok := b.ids.find(); ok {
 					if _, ok := rows[n]; ok {
-						rows[n] = &LatestRow{Time: list[i].Time, Values: append([]featurestore.Value(nil), list[i].Values...)}
+						rows[n] = &latest.Row{Time: list[i].Time, Values: append([]featurestore.Value(nil), list[i].Values...)}
 					}
 				}
 			}
@@ -214,13 +215,13 @@ func (b *batchJoin) exact(ctx context.Context, batches Batches) error {
 		if id != "" && row == nil {
 			b.o.miss(r.row)
 		}
-		BatchCells(b.view, row, r.at, b.cells)
+		latest.Cells(b.view, row, r.at, b.cells)
 		b.o.set(r.role, r.row, b.cells, timeOf(row), row != nil)
 	}
 	return nil
 }
 
-func timeOf(row *LatestRow) featurestore.EventTime {
+func timeOf(row *latest.Row) featurestore.EventTime {
 	if row == nil {
 		return 0
 	}
