@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
@@ -25,8 +26,9 @@ type (
 	readInstant func(parquet.Value) (featurestore.Instant, error)
 )
 
-// value is the reader of a column as a field of type want. The value is not null.
-func (c *converter) value(have parquet.Type, want featurestore.Type) (readValue, error) {
+// value is the reader of a column as a field of type want; a timestamp has the
+// form of the source's times. The value is not null.
+func (c *converter) value(have parquet.Type, want featurestore.Type, times *definition.TimeSpec) (readValue, error) {
 	var read readValue
 	switch want.Kind {
 	case featurestore.KindBool:
@@ -51,7 +53,7 @@ func (c *converter) value(have parquet.Type, want featurestore.Type) (readValue,
 			}
 		}
 	case featurestore.KindTimestamp:
-		return c.timestamp(have)
+		return c.timestamp(have, times)
 	case featurestore.KindDecimal:
 		read = c.decimal(have, want)
 	}
@@ -149,10 +151,9 @@ func plainBytes(have parquet.Type) bool {
 	return lt == nil || lt.Value == nil
 }
 
-// timestamp reads a field of type timestamp: the file's own type, in UTC, or
-// text with an offset.
-func (c *converter) timestamp(have parquet.Type) (readValue, error) {
-	read, err := c.instant(have, &definition.TimeSpec{Format: definition.FormatRFC3339})
+// timestamp reads a field of type timestamp.
+func (c *converter) timestamp(have parquet.Type, times *definition.TimeSpec) (readValue, error) {
+	read, err := c.instant(have, times)
 	if err != nil {
 		return nil, err
 	}
@@ -181,23 +182,38 @@ func (c *converter) instant(have parquet.Type, spec *definition.TimeSpec) (readI
 	if spec.Format == definition.FormatNative {
 		return nil, fmt.Errorf("its type is %s, want a timestamp (format: native)", have)
 	}
-	if unit := unixUnit(spec.Format); unit != 0 {
-		integer := c.integer(have)
-		if integer == nil {
-			return nil, fmt.Errorf("its type is %s, want whole numbers of a unix format or a timestamp", have)
-		}
-		return func(v parquet.Value) (featurestore.Instant, error) {
-			n, err := integer(v)
-			if err != nil {
-				return 0, err
-			}
-			return fromUnix(n, unit)
-		}, nil
+	if digits, ok := unixDigits(spec.Format); ok {
+		return c.unix(have, digits)
 	}
 	if c.text(have) == nil {
 		return nil, fmt.Errorf("its type is %s, want text in the declared format or a timestamp", have)
 	}
 	return func(v parquet.Value) (featurestore.Instant, error) { return parseTime(spec, string(v.ByteArray())) }, nil
+}
+
+// unix reads integers, and doubles by their shortest text, as counts of a unit.
+func (c *converter) unix(have parquet.Type, digits int) (readInstant, error) {
+	if have.Kind() == parquet.Double {
+		return func(v parquet.Value) (featurestore.Instant, error) {
+			n, err := exactDecimal(strconv.FormatFloat(v.Double(), 'f', -1, 64), featurestore.MaxDecimalPrecision, digits)
+			if err != nil {
+				return 0, fmt.Errorf("%v is not a count of its unit, exact to the microsecond", v.Double())
+			}
+			return inRange(featurestore.Instant(n))
+		}, nil
+	}
+	integer := c.integer(have)
+	if integer == nil {
+		return nil, fmt.Errorf("its type is %s, want numbers of a unix format or a timestamp", have)
+	}
+	unit := unixUnit(digits)
+	return func(v parquet.Value) (featurestore.Instant, error) {
+		n, err := integer(v)
+		if err != nil {
+			return 0, err
+		}
+		return fromUnix(n, unit)
+	}, nil
 }
 
 func (c *converter) native(t *format.TimestampType, spec *definition.TimeSpec) (readInstant, error) {

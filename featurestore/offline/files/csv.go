@@ -108,14 +108,14 @@ func (c *csvFile) read(rows []Row) (int, error) {
 func (c *csvFile) row(row *Row, record []string) {
 	if c.at >= 0 {
 		if t, err := csvTime(c.spec.Available, record[c.at]); err != nil {
-			row.fail(err.Error())
+			row.fail(c.spec.timeProblem(c.spec.Available.Name, err))
 		} else {
 			row.Available = featurestore.LogTime(t)
 		}
 	}
 	if c.time >= 0 {
 		if t, err := csvTime(&c.spec.Time, record[c.time]); err != nil {
-			row.fail(err.Error())
+			row.fail(c.spec.timeProblem(c.spec.Time.Name, err))
 		} else {
 			row.Time = featurestore.EventTime(t)
 		}
@@ -126,9 +126,9 @@ func (c *csvFile) row(row *Row, record []string) {
 			row.Fields[i] = featurestore.Null
 			continue
 		}
-		v, err := fromText(c.spec.Fields[i].Type, record[column])
+		v, err := fromText(c.spec.Fields[i].Type, &c.spec.Time, record[column])
 		if err != nil {
-			row.fail(fmt.Sprintf("field %q: %v", c.spec.Fields[i].Name, err))
+			row.failField(&c.spec.Fields[i], err)
 		}
 		row.Fields[i] = v
 	}
@@ -136,13 +136,9 @@ func (c *csvFile) row(row *Row, record []string) {
 
 func csvTime(spec *definition.TimeSpec, text string) (featurestore.Instant, error) {
 	if text == "" {
-		return 0, fmt.Errorf("column %q: the time is missing", spec.Name)
+		return 0, errNoTime
 	}
-	t, err := parseTime(spec, text)
-	if err != nil {
-		return 0, fmt.Errorf("column %q: %w", spec.Name, err)
-	}
-	return t, nil
+	return parseTime(spec, text)
 }
 
 func (c *csvFile) close() error { return c.f.Close() }

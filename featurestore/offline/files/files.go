@@ -9,6 +9,7 @@ package files
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 
@@ -183,6 +184,26 @@ func (r *Row) fail(problem string) {
 	if r.Problem == "" {
 		r.Problem = problem
 	}
+}
+
+// failField notes that a field's cell could not be read; personal data are not
+// shown.
+func (r *Row) failField(f *definition.Field, err error) {
+	if f.PII {
+		err = fmt.Errorf("the value (personal data, not shown) is not a %s", f.Type)
+	}
+	r.fail(fmt.Sprintf("field %q: %v", f.Name, err))
+}
+
+// timeProblem says what is wrong with the time in a column; personal data are
+// not shown.
+func (s *Spec) timeProblem(column string, err error) string {
+	for i := range s.Fields {
+		if s.Fields[i].Name == column && s.Fields[i].PII {
+			err = errors.New("the value (personal data, not shown) is not a time of the declared format")
+		}
+	}
+	return fmt.Sprintf("column %q: %v", column, err)
 }
 
 // setTimes sets both times where the available one follows from the event time,

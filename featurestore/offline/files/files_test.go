@@ -134,8 +134,8 @@ func TestBadRowsKeepTheirPlace(t *testing.T) {
 		`[1]`,                          //
 		`{"e":3,"a":30,"i":1.5}`,       //
 		`{"e":"3","a":30,"i":1}`,       // text in place of a number
-		`{"e":1.5,"a":30,"i":1}`,       //
-		`{"e":4,"a":40,"i":01}`,        //
+		`{"e":1.0000001,"a":30,"i":1}`, //
+		`{"e":4,"a":40,"i":01}`,        // not JSON        //
 		`{"e":4,"a":40,"i":1e3}`,       //
 		`{"e":999999999999999,"a":40}`, // past the year 9999
 		`{"e":5,"a":50,"i":null}`,
@@ -145,7 +145,7 @@ func TestBadRowsKeepTheirPlace(t *testing.T) {
 	}
 	available := unix("a")
 	rows, _ := readAll(t, writeFile(t, "f", jsonl), Spec{Format: definition.JSONL, Time: unix("e"), Available: &available, Fields: fields("i", featurestore.Int64)})
-	wantA := []int64{10, 20, 20, 20, 20, 30, 30, 30, 40, 40, 40, 50}
+	wantA := []int64{10, 20, 20, 20, 20, 30, 30, 30, 30, 40, 40, 50}
 	for i, row := range rows {
 		good := i == 0 || i == len(rows)-1
 		if (row.Problem == "") != good {
@@ -182,6 +182,39 @@ func TestCSVRefusesWhatIsNotExact(t *testing.T) {
 		Spec{Format: definition.CSV, Time: rfc3339("e"), Fields: fields("s", featurestore.String)})
 	if len(rows) != 3 || !strings.Contains(rows[0].Problem, "line 2") || rows[1].Problem == "" || rows[2].Problem != "" {
 		t.Errorf("torn lines: %+v", rows)
+	}
+}
+
+func TestPersonalDataAreNotShown(t *testing.T) {
+	spec := Spec{Format: definition.JSONL, Time: rfc3339("born"), Fields: []definition.Field{
+		{Name: "born", Type: featurestore.String, PII: true}, {Name: "phone", Type: featurestore.Int64, PII: true},
+	}}
+	now := `{"born":"2013-01-01T00:00:00Z","phone":`
+	for _, line := range []string{`{"born":"secret"}`, now + `"secret"}`, now + `5,"x":secret}`, now + `7, "secret}`} {
+		rows, _ := readAll(t, writeFile(t, "f", line), spec)
+		if len(rows) != 1 || rows[0].Problem == "" || strings.Contains(rows[0].Problem, "secret") {
+			t.Errorf("%s: %+v", line, rows)
+		}
+	}
+}
+
+func TestUnixTimesAreExactToTheMicrosecond(t *testing.T) {
+	unix := definition.TimeSpec{Name: "e", Format: definition.FormatUnixS}
+	type row struct {
+		E float64 `parquet:"e"`
+	}
+	inParquet := writeParquet(t, []row{{-1.5}, {1357017420.123}, {1.0000001}, {math.NaN()}, {1e15}})
+	inJSON := writeFile(t, "f", `{"e":-1.5}`+"\n"+`{"e":1.357017420123e9}`+"\n"+`{"e":1.0000001}`+"\n"+`{"e":"1"}`+"\n"+`{"e":1e15}`+"\n")
+	for format, path := range map[definition.FileFormat]string{definition.Parquet: inParquet, definition.JSONL: inJSON} {
+		rows, _ := readAll(t, path, Spec{Format: format, Time: unix})
+		if rows[0].Time != -1_500_000 || rows[1].Time != 1_357_017_420_123_000 {
+			t.Errorf("format %d: %v, %v", format, rows[0].Time, rows[1].Time)
+		}
+		for _, row := range rows[2:] {
+			if row.Problem == "" {
+				t.Errorf("format %d: row %d was read as %v", format, row.Number, row.Time)
+			}
+		}
 	}
 }
 

@@ -3,10 +3,12 @@ package files
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/valyala/fastjson"
@@ -15,12 +17,15 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 )
 
-// maxLine bounds a line of JSON; a longer one is a bad row.
-const maxLine = 16 << 20
+// maxLine bounds a line of JSON; a longer one is a bad row, as a larger record
+// of a topic is.
+const maxLine = 1 << 20
 
-// jsonFile reads JSON lines: one object a line. A member that is missing or
-// null is null. Times are text in rfc3339 or a layout and whole numbers in the
-// unix formats; bytes are base64, decimals numbers or text.
+// jsonFile reads JSON lines: one object a line, by the rules by which the same
+// object is decoded from a topic. A member that is missing or null is null, one
+// that stands twice makes the row bad. Times, also of fields, are text in
+// rfc3339 or a layout and numbers in the unix formats; bytes are base64,
+// decimals numbers or text.
 type jsonFile struct {
 	f      *os.File
 	r      *bufio.Reader
@@ -30,6 +35,7 @@ type jsonFile struct {
 	texts  texts
 	line   []byte
 	number []byte
+	names  [][]byte // of the line's object, while it is read
 }
 
 func openJSONL(path, name string, spec *Spec) (source, error) {
@@ -53,18 +59,47 @@ func (j *jsonFile) read(rows []Row) (int, error) {
 			rows[n].fail(fmt.Sprintf("the line is longer than %d bytes", maxLine))
 			continue
 		}
-		object, err := j.parser.ParseBytes(line)
-		if err != nil {
-			rows[n].fail("not JSON: " + err.Error())
-			continue
-		}
-		if object.Type() != fastjson.TypeObject {
-			rows[n].fail(fmt.Sprintf("the line is a JSON %s, not an object", object.Type()))
+		object, problem := j.parse(line)
+		if problem != "" {
+			rows[n].fail(problem)
 			continue
 		}
 		j.row(&rows[n], object)
 	}
 	return len(rows), nil
+}
+
+// parse reads a line as one object. The quick parser lets through what is not
+// quite JSON, so that the grammar is checked by the standard library.
+func (j *jsonFile) parse(line []byte) (object *fastjson.Value, problem string) {
+	if !utf8.Valid(line) {
+		return nil, "the line is not UTF-8"
+	}
+	object, err := j.parser.ParseBytes(line)
+	if err != nil || !json.Valid(line) {
+		return nil, notJSON(line)
+	}
+	if object.Type() != fastjson.TypeObject {
+		return nil, fmt.Sprintf("the line is a JSON %s, not an object", object.Type())
+	}
+	j.names = j.names[:0]
+	object.GetObject().Visit(func(name []byte, _ *fastjson.Value) { j.names = append(j.names, name) })
+	slices.SortFunc(j.names, bytes.Compare)
+	for i := 1; i < len(j.names); i++ {
+		if bytes.Equal(j.names[i], j.names[i-1]) {
+			return nil, fmt.Sprintf("member %q stands twice", j.names[i])
+		}
+	}
+	return object, ""
+}
+
+// notJSON says where a line ceases to be JSON, without the line's content.
+func notJSON(line []byte) string {
+	var any json.RawMessage
+	if at := new(json.SyntaxError); errors.As(json.Unmarshal(line, &any), &at) {
+		return fmt.Sprintf("not JSON: %v, at byte %d", at, at.Offset)
+	}
+	return "not JSON that can be read: it is nested too deeply"
 }
 
 // nextLine gives the next line that is not blank.
@@ -95,14 +130,14 @@ func (j *jsonFile) nextLine() (line []byte, tooLong bool, err error) {
 func (j *jsonFile) row(row *Row, object *fastjson.Value) {
 	if a := j.spec.Available; a != nil {
 		if t, err := j.time(a, object.Get(a.Name)); err != nil {
-			row.fail(fmt.Sprintf("member %q: %v", a.Name, err))
+			row.fail(j.spec.timeProblem(a.Name, err))
 		} else {
 			row.Available = featurestore.LogTime(t)
 		}
 	}
 	if j.spec.Time.Origin != definition.TimeRecord {
 		if t, err := j.time(&j.spec.Time, object.Get(j.spec.Time.Name)); err != nil {
-			row.fail(fmt.Sprintf("member %q: %v", j.spec.Time.Name, err))
+			row.fail(j.spec.timeProblem(j.spec.Time.Name, err))
 		} else {
 			row.Time = featurestore.EventTime(t)
 		}
@@ -113,7 +148,7 @@ func (j *jsonFile) row(row *Row, object *fastjson.Value) {
 		f := &j.spec.Fields[i]
 		v, err := j.value(f.Type, object.Get(f.Name))
 		if err != nil {
-			row.fail(fmt.Sprintf("field %q: %v", f.Name, err))
+			row.failField(f, err)
 		}
 		row.Fields[i] = v
 	}
@@ -121,10 +156,10 @@ func (j *jsonFile) row(row *Row, object *fastjson.Value) {
 
 func (j *jsonFile) time(spec *definition.TimeSpec, v *fastjson.Value) (featurestore.Instant, error) {
 	if v == nil || v.Type() == fastjson.TypeNull {
-		return 0, errors.New("the time is missing")
+		return 0, errNoTime
 	}
 	want := fastjson.TypeString
-	if unixUnit(spec.Format) != 0 {
+	if _, ok := unixDigits(spec.Format); ok {
 		want = fastjson.TypeNumber
 	}
 	if v.Type() != want {
@@ -146,22 +181,17 @@ func (j *jsonFile) value(t featurestore.Type, v *fastjson.Value) (featurestore.V
 		return featurestore.Null, nil
 	}
 	switch got := v.Type(); {
+	case t.Kind == featurestore.KindTimestamp:
+		at, err := j.time(&j.spec.Time, v)
+		return featurestore.TimestampValue(at), err
 	case t.Kind == featurestore.KindBool && (got == fastjson.TypeTrue || got == fastjson.TypeFalse):
 		return featurestore.BoolValue(got == fastjson.TypeTrue), nil
 	case got == fastjson.TypeNumber && (t.Kind == featurestore.KindInt64 || t.Kind == featurestore.KindDouble || t.Kind == featurestore.KindDecimal):
-		text := string(j.numberText(v))
-		if !jsonNumber(text) {
-			return featurestore.Null, fmt.Errorf("%s is not a JSON number", text)
-		}
-		return fromText(t, text)
+		return fromText(t, nil, string(j.numberText(v)))
 	case got == fastjson.TypeString && t.Kind == featurestore.KindString:
-		text := v.GetStringBytes()
-		if !utf8.Valid(text) {
-			return featurestore.Null, fmt.Errorf("%q is not UTF-8", text)
-		}
-		return featurestore.StringValue(j.texts.add(text)), nil
-	case got == fastjson.TypeString && (t.Kind == featurestore.KindBytes || t.Kind == featurestore.KindTimestamp || t.Kind == featurestore.KindDecimal):
-		return fromText(t, string(v.GetStringBytes()))
+		return featurestore.StringValue(j.texts.add(v.GetStringBytes())), nil
+	case got == fastjson.TypeString && (t.Kind == featurestore.KindBytes || t.Kind == featurestore.KindDecimal):
+		return fromText(t, nil, string(v.GetStringBytes()))
 	default:
 		return featurestore.Null, fmt.Errorf("a JSON %s is not a %s", got, t)
 	}

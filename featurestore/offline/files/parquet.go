@@ -209,12 +209,12 @@ func (b *binder) time(spec *definition.TimeSpec, set func(*Row, featurestore.Ins
 	b.add(leaf, func(rows []Row, values []parquet.Value) {
 		for i := range rows {
 			if values[i].IsNull() {
-				rows[i].fail(fmt.Sprintf("column %q: the time is missing", spec.Name))
+				rows[i].fail(b.p.spec.timeProblem(spec.Name, errNoTime))
 				continue
 			}
 			t, err := read(values[i])
 			if err != nil {
-				rows[i].fail(fmt.Sprintf("column %q: %v", spec.Name, err))
+				rows[i].fail(b.p.spec.timeProblem(spec.Name, err))
 				continue
 			}
 			set(&rows[i], t)
@@ -224,7 +224,7 @@ func (b *binder) time(spec *definition.TimeSpec, set func(*Row, featurestore.Ins
 }
 
 func (b *binder) field(i int) error {
-	f := b.p.spec.Fields[i]
+	f := &b.p.spec.Fields[i]
 	if b.root.Column(f.Name) == nil && b.p.spec.Missing == MissingIsNull {
 		return nil
 	}
@@ -232,7 +232,7 @@ func (b *binder) field(i int) error {
 	if err != nil {
 		return err
 	}
-	read, err := b.convert.value(leaf.Type(), f.Type)
+	read, err := b.convert.value(leaf.Type(), f.Type, &b.p.spec.Time)
 	if err != nil {
 		return featurestore.Invalidf("file %q: column %q: %v", b.p.name, f.Name, err)
 	}
@@ -244,7 +244,7 @@ func (b *binder) field(i int) error {
 			}
 			v, err := read(values[k])
 			if err != nil {
-				rows[k].fail(fmt.Sprintf("field %q: %v", f.Name, err))
+				rows[k].failField(f, err)
 			}
 			rows[k].Fields[i] = v
 		}

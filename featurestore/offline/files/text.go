@@ -4,16 +4,19 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 )
 
-// fromText reads a cell of text as a value of type t. NaN and infinities are no
-// numbers in text, and a number out of range is refused, never rounded away.
-func fromText(t featurestore.Type, s string) (featurestore.Value, error) {
+// fromText reads a cell of text as a value of type t; a timestamp has the form
+// of the source's times. NaN and infinities are no numbers in text, and a number
+// out of range is refused, never rounded away.
+func fromText(t featurestore.Type, times *definition.TimeSpec, s string) (featurestore.Value, error) {
 	switch t.Kind {
 	case featurestore.KindBool:
 		return boolFromText(s)
@@ -31,19 +34,19 @@ func fromText(t featurestore.Type, s string) (featurestore.Value, error) {
 		}
 		return featurestore.StringValue(s), nil
 	case featurestore.KindBytes:
-		b, err := base64.StdEncoding.DecodeString(s)
+		b, err := base64.StdEncoding.Strict().DecodeString(s)
 		if err != nil {
 			return featurestore.Null, fmt.Errorf("%q is not base64", s)
 		}
 		return featurestore.BytesValue(string(b)), nil
 	case featurestore.KindTimestamp:
-		at, err := featurestore.ParseInstant(s)
+		at, err := parseTime(times, s)
 		if err != nil {
 			return featurestore.Null, err
 		}
 		return featurestore.TimestampValue(at), nil
 	case featurestore.KindDecimal:
-		n, err := featurestore.ParseDecimal(s, t.Precision, t.Scale)
+		n, err := exactDecimal(s, t.Precision, t.Scale)
 		if err != nil {
 			return featurestore.Null, err
 		}
@@ -73,6 +76,24 @@ func doubleFromText(s string) (featurestore.Value, error) {
 		return featurestore.Null, fmt.Errorf("%q is not a double in range", s)
 	}
 	return featurestore.DoubleValue(f), nil
+}
+
+// exactDecimal reads a decimal exactly, also with an exponent.
+func exactDecimal(s string, precision, scale int) (int64, error) {
+	at := strings.IndexAny(s, "eE")
+	if at < 0 {
+		return featurestore.ParseDecimal(s, precision, scale)
+	}
+	number, ok := new(big.Rat).SetString(s[:at])
+	exponent, err := strconv.Atoi(s[at+1:])
+	if !jsonNumber(s) || !ok || err != nil || exponent > 100 || exponent < -100 {
+		return 0, fmt.Errorf("%q is not a decimal(%d,%d)", s, precision, scale)
+	}
+	number.Mul(number, new(big.Rat).SetFrac(pow10(exponent+scale), pow10(-exponent-scale)))
+	if !number.IsInt() || number.Num().CmpAbs(pow10(precision)) >= 0 {
+		return 0, fmt.Errorf("%q is not exact as a decimal(%d,%d)", s, precision, scale)
+	}
+	return number.Num().Int64(), nil
 }
 
 // jsonNumber reports whether s is a number by the grammar of JSON.

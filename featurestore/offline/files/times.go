@@ -1,9 +1,9 @@
 package files
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -11,19 +11,26 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 )
 
-// unixUnit is the microseconds of one unit of a unix format; 0 for the others.
-func unixUnit(f definition.TimeFormat) int64 {
+// errNoTime is the problem of an empty or null time.
+var errNoTime = errors.New("the time is missing")
+
+// unixDigits is how many digits of the unit of a unix format make a microsecond;
+// ok is false for the other formats.
+func unixDigits(f definition.TimeFormat) (digits int, ok bool) {
 	switch f {
 	case definition.FormatUnixS:
-		return 1_000_000
+		return 6, true
 	case definition.FormatUnixMS:
-		return 1000
+		return 3, true
 	case definition.FormatUnixUS:
-		return 1
+		return 0, true
 	default:
-		return 0
+		return 0, false
 	}
 }
+
+// unixUnit is the microseconds of one unit of a unix format.
+func unixUnit(digits int) int64 { return pow10(digits).Int64() }
 
 // fromUnix scales an integer time to microseconds, within the years 1 to 9999.
 func fromUnix(n, unit int64) (featurestore.Instant, error) {
@@ -57,17 +64,24 @@ func inZone(wall featurestore.Instant, zone *time.Location) (featurestore.Instan
 
 // parseTime reads a time from text as its spec declares.
 func parseTime(spec *definition.TimeSpec, text string) (featurestore.Instant, error) {
-	if unit := unixUnit(spec.Format); unit != 0 {
-		n, err := strconv.ParseInt(text, 10, 64)
+	if digits, ok := unixDigits(spec.Format); ok {
+		n, err := exactDecimal(text, featurestore.MaxDecimalPrecision, digits)
 		if err != nil {
-			return 0, fmt.Errorf("%q is not a whole number of its unit", text)
+			return 0, fmt.Errorf("%q is not a count of its unit, exact to the microsecond", text)
 		}
-		return fromUnix(n, unit)
+		return inRange(featurestore.Instant(n))
 	}
 	if spec.Format == definition.FormatLayout {
 		return parseLayout(spec, text)
 	}
-	return featurestore.ParseInstantIn(text, spec.Zone)
+	if strings.Contains(text, ",") { // which the standard library takes for a dot
+		return 0, fmt.Errorf("%q is not an RFC 3339 time", text)
+	}
+	t, err := featurestore.ParseInstantIn(text, spec.Zone)
+	if err != nil {
+		return 0, err
+	}
+	return inRange(t)
 }
 
 func parseLayout(spec *definition.TimeSpec, text string) (featurestore.Instant, error) {
