@@ -63,11 +63,11 @@ func BenchmarkRead(b *testing.B) {
 	var s window.State
 	t := feed(p, &s, 20_000, featurestore.Minute)
 	out := make([]featurestore.Cell, len(p.Features()))
-	b.ReportMetric(float64(s.Tiles()), "tiles")
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Read(&s, t, out)
 	}
+	b.ReportMetric(float64(s.Tiles()), "tiles")
 }
 
 func BenchmarkDecode(b *testing.B) {
@@ -84,14 +84,14 @@ func BenchmarkDecode(b *testing.B) {
 	newest, folded := s.Newest()
 	body := p.AppendState(nil, &s)
 	h := window.Header{Applied: append(featurestore.Applied(nil), s.Applied...), Newest: newest, Folded: folded}
-	b.ReportMetric(float64(s.Tiles()), "tiles")
-	b.ReportMetric(float64(len(body)), "bytes")
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := p.DecodeState(body, h, &s); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(s.Tiles()), "tiles")
+	b.ReportMetric(float64(len(body)), "bytes")
 }
 
 func TestApplyAndReadDoNotAllocate(t *testing.T) {
