@@ -99,7 +99,7 @@ type BadRow struct {
 // the texts within the values stay valid.
 type Batch struct {
 	Partition featurestore.PartitionID
-	Events    []featurestore.Event
+	Events    []featurestore.Event // also late ones, and those of files that lie ahead of their log time
 
 	// Through is the last offset that this batch accounts for: every offset from
 	// the end of the batch before up to and with it is in Events, was reported as
