@@ -48,7 +48,6 @@ const (
 	defaultCacheBytes = 256 << 20
 	defaultHeartbeat  = time.Second
 	defaultPoll       = 500 * time.Millisecond
-	archiveIdle       = 2 * time.Second // an archive is sealed when it had nothing for so long
 )
 
 // Worker keeps every generation of every stream view up to date with the log. A
@@ -216,6 +215,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 			<-filled
 		}
 	}()
+	idle := idleSeal{w: w}
 	for {
 		select {
 		case <-ctx.Done():
@@ -224,6 +224,9 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 			filling = false
 			return err // rearranged with the filled generation, or tried again
 		case <-ticker.C:
+		}
+		if err := idle.tick(); err != nil {
+			return err
 		}
 		again, err := w.changed(ctx, revision, parts)
 		if err != nil {
@@ -237,6 +240,29 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 			w.c.Logger.Warn("a new generation could not be made live", "error", err)
 		}
 	}
+}
+
+// idleSeal seals the archives once a stream has come to rest, so that what is
+// applied can soon be read at rest.
+type idleSeal struct {
+	w            *Worker
+	seen, sealed int64
+}
+
+func (i *idleSeal) tick() error {
+	total := int64(0)
+	for _, s := range i.w.progress.Statuses() {
+		total += s.Events + s.Dead
+	}
+	if total != i.seen {
+		i.seen = total
+		return nil
+	}
+	if total == i.sealed {
+		return nil
+	}
+	i.sealed = total
+	return i.w.Flush()
 }
 
 // changed reports whether the registry has another revision or a topic more partitions.

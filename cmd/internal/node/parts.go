@@ -75,10 +75,14 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	var store online.Store
 	var err error
 	if r := p.Settings.Online.Redis; r != nil {
-		store, err = redis.Open(ctx, redis.Config{
-			Addr: r.Addrs[0], Username: r.Username, Password: string(r.Password),
-			RebuildOnLoss: r.Durability == "rebuild",
-		})
+		c := redis.Config{
+			Addr:        r.Addrs[0],
+			Credentials: func() (string, string) { return r.Username, string(r.Password) },
+		}
+		if r.Durability == "rebuild" {
+			c.Durability = redis.Rebuild
+		}
+		store, err = redis.Open(ctx, c)
 	} else {
 		store, err = embedded.Open(embedded.Config{Dir: p.Settings.Online.Embedded, Now: p.Clock.Now, Logger: p.Logger})
 	}
@@ -90,23 +94,27 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	if err := store.Check(ctx); err != nil {
 		return fmt.Errorf("the online store's settings: %w", err)
 	}
-	clocked, ok := store.(online.Clocked)
-	if !ok {
-		return nil
-	}
-	t, found, err := clocked.Clock(ctx, p.Settings.Project)
+	t, found, err := p.clock().Clock(ctx, p.Settings.Project)
 	if err == nil && found {
 		p.Clock.adopt(t)
 	}
 	return err
 }
 
-// KeepClock lets the online store keep the replay's clock over a restart.
-func (p *Parts) KeepClock(ctx context.Context) error {
-	if clocked, ok := p.Online.(online.Clocked); ok && p.Clock.Replay() {
-		return clocked.SetClock(ctx, p.Settings.Project, p.Clock.Now())
+// clock is what keeps a replay's clock: the store, or a file where it cannot.
+func (p *Parts) clock() online.Clocked {
+	if clocked, ok := p.Online.(online.Clocked); ok {
+		return clocked
 	}
-	return nil
+	return clockFile(filepath.Join(p.Settings.Offline.Dir, "replay-clock"))
+}
+
+// KeepClock keeps a replay's clock over a restart.
+func (p *Parts) KeepClock(ctx context.Context) error {
+	if !p.Clock.Replay() {
+		return nil
+	}
+	return p.clock().SetClock(ctx, p.Settings.Project, p.Clock.Now())
 }
 
 func (p *Parts) openLog(ctx context.Context) error {

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/cmd/internal/cli"
+	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/ingest/materialize"
+)
+
+// materialized is the result of one run, as printed.
+type materialized struct {
+	View    string `json:"view"`
+	Run     string `json:"run"`
+	Cutoff  string `json:"cutoff"`
+	Rows    int64  `json:"rows"`
+	Written int64  `json:"written"`
+	Outside int64  `json:"not_yet_known"`
+	Bad     int64  `json:"bad"`
+	Files   int    `json:"files"`
+}
+
+func (a *App) materializeCommand() *cobra.Command {
+	var at string
+	cmd := &cobra.Command{
+		Use: "materialize [VIEW...]", Short: "Batch views to Parquet and the online store; never replaces a newer value",
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			s, err := a.Settings()
+			if err != nil {
+				return err
+			}
+			parts, err := node.Open(cmd.Context(), s, node.StoredClock(), a.Logger(), node.NeedOnline)
+			if err != nil {
+				return err
+			}
+			defer func() { err = first(err, parts.Close()) }()
+			cutoff := parts.Clock.Now()
+			if at != "" {
+				if cutoff, err = featurestore.ParseInstant(at); err != nil {
+					return featurestore.Invalidf("--at: %w", err)
+				}
+			}
+			return a.materialize(cmd.Context(), parts, args, cutoff)
+		},
+	}
+	cmd.Flags().StringVar(&at, "at", "", "what was known by this instant (default: now)")
+	return cmd
+}
+
+func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string, cutoff featurestore.Instant) (err error) {
+	db, err := openEngine(ctx, parts.Settings)
+	if err != nil {
+		return err
+	}
+	defer func() { err = first(err, db.Close()) }()
+	revision, project, generations, err := a.targets(ctx, parts)
+	if err != nil {
+		return err
+	}
+	views, err := batchViews(project, names)
+	if err != nil {
+		return err
+	}
+	m := materializer(parts, db)
+	out := []materialized{}
+	table := cli.Table{Head: []string{"VIEW", "ROWS", "WRITTEN", "BAD", "CUTOFF", "RUN"}}
+	for _, v := range views {
+		g := generations[v.Name]
+		r := materialize.Request{
+			View: v, Cutoff: cutoff, Revision: revision, Lanes: g.Lanes,
+			Generation: online.Generation{Project: parts.Settings.Project, View: v.Name, Number: g.Number},
+			Bad:        func(b materialize.BadRow) { a.Note("%s: row %d: %s", b.File, b.Row, b.Reason) },
+			Progress:   a.materializeProgress(v.Name),
+		}
+		report, err := m.Run(ctx, r)
+		if err != nil {
+			return err
+		}
+		if g.State == registry.Building {
+			if err := parts.Registry.SetState(ctx, v.Name, g.Number, registry.Live, "materialized"); err != nil {
+				return err
+			}
+		}
+		one := materialized{v.Name, report.Run.ID, cutoff.String(), report.Put, report.Written, report.Outside, report.Bad, len(report.Run.Files)}
+		out = append(out, one)
+		table.Rows = append(table.Rows, []string{one.View, fmt.Sprint(one.Rows), fmt.Sprint(one.Written), fmt.Sprint(one.Bad), one.Cutoff, one.Run})
+		table.Names = append(table.Names, one.View)
+	}
+	return a.Print(out, table)
+}
+
+// materializeProgress tells a person, every two seconds, how far a run is.
+func (a *App) materializeProgress(view string) func(materialize.Progress) {
+	start, next := time.Now(), time.Now().Add(2*time.Second)
+	return func(p materialize.Progress) {
+		if now := time.Now(); now.After(next) {
+			next = now.Add(2 * time.Second)
+			a.Note("%s: %d rows read, %d online, %.0f rows/s", view, p.Read, p.Put, float64(p.Read)/now.Sub(start).Seconds())
+		}
+	}
+}
+
+// targets are the newest revision and, for each view, the generation that a run
+// must go to: the one being built, else the one that answers.
+func (a *App) targets(ctx context.Context, parts *node.Parts) (int64, *definition.Project, map[string]registry.Generation, error) {
+	current, err := parts.Registry.Current(ctx)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	if current == nil {
+		return 0, nil, nil, featurestore.NotFoundf("nothing is applied yet: run `freshet apply`")
+	}
+	project, problems := definition.Load(current.Files)
+	if project == nil {
+		return 0, nil, nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %w", current.Number, problems)
+	}
+	list, err := parts.Registry.Generations(ctx)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	generations := map[string]registry.Generation{}
+	for _, g := range list {
+		generations[g.View] = g // ascending: the newest stays
+	}
+	return current.Number, project, generations, nil
+}
+
+func batchViews(p *definition.Project, names []string) ([]*definition.BatchView, error) {
+	if len(names) == 0 {
+		return p.BatchViews, nil
+	}
+	var out []*definition.BatchView
+	for _, n := range names {
+		v := p.BatchView(n)
+		if v == nil {
+			return nil, featurestore.NotFoundf("there is no batch view %q (see `freshet list views`)", n)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// first is the first error that is not nil.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

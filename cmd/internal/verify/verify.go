@@ -1,0 +1,229 @@
+// Package verify recomputes sampled entities with the naive oracle, from history
+// alone, and compares with what a server answers, bit for bit. The oracle shares
+// no fold, tile or sketch with the engine that it judges.
+package verify
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/latest"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/offline/runs"
+	"github.com/freshet/freshet/transforms/oracle"
+	"github.com/freshet/freshet/transforms/window"
+)
+
+// Checker compares the views of one project.
+type Checker struct {
+	Root    string // of the definitions
+	History offline.History
+	Runs    *runs.Record
+	Get     Get
+	Sample  int // entities a view; 0 is all
+	AsOf    *featurestore.Instant
+	Note    func(format string, args ...any)
+}
+
+// Read is one entity's answer.
+type Read struct {
+	At      featurestore.Instant
+	Cells   []featurestore.Cell // the view's features in order
+	Applied featurestore.Applied
+}
+
+// Get looks all features of a view up for entities, in their order.
+type Get func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]Read, error)
+
+// Mismatch is one value that differs.
+type Mismatch struct {
+	View     string `json:"view"`
+	Feature  string `json:"feature"`
+	Keys     string `json:"keys"`
+	At       string `json:"at"`
+	Online   string `json:"online"`
+	Expected string `json:"expected"`
+}
+
+// Report is the outcome for one view.
+type Report struct {
+	View       string     `json:"view"`
+	Entities   int        `json:"entities"`
+	Values     int        `json:"values"`
+	Mismatches int        `json:"mismatches"`
+	Behind     int        `json:"behind"`  // entities whose newest records are not applied yet, and that agree up to where they are
+	TooOld     int        `json:"too_old"` // values that are past the asked instant
+	Examples   []Mismatch `json:"examples,omitempty"`
+}
+
+// maxExamples bounds the mismatches that a report shows.
+const maxExamples = 10
+
+// chunk is how many entities one lookup asks for.
+const chunk = 200
+
+// expected computes an entity's cells at an instant; behind computes them as far
+// as a state's applied list goes (nil for batch views).
+type expected struct {
+	at     func(t featurestore.Instant) ([]featurestore.Cell, error)
+	behind func(r Read) ([]featurestore.Cell, error)
+}
+
+// StreamView checks one stream view.
+func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Report, error) {
+	sampled, err := c.sampleStream(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	config := configOf(v)
+	var types []featurestore.Type
+	var names []string
+	for i := range v.Features {
+		types, names = append(types, v.Features[i].Type), append(names, v.Features[i].Name)
+	}
+	return c.compare(ctx, v.Name, names, types, v.Entity, sampled.keys, func(i int) expected {
+		judged := oracle.Judge(config, sampled.rows[i])
+		return expected{
+			at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
+				return judged.Read(oracle.Reading{At: t, Mode: oracle.Available})
+			},
+			behind: func(r Read) ([]featurestore.Cell, error) {
+				return judged.Read(oracle.Reading{At: r.At, Mode: oracle.Exact, Applied: r.Applied})
+			},
+		}
+	})
+}
+
+func configOf(v *definition.StreamView) window.Config {
+	c := window.Config{Features: v.Features, TTL: v.TTL}
+	for _, b := range v.Bindings {
+		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0})
+	}
+	return c
+}
+
+// BatchView checks one batch view against its files and recorded runs.
+func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Report, error) {
+	sampled, err := c.sampleBatch(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	recorded, err := c.Runs.List(v.Name)
+	if err != nil {
+		return nil, err
+	}
+	var done []oracle.Run
+	for _, r := range recorded {
+		done = append(done, oracle.Run{Cutoff: r.Cutoff, Completed: r.Completed})
+	}
+	var types []featurestore.Type
+	var names []string
+	for _, f := range v.Features {
+		types, names = append(types, f.Type), append(names, f.Name)
+	}
+	return c.compare(ctx, v.Name, names, types, v.Entity, sampled.keys, func(i int) expected {
+		return expected{at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
+			out := make([]featurestore.Cell, len(v.Features))
+			// Without the ttl: what is found is then judged by the rule that every path shares.
+			row, _ := oracle.LatestBatch(sampled.rows[i], oracle.BatchReading{At: t, Mode: oracle.Available, Runs: done})
+			if row == nil {
+				latest.Cells(v, nil, t, out)
+			} else {
+				latest.Cells(v, &latest.Row{Time: row.Time, Values: row.Values}, t, out)
+			}
+			return out, nil
+		}}
+	})
+}
+
+// compare looks the entities up and holds each value against what is expected.
+func (c *Checker) compare(ctx context.Context, view string, names []string, types []featurestore.Type, e *definition.Entity, keys [][]featurestore.Value, of func(i int) expected) (*Report, error) {
+	r := &Report{View: view, Entities: len(keys)}
+	for lo := 0; lo < len(keys); lo += chunk {
+		part := keys[lo:min(lo+chunk, len(keys))]
+		reads, err := c.Get(ctx, view, part, c.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		if len(reads) != len(part) {
+			return nil, fmt.Errorf("view %q: %d answers for %d entities", view, len(reads), len(part))
+		}
+		for i, read := range reads {
+			want := of(lo + i)
+			cells, err := want.at(read.At)
+			if err != nil {
+				return nil, fmt.Errorf("view %q: %w", view, err)
+			}
+			found := differences(read, cells)
+			if len(found) > 0 && want.behind != nil {
+				upTo, err := want.behind(read)
+				if err != nil {
+					return nil, fmt.Errorf("view %q: %w", view, err)
+				}
+				if len(differences(read, upTo)) == 0 {
+					r.Behind++
+					found = nil
+				}
+			}
+			r.Values += len(cells)
+			r.add(view, names, types, keyText(e, part[i]), read, cells, found)
+		}
+		if c.Note != nil {
+			c.Note("%s: %d of %d entities", view, min(lo+chunk, len(keys)), len(keys))
+		}
+	}
+	return r, nil
+}
+
+// differences are the features whose value or status differs. STALE is a
+// server's word on freshness and hides weaker statuses only.
+func differences(read Read, want []featurestore.Cell) []int {
+	var out []int
+	for i, got := range read.Cells {
+		if got.Status == featurestore.TooOld {
+			continue
+		}
+		status := got.Status == want[i].Status || got.Status == featurestore.Stale && want[i].Status > featurestore.Stale
+		if !status || !got.Value.Equal(want[i].Value) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (r *Report) add(view string, names []string, types []featurestore.Type, keys string, read Read, want []featurestore.Cell, found []int) {
+	for _, c := range read.Cells {
+		if c.Status == featurestore.TooOld {
+			r.TooOld++
+		}
+	}
+	r.Mismatches += len(found)
+	for _, i := range found {
+		if len(r.Examples) == maxExamples {
+			return
+		}
+		r.Examples = append(r.Examples, Mismatch{
+			View: view, Feature: names[i], Keys: keys, At: read.At.String(),
+			Online:   read.Cells[i].Value.Text(types[i]) + " " + read.Cells[i].Status.String(),
+			Expected: want[i].Value.Text(types[i]) + " " + want[i].Status.String(),
+		})
+	}
+}
+
+func keyText(e *definition.Entity, key []featurestore.Value) string {
+	out := ""
+	for i, k := range e.Keys {
+		if i > 0 {
+			out += ","
+		}
+		out += k.Name + "=" + key[i].Text(k.Type)
+	}
+	return out
+}
+
+// rank orders keys for sampling: a hash, so that a sample is spread evenly and
+// the same one is taken again.
+func rank(hash [16]byte) uint64 { return binary.BigEndian.Uint64(hash[:8]) }
