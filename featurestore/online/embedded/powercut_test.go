@@ -35,8 +35,8 @@ func cutPower(t *testing.T, seed int64, sync bool) {
 	steps := 20 + rng.Int64N(60)
 	for n := range steps {
 		applyStep(t, s, g, n)
-		if n%20 == 10 {
-			if err := s.db.Flush(); err != nil { // a new log begins
+		if n%20 == 10 || n == steps-3 { // a new log begins while the old one is still needed
+			if _, err := s.db.AsyncFlush(); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,7 +1,7 @@
 #!lua
 -- One batch of one lane: every check stands before the first write, because
--- Redis does not roll back. The first line makes Redis refuse the whole script
--- when it is out of memory, not the one write that would not fit.
+-- Redis does not roll back. With the first line Redis looks at its memory before
+-- it starts the script, and refuses it whole.
 --
 -- KEYS  watermarks, metadata, then an entity for each write
 -- ARGV  1 definition, 2 the partition's field, 3 head that its watermark must

@@ -10,8 +10,8 @@ import (
 	"github.com/freshet/freshet/featurestore"
 )
 
-// leastMajor is the first Redis whose scripts may begin with #!lua, which makes
-// it refuse a whole script where it is out of memory.
+// leastMajor is the first Redis that knows scripts that begin with #!lua, which
+// it refuses whole where it is out of memory.
 const leastMajor = 7
 
 // Check asks the server for its settings and refuses those under which state
@@ -46,7 +46,7 @@ func parseInfo(text string) map[string]string {
 func checkVersion(info map[string]string) error {
 	major, _, _ := strings.Cut(info["redis_version"], ".")
 	if n, err := strconv.Atoi(major); err != nil || n < leastMajor {
-		return fmt.Errorf("its version is %q: Redis %d or newer is needed, since an older one stops a script half-way when it is out of memory", info["redis_version"], leastMajor)
+		return fmt.Errorf("its version is %q: Redis %d or newer is needed, or Valkey: an older one does not know the form of our scripts", info["redis_version"], leastMajor)
 	}
 	return nil
 }
