@@ -160,6 +160,25 @@ func (a *App) ApplyCommand() *cobra.Command {
 	return cmd
 }
 
+// ApplyIfChanged applies the definitions in root where they differ from what is
+// in force, without asking: `dev` does so on every save.
+func (a *App) ApplyIfChanged(ctx context.Context, r registry.Store, root string) error {
+	project, files, err := a.LoadProject(root)
+	if err != nil {
+		return err
+	}
+	base, applied, err := appliedProject(ctx, r)
+	if err != nil {
+		return err
+	}
+	p := plan.Make(base, applied, project)
+	if p.Empty() {
+		return nil
+	}
+	_, err = ApplyProject(ctx, r, root, project, files, p, featurestore.InstantOf(time.Now()))
+	return err
+}
+
 // ApplyProject records a revision and the generations that it needs.
 func ApplyProject(ctx context.Context, r registry.Store, root string, project *definition.Project, files []definition.File, p *plan.Plan, now featurestore.Instant) (*Applied, error) {
 	info := gitInfo(ctx, root)

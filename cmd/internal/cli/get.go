@@ -12,23 +12,6 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 )
 
-// answer is the HTTP answer as the table needs it.
-type answer struct {
-	ReadTime []string `json:"read_time"`
-	Columns  []struct {
-		Name   string            `json:"name"`
-		Type   string            `json:"type"`
-		Values []json.RawMessage `json:"values"`
-		Status []string          `json:"status"`
-	} `json:"columns"`
-	Views []struct {
-		View      string    `json:"view"`
-		As        string    `json:"as"`
-		Watermark *string   `json:"watermark"`
-		EventTime []*string `json:"event_time"`
-	} `json:"views"`
-}
-
 // GetCommand is `get`.
 func (a *App) GetCommand() *cobra.Command {
 	var request []string
@@ -51,7 +34,7 @@ func (a *App) GetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var ans answer
+			var ans Answer
 			if err := json.Unmarshal(out, &ans); err != nil {
 				return fmt.Errorf("the answer does not decode: %w", err)
 			}
@@ -139,8 +122,8 @@ func fieldNames(fields []definition.Field) string {
 	return strings.Join(names, ", ")
 }
 
-func answerTable(ans *answer) Table {
-	t := Table{Head: []string{"FEATURE", "VALUE", "STATUS", "EVENT TIME"}}
+func answerTable(ans *Answer) Table {
+	t := Table{Head: []string{"FEATURE", "VALUE", "STATUS", "AGE"}}
 	for _, c := range ans.Columns {
 		value, status := "", ""
 		if len(c.Values) > 0 {
@@ -149,7 +132,7 @@ func answerTable(ans *answer) Table {
 		if len(c.Status) > 0 {
 			status = c.Status[0]
 		}
-		t.Rows = append(t.Rows, []string{c.Name, value, status, eventTime(ans, c.Name)})
+		t.Rows = append(t.Rows, []string{c.Name, value, status, ans.Age(c.Name)})
 		t.Names = append(t.Names, c.Name)
 	}
 	if len(ans.ReadTime) > 0 {
@@ -161,15 +144,4 @@ func answerTable(ans *answer) Table {
 		}
 	}
 	return t
-}
-
-// eventTime is the event time of the view behind a column, by its prefix.
-func eventTime(ans *answer, column string) string {
-	prefix, _, _ := strings.Cut(column, "__")
-	for _, v := range ans.Views {
-		if (v.As == prefix || v.As == "" && v.View == prefix) && len(v.EventTime) > 0 && v.EventTime[0] != nil {
-			return *v.EventTime[0]
-		}
-	}
-	return ""
 }

@@ -55,8 +55,8 @@ func DefinitionFiles(root string) ([]definition.File, error) {
 	return files, nil
 }
 
-// errProblems has been told already, problem by problem.
-var errProblems = errors.New("the definitions are not valid")
+// ErrProblems has been told already, problem by problem.
+var ErrProblems = errors.New("the definitions are not valid")
 
 // LoadProject reads and checks the definitions; problems go to stderr.
 func (a *App) LoadProject(root string) (*definition.Project, []definition.File, error) {
@@ -69,7 +69,7 @@ func (a *App) LoadProject(root string) (*definition.Project, []definition.File, 
 		fmt.Fprint(a.Stderr, problems.Format())
 	}
 	if project == nil {
-		return nil, files, fmt.Errorf("%w: %d problems", errProblems, problems.Errors())
+		return nil, files, fmt.Errorf("%w: %d problems", ErrProblems, problems.Errors())
 	}
 	return project, files, nil
 }

@@ -23,7 +23,7 @@ func (f clockFile) SetClock(_ context.Context, project string, t featurestore.In
 	if err := os.MkdirAll(filepath.Dir(string(f)), 0o755); err != nil {
 		return err
 	}
-	disk := atomicfile.Disk{Durability: atomicfile.SurvivesCrash}
+	disk := atomicfile.Disk{Durability: atomicfile.Crash}
 	_, err := disk.Write(string(f), func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s %s\n", project, t)
 		return err

@@ -22,8 +22,9 @@ type Drive struct {
 	Node        *Node
 	Replay      *replay.Replay
 	Materialize Materialize
-	Speed       float64              // times the pace of the records; 0 is as fast as it goes
-	Until       featurestore.Instant // 0: to the end
+	Speed       float64                // times the pace of the records; 0 is as fast as it goes
+	Until       featurestore.Instant   // 0: to the end
+	Stops       []featurestore.Instant // ascending: no step passes one
 	OnStep      func(ctx context.Context, s Progress) error
 
 	records int64
@@ -35,6 +36,13 @@ type Progress struct {
 	Clock   featurestore.Instant
 	Records int64 // sent since this process began
 }
+
+// Records is how many records were sent since this process began.
+func (d *Drive) Records() int64 { return d.records }
+
+// SetViews changes the batch views whose schedules are kept; it is called from
+// OnStep, or when no replay runs.
+func (d *Drive) SetViews(views []*definition.BatchView) { d.views = views }
 
 // Replaying reports whether a replay runs.
 func (g *Gate) Replaying() bool {
@@ -146,6 +154,12 @@ func (d *Drive) limit(now featurestore.Instant) featurestore.Instant {
 	limit := featurestore.Instant(math.MaxInt64)
 	if d.Until != 0 {
 		limit = d.Until
+	}
+	for len(d.Stops) > 0 && d.Stops[0] <= now {
+		d.Stops = d.Stops[1:]
+	}
+	if len(d.Stops) > 0 {
+		limit = min(limit, d.Stops[0])
 	}
 	for _, v := range d.views {
 		if v.Schedule.Text == "" {

@@ -39,6 +39,8 @@ type Options struct {
 	Listen  string // "" takes serve.listen
 	// Replayed says that a source's topic is filled by a replay in this process.
 	Replayed func(*definition.StreamSource) bool
+	// Gate lets lookups in between the steps of a replay; nil where there is none.
+	Gate *Gate
 }
 
 // Node is a running Freshet: the server, the ingester, or both.
@@ -66,7 +68,7 @@ func (n *Node) start(ctx context.Context, o Options) error {
 	if n.Backend, err = n.Parts.Reading(ctx); err != nil {
 		return err
 	}
-	n.Backend.Log = n.Parts.Log
+	n.Backend.Log, n.Backend.Gate = n.Parts.Log, o.Gate
 	if o.Role&Ingest != 0 {
 		if err := n.startWorker(o); err != nil {
 			return err
@@ -100,7 +102,7 @@ func (n *Node) startWorker(o Options) error {
 		Project: p.Settings.Project, Registry: p.Registry, Log: p.Log, Online: p.Online,
 		History: p.History(history.ArchiveOnly), Letters: n.letters, Logger: p.Logger,
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
-			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s, Durability: archive.SurvivesPowerLoss})
+			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
 		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(),
 	})

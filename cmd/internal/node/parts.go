@@ -82,7 +82,7 @@ func (p *Parts) openOnline(ctx context.Context) error {
 		if r.Durability == "rebuild" {
 			c.Durability = redis.Rebuild
 		}
-		store, err = redis.Open(ctx, c)
+		store, err = redis.Open(c)
 	} else {
 		store, err = embedded.Open(embedded.Config{Dir: p.Settings.Online.Embedded, Now: p.Clock.Now, Logger: p.Logger})
 	}

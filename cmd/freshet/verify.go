@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/cmd/internal/cli"
+	"github.com/freshet/freshet/cmd/internal/settings"
+	"github.com/freshet/freshet/cmd/internal/verify"
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline/runs"
+)
+
+func (a *App) verifyCommand() *cobra.Command {
+	var sample int
+	var at string
+	cmd := &cobra.Command{
+		Use:   "verify [VIEW|SERVICE...]",
+		Short: "Recompute sampled entities from history with the naive oracle and compare with the online store, bit for bit (exit 2: a mismatch)",
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			s, err := a.Settings()
+			if err != nil {
+				return err
+			}
+			var asOf *featurestore.Instant
+			if at != "" {
+				t, err := featurestore.ParseInstant(at)
+				if err != nil {
+					return featurestore.Invalidf("--at: %w", err)
+				}
+				asOf = &t
+			}
+			api, err := a.API(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = first(err, api.Close()) }()
+			reports, err := a.verify(cmd.Context(), s, api, args, sample, asOf)
+			if err != nil {
+				return err
+			}
+			if err := a.Print(reports, verifyTable(reports)); err != nil {
+				return err
+			}
+			for _, r := range reports {
+				if r.Mismatches > 0 {
+					return cli.ErrDifference
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().IntVar(&sample, "sample", 100, "entities a view; 0 checks all")
+	cmd.Flags().StringVar(&at, "at", "", "compare as of an instant (RFC 3339)")
+	return cmd
+}
+
+// verify checks the views named, those of the services named, or all.
+func (a *App) verify(ctx context.Context, s *settings.Settings, api *cli.API, names []string, sample int, asOf *featurestore.Instant) ([]*verify.Report, error) {
+	_, project, err := applied(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	views, err := viewsOf(project, names)
+	if err != nil {
+		return nil, err
+	}
+	c := &verify.Checker{
+		Root: s.Root, History: allHistory(s), Runs: runs.Open(s.Offline.Dir), Sample: sample, AsOf: asOf, Note: a.Note,
+		Get: func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]verify.Read, error) {
+			rows, err := api.ReadView(ctx, project, view, keys, asOf)
+			out := make([]verify.Read, len(rows))
+			for i, r := range rows {
+				out[i] = verify.Read{At: r.ReadTime, Cells: r.Cells, Applied: r.Applied}
+			}
+			return out, err
+		},
+	}
+	reports := []*verify.Report{}
+	for _, name := range views {
+		var r *verify.Report
+		if v := project.StreamView(name); v != nil {
+			r, err = c.StreamView(ctx, v)
+		} else {
+			r, err = c.BatchView(ctx, project.BatchView(name))
+		}
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+// viewsOf are the stored views behind names, each once.
+func viewsOf(p *definition.Project, names []string) ([]string, error) {
+	var out []string
+	seen := map[string]bool{}
+	add := func(view string) {
+		if !seen[view] {
+			seen[view] = true
+			out = append(out, view)
+		}
+	}
+	if len(names) == 0 {
+		for _, v := range p.StreamViews {
+			add(v.Name)
+		}
+		for _, v := range p.BatchViews {
+			add(v.Name)
+		}
+	}
+	for _, n := range names {
+		switch s := p.Service(n); {
+		case p.StreamView(n) != nil || p.BatchView(n) != nil:
+			add(n)
+		case s != nil:
+			for _, r := range s.Roles {
+				add(r.View)
+			}
+		default:
+			return nil, featurestore.NotFoundf("there is no stored view or service %q (see `freshet list`)", n)
+		}
+	}
+	return out, nil
+}
+
+func verifyTable(reports []*verify.Report) cli.Table {
+	t := cli.Table{Head: []string{"VIEW", "ENTITIES", "VALUES", "MISMATCHES", "BEHIND", "TOO OLD"}}
+	total := 0
+	for _, r := range reports {
+		t.Rows = append(t.Rows, []string{r.View, fmt.Sprint(r.Entities), fmt.Sprint(r.Values), fmt.Sprint(r.Mismatches), fmt.Sprint(r.Behind), fmt.Sprint(r.TooOld)})
+		for _, m := range r.Examples {
+			t.Rows = append(t.Rows, []string{"", fmt.Sprintf("  %s of %s at %s: online %s, expected %s", m.Feature, m.Keys, m.At, m.Online, m.Expected)})
+		}
+		t.Names = append(t.Names, r.View)
+		total += r.Mismatches
+	}
+	t.Foot = fmt.Sprintf("%d mismatches", total)
+	return t
+}
