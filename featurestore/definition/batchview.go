@@ -20,7 +20,7 @@ func batchViewShape() *shape {
 		field{key: "entity", shape: nameShape(), need: true, doc: "write entity: NAME"},
 		field{key: "source", shape: nameShape(), need: true, doc: "write source: NAME"},
 		field{key: "keys", shape: keysShape(), doc: "Where the entity's keys come from: a column or an expression for each."},
-		field{key: "ttl", shape: durationShape(), doc: "How long a row is good."},
+		field{key: "ttl", shape: lengthShape(), doc: "How long a row is good."},
 		field{key: "schedule", shape: checkedText("hourly, daily or a cron expression", "", func(text string) error {
 			_, err := ParseSchedule(text)
 			return err

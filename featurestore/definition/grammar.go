@@ -158,6 +158,19 @@ func durationShape() *shape {
 	return checkedText("a duration, as 90s, 5m, 1h or 30d", `^[0-9]+(us|ms|s|m|h|d)$`, checkDuration)
 }
 
+// lengthShape is a duration above zero.
+func lengthShape() *shape {
+	s := durationShape()
+	s.check = func(text string) error {
+		d, err := featurestore.ParseDuration(text)
+		if err == nil && d == 0 {
+			return fmt.Errorf("duration %q is nothing: write a time above 0, or remove the key", text)
+		}
+		return checkDuration(text)
+	}
+	return s
+}
+
 // maxDuration keeps sums of durations far from the end of int64.
 const maxDuration = 36500 * featurestore.Day
 

@@ -41,7 +41,7 @@ func literalHint(n *node, t featurestore.Type) string {
 		return fmt.Sprintf("write a number of at most %d fraction digits", t.Scale)
 	}
 	if n.form == formScalar {
-		return fmt.Sprintf("write it in quotes: %q", n.text)
+		return "write it in quotes: " + quoted(n.text)
 	}
 	return "write text"
 }

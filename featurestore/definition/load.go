@@ -80,7 +80,7 @@ func (l *loader) finish() Problems {
 	l.problems = slices.CompactFunc(l.problems, func(a, b Problem) bool { return a == b })
 	for i := range l.problems {
 		p := &l.problems[i]
-		p.Line, p.Message, p.Hint = maskSecrets(p.Line), maskSecrets(p.Message), maskSecrets(p.Hint)
+		p.Message, p.Hint = maskSecrets(p.Message), maskSecrets(p.Hint)
 	}
 	return l.problems
 }

@@ -45,11 +45,10 @@ func ParseSchedule(text string) (Schedule, error) {
 	}
 	c.weekday |= c.weekday >> 7 & 1 // 7 is Sunday too
 	c.anyDay, c.anyWeekday = strings.HasPrefix(fields[2], "*"), strings.HasPrefix(fields[4], "*")
-	s := Schedule{Text: text, cron: c}
-	if _, ok := s.Latest(featurestore.InstantOf(time.Date(2000, 3, 1, 0, 0, 0, 0, time.UTC))); !ok {
+	if !c.possible() {
 		return Schedule{}, fmt.Errorf("schedule %s is never due: no month has such a day", quoted(text))
 	}
-	return s, nil
+	return Schedule{Text: text, cron: c}, nil
 }
 
 func cronField(text string, low, high int) (uint64, error) {
@@ -145,6 +144,23 @@ func (s Schedule) Ticks(from, to featurestore.Instant) []featurestore.Instant {
 // cronHorizon is how many days hold every date: leap years can be eight apart,
 // and a day of the week falls on one of them within 40 years.
 const cronHorizon = 41 * 366
+
+// possible reports whether some date is due: a day that a month can have.
+func (c *cron) possible() bool {
+	if !c.anyDay && !c.anyWeekday {
+		return true // any date of the weekday
+	}
+	for month := time.January; month <= time.December; month++ {
+		days := 30 + int(month+month/8)%2
+		if month == time.February {
+			days = 29
+		}
+		if c.month>>month&1 == 1 && c.day&(1<<(days+1)-1) != 0 {
+			return true
+		}
+	}
+	return false
+}
 
 func (c *cron) dueOn(t time.Time) bool {
 	if c.month>>t.Month()&1 == 0 {

@@ -27,7 +27,7 @@ func serviceShape() *shape {
 		field{key: "features", shape: listOf(anyOf("view.*, view.feature, or a role", text, role), 1), need: true, doc: "write features: [view.*]"},
 		field{key: "log", shape: object("a mapping of sample", field{key: "sample", shape: sample, doc: "Which part of the lookups is logged; 1.0."}), doc: "The prediction log."},
 		field{key: "freshness", doc: "How old an answer may be.", shape: object("a mapping of max_age and on_stale",
-			field{key: "max_age", shape: durationShape(), need: true, doc: "write max_age: 5m"},
+			field{key: "max_age", shape: lengthShape(), need: true, doc: "write max_age: 5m"},
 			field{key: "on_stale", shape: wordShape("on_stale", []string{"status", "default", "fail"}, nil), doc: "What a stale value becomes: status."})},
 		field{key: "models", shape: listOf(model, 0), doc: "The models that use it, as name:version."})
 	s.doc = "The features of a model."

@@ -123,7 +123,7 @@ func (l *loader) checkScalar(n *node, s *shape, what, hint string) {
 		case s.hint != nil:
 			hint = cmp.Or(s.hint(n.text), hint)
 		case slices.Contains(s.tags, tagString) && n.tag != tagNull:
-			hint = fmt.Sprintf("write it in quotes: \"%s\"", n.text)
+			hint = "write it in quotes: " + quoted(n.text)
 		}
 		l.bad(n, hint, "%s must be %s, not %s", what, s.is, describe(n))
 		return
@@ -179,7 +179,7 @@ func (l *loader) checkObject(n *node, s *shape, what string) {
 		f := s.field(k.text)
 		switch {
 		case f == nil:
-			l.problem(k, suggest(k.text, s.names(), "its keys are "+list(s.names())), "unknown key %q in %s", k.text, what)
+			l.problem(k, suggest(k.text, s.names(), "its keys are "+list(s.names())), "unknown key %s in %s", quoted(k.text), what)
 		case f.later:
 			l.checkShape(n.items[i], f.shape, quoted(k.text), f.wayOut())
 			l.problem(k, "remove it: this version does not run it", "%q is not supported yet", k.text)
@@ -255,8 +255,12 @@ func quoted(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// list writes names as "a, b or c".
+// list writes names as "a, b or c", and cuts it where there are many.
 func list(names []string) string {
+	const most = 20
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}

@@ -18,10 +18,11 @@ type source struct {
 	text  string
 	lines []string // without their line feeds
 	start []int    // byte offset of each line in text
+	shown map[int]string
 }
 
 func newSource(path, text string) *source {
-	s := &source{path: path, text: text}
+	s := &source{path: path, text: text, shown: map[int]string{}}
 	for at := 0; ; {
 		s.start = append(s.start, at)
 		end := strings.IndexByte(text[at:], '\n')
@@ -51,11 +52,22 @@ func (s *source) place(offset int) Place {
 	return Place{File: s.path, Line: line, Column: offset - s.start[line-1] + 1}
 }
 
+// show is a line as problems print it, without secrets; it is made once, since a
+// line may have many problems.
+func (s *source) show(line int) string {
+	text, ok := s.shown[line]
+	if !ok {
+		text = maskSecrets(strings.ToValidUTF8(s.line(line), "?"))
+		s.shown[line] = text
+	}
+	return text
+}
+
 // problem makes a problem at a place of this file.
 func (s *source) problem(line, column, width int, hint, message string) Problem {
 	return Problem{
 		Place: Place{File: s.path, Line: line, Column: column}, Message: message,
-		Line: strings.ToValidUTF8(s.line(line), "?"), Width: max(width, 1), Hint: hint,
+		Line: s.show(line), Width: max(width, 1), Hint: hint,
 	}
 }
 

@@ -1,7 +1,6 @@
 package definition
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ func streamViewShape() *shape {
 		field{key: "where", shape: expressionShape(), doc: "Which events count."},
 		field{key: "keys", shape: keysShape(), doc: "Where the entity's keys come from: a field or an expression for each; by default the field of the key's name."},
 		field{key: "features", shape: listOf(streamFeatureShape(), 1), need: true, doc: "write features: [{name: events, agg: count, window: 1h}]"},
-		field{key: "ttl", shape: durationShape(), doc: "How long a latest value is good."},
+		field{key: "ttl", shape: lengthShape(), doc: "How long a latest value is good."},
 		field{key: "tile", shape: wordShape("tile", tileSteps(), nil), doc: "The step of the windows' start edge."})
 	s.oneOf = [][]string{{"source", "sources"}}
 	s.doc = "Features of a stream: windows and latest values."
@@ -208,11 +207,8 @@ func (l *loader) compilePlan(d *document, v *StreamView) {
 	}
 	plan, err := window.Compile(c)
 	if err != nil {
-		var kind error = featurestore.ErrInvalid
-		if !errors.Is(err, kind) {
-			err = fmt.Errorf("the engine refuses the view: %w", err)
-		}
-		l.problem(d.nameNode, "", "%v", err)
+		message, hint := splitHint(err)
+		l.problem(d.nameNode, hint, "the engine refuses the view: %s", message)
 		return
 	}
 	v.Plan = plan

@@ -5,8 +5,9 @@ import "fmt"
 // suggest gives "did you mean" for the known name nearest to a mistyped one, or
 // the other hint where none is near.
 func suggest(name string, known []string, other string) string {
+	const most = 1000 // names to compare: a wrong file may be wrong in thousands of places
 	best, least := "", len(name)/3+2
-	for _, k := range known {
+	for _, k := range known[:min(len(known), most)] {
 		if d := distance(name, k, least); d < least {
 			best, least = k, d
 		}

@@ -217,7 +217,7 @@ func (c *converter) pairs(n *node, y *yaml.Node, depth int) {
 			c.refuse(key, "write it in quotes", "a key must be text")
 			continue
 		case first[key.text] != nil:
-			c.refuse(key, "remove one of them", "key %q is written twice; first on line %d", key.text, first[key.text].line)
+			c.refuse(key, "remove one of them", "key %s is written twice; first on line %d", quoted(key.text), first[key.text].line)
 			continue
 		}
 		first[key.text] = key
