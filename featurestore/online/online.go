@@ -22,9 +22,6 @@ import (
 // DefaultLanes is the number of lanes of a new generation.
 const DefaultLanes = 64
 
-// StateVersion is the version of fold and codec; it is part of every definition hash.
-const StateVersion = 1
-
 // Generation names one generation of a view in one project.
 type Generation struct {
 	Project string

@@ -7,9 +7,10 @@ import (
 	"reflect"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
-	"pgregory.net/rapid"
 )
 
 func TestWatermarkRoundTrip(t *testing.T) {

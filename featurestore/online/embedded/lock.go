@@ -3,8 +3,9 @@ package embedded
 import (
 	"sync"
 
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/zeebo/xxh3"
+
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 // stripes are the locks of all lanes: a lane hashes to one. A lane's lock is held

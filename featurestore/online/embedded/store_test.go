@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/embedded"
 	"github.com/freshet/freshet/featurestore/online/onlinetest"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {

@@ -7,9 +7,10 @@ import (
 	"maps"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
-	"pgregory.net/rapid"
 )
 
 const modelLanes = 3

@@ -5,9 +5,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
-	"github.com/redis/go-redis/v9"
 )
 
 // Apply sends one script for each batch, all in one round trip on one

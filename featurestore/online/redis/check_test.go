@@ -74,7 +74,7 @@ func TestCredentials(t *testing.T) {
 	if len(r) != 0 {
 		t.Error("results of nothing")
 	}
-	err := apply(t, reader, step(-1, 0), 0)
+	err := applyError(t, reader, step(-1, 0), online.OutcomeUnknown)
 	if !errors.Is(err, featurestore.ErrUnavailable) || !strings.Contains(err.Error(), "NOPERM") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a reader that writes: %v", err)
 	}

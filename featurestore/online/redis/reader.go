@@ -4,8 +4,9 @@ import (
 	"context"
 	"sync"
 
-	"github.com/freshet/freshet/featurestore"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/freshet/freshet/featurestore"
 )
 
 const (

@@ -21,10 +21,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 // Durability says what Check demands of the server's persistence.

@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
+	client "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"go.uber.org/goleak"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/onlinetest"
 	"github.com/freshet/freshet/featurestore/online/redis"
 	"github.com/freshet/freshet/featurestore/online/redis/redistest"
-	client "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
@@ -138,7 +139,14 @@ func create(t testing.TB, s *redis.Store) {
 	}
 }
 
-func apply(t testing.TB, s *redis.Store, b online.Batch, want online.Outcome) error {
+func apply(t testing.TB, s *redis.Store, b online.Batch, want online.Outcome) {
+	t.Helper()
+	if err := applyError(t, s, b, want); (err != nil) != (want == online.OutcomeUnknown) {
+		t.Fatalf("outcome %v with error %v", want, err)
+	}
+}
+
+func applyError(t testing.TB, s *redis.Store, b online.Batch, want online.Outcome) error {
 	t.Helper()
 	r := s.Apply(t.Context(), []online.Batch{b})[0]
 	if r.Outcome != want {
@@ -223,7 +231,7 @@ func TestUnanswered(t *testing.T) {
 	if err := srv.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	err := apply(t, s, step(0, 0), online.OutcomeUnknown)
+	err := applyError(t, s, step(0, 0), online.OutcomeUnknown)
 	if !errors.Is(err, featurestore.ErrUnavailable) {
 		t.Errorf("error %v, want unavailable", err)
 	}
@@ -280,7 +288,7 @@ func TestOutOfMemory(t *testing.T) {
 	for i := range 20 {
 		b.Writes = append(b.Writes, online.Write{Key: fmt.Append(nil, "new", i), Blob: onlinetest.Blob("1", make([]byte, 1000))})
 	}
-	if err := apply(t, s, b, online.OutcomeUnknown); !errors.Is(err, featurestore.ErrUnavailable) {
+	if err := applyError(t, s, b, online.OutcomeUnknown); !errors.Is(err, featurestore.ErrUnavailable) {
 		t.Errorf("error %v, want unavailable", err)
 	}
 	c := admin(t, srv)

@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/freshet/freshet/featurestore/online/redis/redistest"
 	"go.uber.org/goleak"
+
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
