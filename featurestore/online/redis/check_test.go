@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/redis"
 )
 
