@@ -27,5 +27,5 @@ func RowBlob(order string, payload []byte) []byte { return Blob(order, payload) 
 
 // Meta is metadata of a live generation, by the first byte of its definition.
 func Meta(definition byte, lanes uint16) online.Meta {
-	return online.Meta{Definition: [16]byte{definition, 0, '\r', '\n', 255}, StateVersion: online.StateVersion, Lanes: lanes, State: online.StateLive}
+	return online.Meta{Definition: [16]byte{definition, 0, '\r', '\n', 255}, StateVersion: 1, Lanes: lanes, State: online.StateLive}
 }
