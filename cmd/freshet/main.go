@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // zones of definitions mean the same on every machine
 
 	"github.com/freshet/freshet/cmd/internal/cli"
 )

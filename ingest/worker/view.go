@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -56,12 +57,17 @@ type View struct {
 	cache  *cache
 	counts Counts
 	fold   foldBuffers
+
+	// fed is, for each partition, the offset through which this View was fed
+	// without a hole since its lanes were last read. Lanes that had nothing to
+	// apply stand lower; without an entry, every lane's own mark is the start.
+	fed map[online.Partition]int64
 }
 
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, binding: map[string]int{}, cache: newCache(c.CacheBytes)}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}}
 	for i, b := range c.View.Bindings {
 		v.binding[b.Source.Name] = i
 	}
@@ -69,7 +75,7 @@ func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
 		v.types = append(v.types, k.Type)
 	}
 	v.lanes.marks = make([]map[online.Partition]mark, c.Lanes)
-	meta := online.Meta{Definition: c.View.Hash, StateVersion: online.StateVersion, Lanes: c.Lanes, State: online.StateBuilding}
+	meta := online.Meta{Definition: c.View.Hash, StateVersion: definition.StateVersion, Lanes: c.Lanes, State: online.StateBuilding}
 	if err := c.Store.Create(ctx, c.ID, meta); err != nil {
 		return nil, fmt.Errorf("view %q generation %d: %w", c.View.Name, c.ID.Number, err)
 	}
@@ -122,9 +128,30 @@ func (v *View) Reload(ctx context.Context) error {
 	return v.reload(ctx)
 }
 
+// Met reports whether the view has applied a record of a partition.
+func (v *View) Met(p online.Partition) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lanes.met(p)
+}
+
+// Begin says where a partition's log begins that no lane has met: what is no
+// longer there was never this view's. It does nothing where a record is applied.
+func (v *View) Begin(ctx context.Context, p online.Partition, offset int64) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.lanes.met(p) || v.lanes.lowest(p) >= offset-1 {
+		return nil
+	}
+	v.fed[p] = offset - 1
+	return v.advance(ctx, &Chunk{Partition: p, Through: offset - 1, LogTime: math.MinInt64})
+}
+
 // Apply folds a chunk and stores the result. When it returns nil, every lane
 // that the chunk touched has applied it; the others follow with Advance. A
-// *rewindError asks for the partition to be read again from an offset.
+// *rewindError asks for the partition to be read again from an offset: also
+// where the chunk does not follow on what the store has, because another
+// partition's rewind has found that the store lost some of this one's.
 func (v *View) Apply(ctx context.Context, c *Chunk) error {
 	b, wanted := v.binding[c.Partition.Source]
 	if !wanted {
@@ -132,7 +159,26 @@ func (v *View) Apply(ctx context.Context, c *Chunk) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.collect(c, b)
+	if through := v.through(c.Partition); c.From > through+1 {
+		return &rewindError{Offset: through}
+	}
+	if err := v.apply(ctx, c, b); err != nil {
+		return err
+	}
+	v.fed[c.Partition] = max(c.Through, v.through(c.Partition))
+	return nil
+}
+
+// through is the offset up to which nothing of a partition is missing.
+func (v *View) through(p online.Partition) int64 {
+	if t, ok := v.fed[p]; ok {
+		return t
+	}
+	return v.lanes.lowest(p)
+}
+
+func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
+	v.collect(c, binding)
 	defer v.cache.trim()
 	for {
 		if err := v.load(ctx); err != nil {
@@ -166,6 +212,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 			v.forget(works[i])
 			again = true
 		case online.OutcomeDefinition:
+			v.cache.clear() // what the other lanes answered was not taken over
 			return false, errStale
 		case online.OutcomeWatermark, online.OutcomeUnknown:
 			// The fate of the lane is read from the store; what was cached of it is not trusted.
@@ -189,6 +236,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 func (v *View) rewind(ctx context.Context, p online.Partition) error {
 	v.counts.Rewinds++
 	v.dropWork()
+	delete(v.fed, p)
 	if err := v.reload(ctx); err != nil {
 		return err
 	}
@@ -204,6 +252,13 @@ func (v *View) Advance(ctx context.Context, c *Chunk) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if through := v.through(c.Partition); c.Through > through {
+		return &rewindError{Offset: through} // no lane may pass what it has not seen
+	}
+	return v.advance(ctx, c)
+}
+
+func (v *View) advance(ctx context.Context, c *Chunk) error {
 	var batches []online.Batch
 	for lane := range v.lanes.marks {
 		m := v.lanes.at(uint16(lane), c.Partition)
