@@ -40,7 +40,7 @@ demo: bin/freshet ## The main job on the bundled real data, in one process: need
 
 .PHONY: demo-services
 demo-services: bin/freshet ## The same against a real Kafka broker and a real redis-server, started for it
-	$(GO) run $(BUILD) ./cmd/internal/withservices bin/freshet demo
+	bin/freshet demo-services
 
 ##@ Build
 
@@ -71,7 +71,7 @@ test: compiler services test-race test-rest ## Everything: units, races, a real 
 .PHONY: services
 services: ## Find redis-server and Kafka's jars, or install them where that is allowed
 	@echo "== what the tests need"
-	@$(GO) run $(BUILD) ./cmd/internal/withservices -prepare || { \
+	@$(GO) run $(BUILD) ./cmd/internal/testneeds || { \
 		echo "make test needs what is named above; \`make test-fast\` runs every test that needs neither Kafka nor Redis" >&2; exit 1; }
 
 .PHONY: test-race

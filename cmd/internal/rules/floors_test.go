@@ -53,8 +53,7 @@ func floors() []floor {
 			"featurestore/online/embedded", "featurestore/online/redis", "featurestore/offline/duckdb", "featurestore/registry/sqlite",
 			"ingest/kafka", "ingest/kafka/embedded",
 		}},
-		// Harnesses start real services, run suites and draw examples: for tests, and for
-		// cmd/internal/withservices.
+		// Harnesses start real services, run suites and draw examples for tests.
 		{name: harnesses, upTo: adapters, packages: []string{
 			"featurestore/online/onlinetest", "featurestore/online/redis/redistest", "ingest/kafka/kafkatest",
 			"featurestore/predictions/predictionstest",
@@ -66,7 +65,8 @@ func floors() []floor {
 // exceptions are imports that production code has beside the table.
 func exceptions() []exception {
 	return []exception{
-		{"cmd/internal/withservices", []string{"featurestore/online/redis/redistest", "ingest/kafka/kafkatest"}, "it starts the services that a demonstration runs against"},
+		{"cmd/freshet", []string{"featurestore/online/redis/redistest", "ingest/kafka/kafkatest"}, "demo-services starts the services that it runs against"},
+		{"cmd/internal/testneeds", []string{"featurestore/online/redis/redistest", "ingest/kafka/kafkatest"}, "it finds or installs them before the tests run"},
 	}
 }
 
