@@ -25,8 +25,9 @@ func (rec *Record) Lookup() (*Lookup, error) {
 		l.ReadTimes[i] = l.LoggedAt + featurestore.Instant(r.Int())
 	}
 	l.Entities, l.Request = readValues(&r, len(h.Entities), rec.Rows), readValues(&r, len(h.Request), rec.Rows)
-	for range h.Columns {
-		column := make([]featurestore.Cell, rec.Rows)
+	cells := make([]featurestore.Cell, rec.Rows*len(h.Columns))
+	for i := range h.Columns {
+		column := cells[i*rec.Rows : (i+1)*rec.Rows : (i+1)*rec.Rows]
 		for k := range column {
 			column[k] = featurestore.Cell{Status: featurestore.Status(r.Byte()), Value: r.Value()}
 			if column[k].Status > featurestore.Present {
