@@ -6,11 +6,12 @@ import (
 )
 
 // Chunk is a run of decoded events of one partition of one source: every offset
-// after the chunk before it up to Through is either in Events or never will be
-// (a dead letter, a control record). Events ascend by offset; their memory is
-// valid until the chunk was applied by every view.
+// From up to Through is either in Events or never will be (a dead letter, a
+// control record). Events ascend by offset; their memory is valid until the chunk
+// was applied by every view.
 type Chunk struct {
 	Partition online.Partition
+	From      int64 // 0 also where nothing before Through was left out
 	Events    []featurestore.Event
 	Through   int64
 	LogTime   featurestore.LogTime // the largest log time up to Through

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -17,42 +15,56 @@ import (
 	"github.com/freshet/freshet/ingest/decode"
 )
 
-// wantedView is a generation that the registry lists, with the definition that
-// made it: an older generation goes on under its own meaning.
+// wantedView is a generation that the registry lists, with a definition of its
+// meaning: the newest one where that still means the same, else the one that made
+// it, so that an older generation goes on under its own meaning.
 type wantedView struct {
 	view       *definition.StreamView
 	generation registry.Generation
 }
 
-func (w *Worker) wanted(ctx context.Context) ([]wantedView, int64, error) {
-	revision, err := w.c.Registry.CurrentNumber(ctx)
-	if err != nil {
-		return nil, 0, err
+// arrangement is what the registry wants at one revision.
+type arrangement struct {
+	revision int64
+	current  *definition.Project // nil where nothing was applied
+	views    []wantedView
+}
+
+func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
+	a := &arrangement{}
+	var err error
+	if a.revision, err = w.c.Registry.CurrentNumber(ctx); err != nil || a.revision == 0 {
+		return a, err
 	}
 	list, err := w.c.Registry.Generations(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	projects := map[int64]*definition.Project{}
-	var out []wantedView
+	if a.current, err = w.project(ctx, a.revision); err != nil {
+		return nil, err
+	}
+	projects := map[int64]*definition.Project{a.revision: a.current}
 	for _, g := range list {
-		p, ok := projects[g.Revision]
-		if !ok {
-			if p, err = w.project(ctx, g.Revision); err != nil {
-				return nil, 0, err
+		v := a.current.StreamView(g.View)
+		if v == nil || v.Hash != g.Hash {
+			p, ok := projects[g.Revision]
+			if !ok {
+				if p, err = w.project(ctx, g.Revision); err != nil {
+					return nil, err
+				}
+				projects[g.Revision] = p
 			}
-			projects[g.Revision] = p
+			v = p.StreamView(g.View)
 		}
-		v := p.StreamView(g.View)
 		if v == nil {
 			continue // a batch view: materialize's
 		}
 		if v.Hash != g.Hash {
-			return nil, 0, fmt.Errorf("view %q generation %d has another hash than its definition in revision %d: this binary computes otherwise than the one that applied it; apply again with this version", g.View, g.Number, g.Revision)
+			return nil, fmt.Errorf("view %q generation %d has another hash than its definition in revision %d: this binary computes otherwise than the one that applied it; apply again with this version", g.View, g.Number, g.Revision)
 		}
-		out = append(out, wantedView{v, g})
+		a.views = append(a.views, wantedView{v, g})
 	}
-	return out, revision, nil
+	return a, nil
 }
 
 func (w *Worker) project(ctx context.Context, number int64) (*definition.Project, error) {
@@ -67,35 +79,18 @@ func (w *Worker) project(ctx context.Context, number int64) (*definition.Project
 	return p, nil
 }
 
-// open opens generations that are new and forgets those that are retired.
-func (w *Worker) open(ctx context.Context, wanted []wantedView) error {
+// open opens generations that are new, opens those anew that the store has lost,
+// and forgets those that are retired.
+func (w *Worker) open(ctx context.Context, a *arrangement) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	keep := map[online.Generation]bool{}
-	for _, want := range wanted {
+	for _, want := range a.views {
 		id := online.Generation{Project: w.c.Project, View: want.view.Name, Number: want.generation.Number}
 		keep[id] = true
-		if r, ok := w.views[id]; ok {
-			r.state = want.generation.State
-			if err := r.view.Reload(ctx); err != nil {
-				return err
-			}
-			continue
-		}
-		v, err := OpenView(ctx, ViewConfig{
-			View: want.view, ID: id, Lanes: want.generation.Lanes, Store: w.c.Online,
-			TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / max(1, len(wanted)),
-		})
-		if err != nil {
+		if err := w.openView(ctx, a, id, want); err != nil {
 			return err
 		}
-		live := want.generation.State == registry.Live
-		if live {
-			if err := w.c.Online.SetState(ctx, id, online.StateLive); err != nil {
-				return err
-			}
-		}
-		w.views[id] = &running{view: v, state: want.generation.State, full: live}
 	}
 	for id := range w.views {
 		if !keep[id] {
@@ -103,6 +98,86 @@ func (w *Worker) open(ctx context.Context, wanted []wantedView) error {
 		}
 	}
 	return nil
+}
+
+func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generation, want wantedView) error {
+	stored, err := w.c.Online.Lanes(ctx, id, want.generation.Lanes)
+	if err != nil {
+		return err
+	}
+	whole, some := intact(stored)
+	r, known := w.views[id]
+	if known && whole && sameBindings(r.view.view, want.view) {
+		r.state = want.generation.State
+		r.broken = r.broken && a.revision == w.revision
+		return r.view.Reload(ctx)
+	}
+	if !whole && (some || known) {
+		w.c.Logger.Warn("the online store has lost lanes of a view: it is built anew", "view", id.View, "generation", id.Number)
+		if err := w.c.Online.Drop(ctx, id, want.generation.Lanes); err != nil {
+			return err
+		}
+	}
+	v, err := OpenView(ctx, ViewConfig{
+		View: want.view, ID: id, Lanes: want.generation.Lanes, Store: w.c.Online,
+		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views),
+	})
+	if err != nil {
+		return err
+	}
+	next := &running{view: v, state: want.generation.State}
+	switch {
+	case known && whole:
+		next.full, next.live = r.full, r.live
+	case want.generation.State != registry.Live:
+	case whole:
+		// One that was being built anew goes on being filled; one in a GAP answers
+		// again once its partitions are seen to be in order.
+		next.full, next.live = stored[0].Meta.State != online.StateBuilding, stored[0].Meta.State == online.StateLive
+	default:
+		if err := w.openEmpty(ctx, next); err != nil {
+			return err
+		}
+	}
+	w.views[id] = next
+	return nil
+}
+
+// openEmpty opens a live generation of which the store holds nothing: where there
+// is no history to fill it from, the logs are its beginning, and it answers.
+func (w *Worker) openEmpty(ctx context.Context, r *running) error {
+	for _, b := range r.view.view.Bindings {
+		segments, err := w.c.History.Segments(ctx, b.Source)
+		if err != nil || len(segments) > 0 {
+			return err
+		}
+	}
+	r.full, r.live = true, true
+	return w.c.Online.SetState(ctx, r.view.ID(), online.StateLive)
+}
+
+// intact reports whether every lane has its metadata, and whether any has.
+func intact(lanes []online.Lane) (whole, some bool) {
+	whole = len(lanes) > 0
+	for i := range lanes {
+		if lanes[i].Meta.State == online.StateMissing {
+			whole = false
+		} else {
+			some = true
+		}
+	}
+	return whole, some
+}
+
+// sameBindings reports whether two definitions of one meaning read the same
+// fields in the same places.
+func sameBindings(a, b *definition.StreamView) bool {
+	for i := range a.Bindings {
+		if !sameRecords(a.Bindings[i].Source, b.Bindings[i].Source) {
+			return false
+		}
+	}
+	return true
 }
 
 // ttl is how long an entity is kept after its last write: retention and a day.
@@ -114,31 +189,59 @@ func (w *Worker) ttl(v *definition.StreamView) time.Duration {
 	return (retention + featurestore.Day).Std()
 }
 
-// partitions lists every partition of every source that a filled view reads.
-func (w *Worker) partitions(ctx context.Context) ([]*partition, error) {
+// partitions lists every partition of every source that a filled view reads. A
+// topic that does not exist yet holds up nobody but its own views.
+func (w *Worker) partitions(ctx context.Context, current *definition.Project) ([]*partition, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	views := map[string][]*View{}
-	sources := map[string]*definition.StreamSource{}
+	readings := map[string][]reading{}
 	for _, id := range w.sorted() {
 		r := w.views[id]
 		if !r.full {
 			continue
 		}
 		for _, b := range r.view.view.Bindings {
-			views[b.Source.Name] = append(views[b.Source.Name], r.view)
-			sources[b.Source.Name] = b.Source
+			readings[b.Source.Name] = addReading(readings[b.Source.Name], current, b.Source, r.view)
 		}
 	}
 	var out []*partition
-	for name, source := range sources {
-		list, err := w.sourcePartitions(ctx, source, views[name])
+	w.sources, w.topics = nil, map[string]int{}
+	for name, list := range readings {
+		n, err := w.c.Log.Partitions(ctx, list[0].source.Topic)
+		if errors.Is(err, featurestore.ErrNotFound) {
+			w.c.Logger.Warn("a topic does not exist yet: its views wait for it", "source", name, "topic", list[0].source.Topic)
+			n, err = 0, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
-		out = append(out, list...)
+		w.sources, w.topics[list[0].source.Topic] = append(w.sources, name), n
+		parts, err := w.sourcePartitions(ctx, list, n)
+		if err != nil {
+			return nil, fmt.Errorf("source %q: %w", name, err)
+		}
+		out = append(out, parts...)
 	}
 	return out, nil
+}
+
+// addReading adds a view to the reading of its definition of a source. The
+// newest definition comes first, also where only older views read the source.
+func addReading(list []reading, current *definition.Project, s *definition.StreamSource, v *View) []reading {
+	if len(list) == 0 {
+		first := s
+		if newest := current.StreamSource(s.Name); newest != nil {
+			first = newest
+		}
+		list = append(list, reading{source: first})
+	}
+	for i := range list {
+		if sameRecords(list[i].source, s) {
+			list[i].views = append(list[i].views, v)
+			return list
+		}
+	}
+	return append(list, reading{source: s, views: []*View{v}})
 }
 
 func (w *Worker) sorted() []online.Generation {
@@ -158,10 +261,10 @@ func (w *Worker) sorted() []online.Generation {
 	return ids
 }
 
-func (w *Worker) sourcePartitions(ctx context.Context, s *definition.StreamSource, views []*View) ([]*partition, error) {
-	n, err := w.c.Log.Partitions(ctx, s.Topic)
-	if err != nil {
-		return nil, err
+func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int) ([]*partition, error) {
+	s := readings[0].source
+	if n == 0 {
+		return nil, nil
 	}
 	replayed, err := w.replayed(ctx, s)
 	if err != nil {
@@ -177,15 +280,16 @@ func (w *Worker) sourcePartitions(ctx context.Context, s *definition.StreamSourc
 	}
 	var out []*partition
 	for number := range n {
-		d, err := decode.New(s, decode.Options{Replay: replayed})
-		if err != nil {
-			return nil, err
+		p := &partition{
+			source: s, generation: generation, number: int32(number), replayed: replayed, log: w.c.Log,
+			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
 		}
-		out = append(out, &partition{
-			source: s, generation: generation, number: int32(number), log: w.c.Log,
-			archive: a, archiveMu: &a.mu, letters: w.c.Letters, decoder: d,
-			views: views, progress: w.progress, heartbeat: w.c.Heartbeat,
-		})
+		for i := range p.readings {
+			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed}); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, p)
 	}
 	return out, nil
 }
@@ -209,129 +313,4 @@ func (w *Worker) replayed(ctx context.Context, s *definition.StreamSource) (bool
 	}
 	_, ok := batch.Records[0].Headers.ReplayOf()
 	return ok, nil
-}
-
-func (w *Worker) archive(s *definition.StreamSource) (*openArchive, error) {
-	if a, ok := w.archives[s.Name]; ok {
-		return a, nil
-	}
-	opened, err := w.c.OpenArchive(s)
-	if err != nil {
-		return nil, err
-	}
-	a := &openArchive{Archive: opened, mu: sync.Mutex{}}
-	w.archives[s.Name] = a
-	return a, nil
-}
-
-// unfilled is a building generation that is not filled yet; nil for none.
-func (w *Worker) unfilled() *View {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, id := range w.sorted() {
-		if r := w.views[id]; !r.full {
-			return r.view
-		}
-	}
-	return nil
-}
-
-// fill folds a view's history, up to what is at rest now, into a new
-// generation. The stream goes on from there when the partitions are arranged
-// anew. A fill that was interrupted goes on where its watermarks stand.
-func (w *Worker) fill(ctx context.Context, v *View) error {
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	w.c.Logger.Info("filling a new generation from history", "view", v.Name(), "generation", v.ID().Number)
-	for i, b := range v.view.Bindings {
-		if err := w.fillSource(ctx, v, uint16(i), b.Source); err != nil {
-			return fmt.Errorf("view %q: filling from the history of %q: %w", v.Name(), b.Source.Name, err)
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if r, ok := w.views[v.ID()]; ok {
-		r.full = true
-	}
-	return nil
-}
-
-func (w *Worker) fillSource(ctx context.Context, v *View, index uint16, s *definition.StreamSource) (err error) {
-	stream, err := w.c.History.Scan(ctx, offline.Spec{Source: s, Index: index})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stream.Close()) }()
-	var last *Chunk
-	for {
-		batch, err := stream.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		id := online.Partition{Source: s.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
-		if last != nil && last.Partition != id {
-			if err := v.Advance(ctx, last); err != nil {
-				return err
-			}
-			last = nil
-		}
-		c := &Chunk{Partition: id, Events: batch.Events, Through: batch.Through}
-		if last != nil {
-			c.LogTime = last.LogTime
-		}
-		for i := range batch.Events {
-			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
-		}
-		if err := v.Apply(ctx, c); err != nil {
-			return err
-		}
-		last = &Chunk{Partition: id, Through: c.Through, LogTime: c.LogTime}
-	}
-	if last == nil {
-		return nil
-	}
-	return v.Advance(ctx, last)
-}
-
-// flip makes filled generations live, all of a moment's together, once every
-// partition is applied to the log's end.
-func (w *Worker) flip(ctx context.Context) error {
-	w.mu.Lock()
-	var ready []*running
-	for _, id := range w.sorted() {
-		r := w.views[id]
-		if r.state != registry.Building {
-			continue
-		}
-		if !r.full || !w.caughtUp(r.view) {
-			w.mu.Unlock()
-			return nil
-		}
-		ready = append(ready, r)
-	}
-	w.mu.Unlock()
-	for _, r := range ready {
-		if err := w.c.Online.SetState(ctx, r.view.ID(), online.StateLive); err != nil {
-			return err
-		}
-		if err := w.c.Registry.SetState(ctx, r.view.Name(), r.view.ID().Number, registry.Live, "filled from history and caught up"); err != nil {
-			return err
-		}
-		r.state = registry.Live
-		w.c.Logger.Info("a new generation is live", "view", r.view.Name(), "generation", r.view.ID().Number)
-	}
-	return nil
-}
-
-func (w *Worker) caughtUp(v *View) bool {
-	for _, s := range w.progress.Statuses() {
-		if _, reads := v.binding[s.Partition.Source]; reads && (s.Through < s.End-1 || v.Lowest(s.Partition) < s.Through) {
-			return false
-		}
-	}
-	return true
 }

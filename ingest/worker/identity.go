@@ -21,46 +21,51 @@ func (e *GapError) Error() string {
 }
 
 // identify compares the log with the fingerprints that the lanes carry, and
-// gives the offset to read from. Where a fingerprinted record is still there, it
-// must be the same record; where none is left to compare, reading goes on as
-// long as no offset is missing.
-func (p *partition) identify(ctx context.Context, from int64) (int64, error) {
-	bounds, err := p.log.Bounds(ctx, p.source.Topic, p.number)
-	if err != nil {
-		return 0, err
+// gives its bounds and the offset to read from. Where a fingerprinted record is
+// still there, it must be the same record; where none is left to compare, reading
+// goes on as long as no offset is missing.
+func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.Bounds, err error) {
+	if bounds, err = p.log.Bounds(ctx, p.source.Topic, p.number); err != nil {
+		return 0, bounds, err
 	}
-	needed := from
-	fresh := true
-	for _, v := range p.views {
-		low, high := v.Lowest(p.id()), v.Highest(p.id())
-		if high >= 0 {
-			fresh = false
-		}
-		if high >= bounds.End {
-			return 0, p.gap("the log ends at %d, but %d was applied before: it was truncated or made anew", bounds.End, high)
-		}
-		if low+1 < bounds.Start && high >= 0 {
-			return 0, p.gap("the log begins at %d, but %d is the next to be applied: records have expired", bounds.Start, low+1)
-		}
-		if err := p.sameLog(ctx, v, bounds); err != nil {
-			return 0, err
-		}
+	p.archive.mu.Lock()
+	next, archived := p.archive.Next(p.archived())
+	p.archive.mu.Unlock()
+	if archived && next < bounds.Start {
+		return 0, bounds, p.gap("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, next)
 	}
-	if fresh && needed < bounds.Start {
-		needed = bounds.Start // a log that is met for the first time begins where it begins
+	if !archived {
+		next = bounds.Start
 	}
-	p.archiveMu.Lock()
-	defer p.archiveMu.Unlock()
-	next, known := p.archive.Next(p.archived())
-	switch {
-	case !known:
-		err = p.archive.Begin(p.archived(), max(needed, bounds.Start))
-	case next < bounds.Start:
-		return 0, p.gap("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, next)
-	default:
-		err = p.archive.Begin(p.archived(), next)
+	from = next
+	for _, v := range p.views() {
+		if err := p.identifyView(ctx, v, bounds, archived); err != nil {
+			return 0, bounds, err
+		}
+		from = min(from, v.Lowest(p.id())+1)
 	}
-	return max(needed, bounds.Start), err
+	p.archive.mu.Lock()
+	defer p.archive.mu.Unlock()
+	if err := p.archive.Begin(p.archived(), next); err != nil {
+		return 0, bounds, p.archive.failed(err)
+	}
+	return from, bounds, nil
+}
+
+// identifyView checks one view against the log. A log that nobody has met before
+// begins where it begins; what the archive has met, a view cannot do without.
+func (p *partition) identifyView(ctx context.Context, v *View, bounds logrecord.Bounds, archived bool) error {
+	low, high := v.Lowest(p.id()), v.Highest(p.id())
+	if high >= bounds.End {
+		return p.gap("the log ends at %d, but %d was applied before: it was truncated or made anew", bounds.End, high)
+	}
+	if low+1 < bounds.Start {
+		if archived || v.Met(p.id()) {
+			return p.gap("the log begins at %d, but %d is the next to be applied: records have expired", bounds.Start, low+1)
+		}
+		return v.Begin(ctx, p.id(), bounds.Start)
+	}
+	return p.sameLog(ctx, v, bounds)
 }
 
 // sameLog compares the newest fingerprints of a view, newest first, until one

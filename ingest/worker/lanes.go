@@ -65,6 +65,17 @@ func (l *lanes) highest(p online.Partition) int64 {
 	return high
 }
 
+// met reports whether some lane has applied a record of a partition. Marks that
+// only say where a log begins, or that it is empty, have no log time.
+func (l *lanes) met(p online.Partition) bool {
+	for i := range l.marks {
+		if l.at(uint16(i), p).logTime != math.MinInt64 {
+			return true
+		}
+	}
+	return false
+}
+
 // prints are the fingerprints of the lanes that stand lowest and highest, newest first.
 func (l *lanes) prints(p online.Partition) []online.Fingerprint {
 	low, high := l.lowest(p), l.highest(p)
@@ -97,7 +108,19 @@ func (l *lanes) equal(stored []online.Lane) bool {
 	return true
 }
 
-// reload reads the watermarks from the store.
+// moved reports whether a partition stands elsewhere in some lane of another picture.
+func (l *lanes) moved(p online.Partition, other *lanes) bool {
+	for i := range l.marks {
+		if l.at(uint16(i), p).offset != other.at(uint16(i), p).offset {
+			return true
+		}
+	}
+	return false
+}
+
+// reload reads the watermarks from the store. Where the store stands otherwise
+// than this view believed, the feed of that partition is broken: its next chunk
+// may lie beyond what the store has lost.
 func (v *View) reload(ctx context.Context) error {
 	stored, err := v.store.Lanes(ctx, v.id, uint16(len(v.lanes.marks)))
 	if err != nil {
@@ -111,6 +134,12 @@ func (v *View) reload(ctx context.Context) error {
 			return errStale
 		}
 	}
+	before := v.lanes
 	v.lanes.load(stored)
+	for p := range v.fed {
+		if v.lanes.moved(p, &before) {
+			delete(v.fed, p)
+		}
+	}
 	return nil
 }

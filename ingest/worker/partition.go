@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,41 +15,33 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/deadletter"
-	"github.com/freshet/freshet/ingest/decode"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
-
-// Archive takes the decoded events of one source, by position (ingest/history).
-type Archive interface {
-	Next(p offline.Partition) (offset int64, ok bool)
-	Begin(p offline.Partition, offset int64) error
-	Append(ev *featurestore.Event) error
-	Consumed(p offline.Partition, through int64) error
-	Flush() error
-	Close() error
-}
 
 // Letters takes what does not decode.
 type Letters interface {
 	Append(letters ...deadletter.DeadLetter) error
 }
 
+// noLogTime is the log time of no record.
+const noLogTime = featurestore.LogTime(math.MinInt64)
+
 // partition reads one partition of one source's topic and feeds every view.
 type partition struct {
-	source     *definition.StreamSource
+	source     *definition.StreamSource // the newest definition
 	generation uint32
 	number     int32
+	replayed   bool
 	log        logrecord.Log
-	archive    Archive
-	archiveMu  *sync.Mutex // one writer a source, for all its partitions
+	archive    *openArchive
 	letters    Letters
-	decoder    *decode.Decoder
-	views      []*View
+	readings   []reading
 	progress   *Progress
-	heartbeat  time.Duration
 	ticks      <-chan time.Time
 
-	last *Chunk // what was applied last: the end of the partition as far as it is known
+	begun atomic.Bool // its place in the log is known
+	last  *Chunk      // what was applied last: the end of the partition as far as it is known
+	moved bool        // since the last wait
 }
 
 func (p *partition) id() online.Partition {
@@ -60,42 +52,39 @@ func (p *partition) archived() offline.Partition {
 	return offline.Partition{Generation: p.generation, Partition: p.number}
 }
 
-// start is the offset from which some view or the archive still needs the log.
-func (p *partition) start() (int64, error) {
-	p.archiveMu.Lock()
-	from, ok := p.archive.Next(p.archived())
-	p.archiveMu.Unlock()
-	if !ok {
-		from = 0
+func (p *partition) views() []*View {
+	var out []*View
+	for i := range p.readings {
+		out = append(out, p.readings[i].views...)
 	}
-	for _, v := range p.views {
-		from = min(from, v.Lowest(p.id())+1)
-	}
-	return from, nil
+	return out
 }
 
-// run reads until ctx ends. A rewind starts over from the store's watermarks;
-// a part that is not available is waited for.
+// run reads until ctx ends. A rewind starts over from the store's watermarks; a
+// part that is not available is waited for.
 func (p *partition) run(ctx context.Context) error {
 	wait := backoff{}
 	for {
 		err := p.stream(ctx)
+		if p.moved {
+			wait.reset()
+			p.moved = false
+		}
 		var rewind *rewindError
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, errArchive), errors.Is(err, errLost):
 		case errors.As(err, &rewind):
-			wait.reset()
 			continue
-		case errors.Is(err, featurestore.ErrUnavailable):
+		case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
 			p.progress.trouble(p.id(), err)
 			if wait.sleep(ctx) != nil {
 				return nil
 			}
-			if err := p.reload(ctx); err != nil && !errors.Is(err, featurestore.ErrUnavailable) {
-				return err
+			if err = p.reload(ctx); err == nil || errors.Is(err, featurestore.ErrUnavailable) {
+				continue
 			}
-			continue
 		}
 		return fmt.Errorf("source %q partition %d: %w", p.source.Name, p.number, err)
 	}
@@ -104,7 +93,7 @@ func (p *partition) run(ctx context.Context) error {
 // reload takes the store's watermarks for true: after an error nobody knows
 // which of the last writes arrived.
 func (p *partition) reload(ctx context.Context) error {
-	for _, v := range p.views {
+	for _, v := range p.views() {
 		if err := v.Reload(ctx); err != nil {
 			return err
 		}
@@ -114,22 +103,17 @@ func (p *partition) reload(ctx context.Context) error {
 
 // stream reads from where the store stands until something ends it.
 func (p *partition) stream(ctx context.Context) error {
-	from, err := p.start()
+	from, bounds, err := p.identify(ctx)
 	if err != nil {
-		return err
-	}
-	if from, err = p.identify(ctx, from); err != nil {
 		return err
 	}
 	reader, err := p.log.Open(ctx, p.source.Topic, p.number, from)
 	if err != nil {
 		return err
 	}
-	p.last = nil
-	if from > 0 {
-		p.last = &Chunk{Partition: p.id(), Through: from - 1, LogTime: math.MinInt64}
-	}
-	p.progress.begin(p.id(), from-1)
+	p.last = &Chunk{Partition: p.id(), Through: from - 1, LogTime: noLogTime}
+	p.progress.begin(p.id(), from-1, bounds.End)
+	p.begun.Store(true)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	decoded := make(chan *decodedChunk, 1)
@@ -151,78 +135,6 @@ func ignoreCanceled(err error) error {
 		return nil
 	}
 	return err
-}
-
-// decodedChunk is a chunk with the memory behind it and its dead letters.
-type decodedChunk struct {
-	Chunk
-	from    int64 // the first offset that the chunk accounts for
-	end     int64 // of what was committed when it was fetched
-	batch   decode.Batch
-	letters []deadletter.DeadLetter
-}
-
-// read fetches and decodes ahead of what is applied.
-func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, out chan<- *decodedChunk, spare <-chan *decodedChunk) error {
-	for {
-		batch, err := r.Next(ctx)
-		if err != nil {
-			return p.outOfRange(err)
-		}
-		var c *decodedChunk
-		select {
-		case c = <-spare:
-		default:
-			c = new(decodedChunk)
-		}
-		p.decode(c, batch, from)
-		from = batch.Next
-		batch.Release()
-		select {
-		case out <- c:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// decode fills a chunk; what does not decode becomes a dead letter.
-func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64) {
-	c.batch.Reset()
-	c.letters = c.letters[:0]
-	c.from, c.end = from, batch.LastStable
-	c.Chunk = Chunk{Partition: p.id(), Through: batch.Next - 1, Prints: c.Prints[:0]}
-	if batch.AtEnd() {
-		c.FetchTime = batch.FetchTime
-	}
-	at := featurestore.PartitionID{Generation: p.generation, Partition: p.number}
-	for i := range batch.Records {
-		rec := &batch.Records[i]
-		if rec.Offset < from {
-			continue
-		}
-		if err := p.decoder.Append(&c.batch, rec, at); err != nil {
-			c.letters = append(c.letters, p.letter(rec, err))
-			c.LogTime = max(c.LogTime, rec.LogTime)
-			continue
-		}
-		c.LogTime = max(c.LogTime, c.batch.Events[len(c.batch.Events)-1].LogTime)
-	}
-	if n := len(batch.Records); n > 0 {
-		last := &batch.Records[n-1]
-		c.Prints = append(c.Prints, online.Fingerprint{Offset: last.Offset, LogTime: last.LogTime, Hash: logrecord.Fingerprint(last)})
-	}
-	c.Events = c.batch.Events
-}
-
-func (p *partition) letter(rec *logrecord.Record, err error) deadletter.DeadLetter {
-	letter := deadletter.Of(p.source.Name, p.generation, rec)
-	var bad *decode.Error
-	if errors.As(err, &bad) {
-		letter.Code = string(bad.Code)
-	}
-	letter.Message = err.Error()
-	return letter
 }
 
 // applyAll feeds chunks to the views and the archive, and beats the heart.
@@ -252,30 +164,32 @@ func (p *partition) applyAll(ctx context.Context, in <-chan *decodedChunk, spare
 
 // apply gives a chunk to everybody and reports progress once all have it.
 func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
-	if c.Through < c.from {
-		if p.last != nil {
-			p.last.FetchTime = max(p.last.FetchTime, c.FetchTime)
-		}
+	first := c.first()
+	if first.Through < first.From {
+		p.last.FetchTime = max(p.last.FetchTime, first.FetchTime)
 		p.progress.idle(p.id(), c.end)
 		return nil
 	}
 	// Letters come first: once the watermarks have passed a bad record, nobody reads it again.
 	if len(c.letters) > 0 {
 		if err := p.letters.Append(c.letters...); err != nil {
-			return fmt.Errorf("dead letters: %w", err)
+			return featurestore.Unavailablef("the dead letters cannot be kept: %w", err)
 		}
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	for _, v := range p.views {
-		group.Go(func() error { return v.Apply(groupCtx, &c.Chunk) })
+	for i := range p.readings {
+		for _, v := range p.readings[i].views {
+			group.Go(func() error { return v.Apply(groupCtx, &c.parts[i].Chunk) })
+		}
 	}
-	group.Go(func() error { return p.keep(c) })
+	group.Go(func() error { return p.keep(first) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	p.moved = true
 	p.last = &Chunk{
-		Partition: c.Partition, Through: c.Through, LogTime: c.LogTime, FetchTime: c.FetchTime,
-		Prints: append([]online.Fingerprint(nil), c.Prints...),
+		Partition: first.Partition, Through: first.Through, LogTime: first.LogTime, FetchTime: first.FetchTime,
+		Prints: append([]online.Fingerprint(nil), first.Prints...),
 	}
 	p.progress.applied(p.id(), c)
 	return nil
@@ -283,28 +197,25 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 
 // keep archives a chunk's events. The archive may lag: it has its own place in
 // the log, from which it is fed again.
-func (p *partition) keep(c *decodedChunk) error {
-	p.archiveMu.Lock()
-	defer p.archiveMu.Unlock()
+func (p *partition) keep(c *Chunk) error {
+	p.archive.mu.Lock()
+	defer p.archive.mu.Unlock()
 	for i := range c.Events {
 		if err := p.archive.Append(&c.Events[i]); err != nil {
-			return fmt.Errorf("archive: %w", err)
+			return p.archive.failed(err)
 		}
 	}
-	if err := p.archive.Consumed(p.archived(), c.Through); err != nil {
-		return fmt.Errorf("archive: %w", err)
-	}
-	return nil
+	return p.archive.failed(p.archive.Consumed(p.archived(), c.Through))
 }
 
 // beat moves idle lanes along and compares the store with what it acknowledged.
+// Of an empty partition there is only the time to say at which it was empty.
 func (p *partition) beat(ctx context.Context) error {
-	if p.last == nil {
-		return nil
-	}
-	for _, v := range p.views {
-		if err := v.Advance(ctx, p.last); err != nil {
-			return err
+	for _, v := range p.views() {
+		if p.last.Through >= 0 || p.last.FetchTime > 0 {
+			if err := v.Advance(ctx, p.last); err != nil {
+				return err
+			}
 		}
 		if err := v.Audit(ctx); err != nil {
 			return err

@@ -52,16 +52,17 @@ func (p *Progress) signal() {
 }
 
 // begin says where a partition's reading starts: everything up to through was
-// applied before.
-func (p *Progress) begin(id online.Partition, through int64) {
-	p.update(id, func(s *PartitionStatus) { s.Through, s.Trouble = through, "" })
+// applied before, and the log ends at end.
+func (p *Progress) begin(id online.Partition, through, end int64) {
+	p.update(id, func(s *PartitionStatus) { s.Through, s.End, s.Trouble = through, end, "" })
 }
 
 func (p *Progress) applied(id online.Partition, c *decodedChunk) {
 	p.update(id, func(s *PartitionStatus) {
-		s.Through, s.End, s.Trouble = c.Through, c.end, ""
-		s.LogTime = max(s.LogTime, c.LogTime)
-		s.Events += int64(len(c.Events))
+		first := c.first()
+		s.Through, s.End, s.Trouble = first.Through, c.end, ""
+		s.LogTime = max(s.LogTime, first.LogTime)
+		s.Events += int64(len(first.Events))
 		s.Dead += int64(len(c.letters))
 	})
 }
@@ -81,6 +82,16 @@ func (p *Progress) fail(err error) {
 		p.failed = err
 	}
 	p.signal()
+}
+
+func (p *Progress) status(id online.Partition) (PartitionStatus, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ok := p.parts[id]
+	if !ok {
+		return PartitionStatus{}, false
+	}
+	return *s, true
 }
 
 // Statuses are all partitions, in no order.

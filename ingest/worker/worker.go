@@ -63,18 +63,17 @@ type Worker struct {
 	archives map[string]*openArchive
 	revision int64
 	parts    []*partition
+	sources  []string       // that this arrangement reads
+	topics   map[string]int // theirs, with the partitions that it has seen
 }
 
 // running is a generation that is kept up to date.
 type running struct {
-	view  *View
-	state registry.GenerationState
-	full  bool // filled from history, where that was needed
-}
-
-type openArchive struct {
-	Archive
-	mu sync.Mutex
+	view   *View
+	state  registry.GenerationState
+	full   bool // filled from history, where that was needed
+	live   bool // its lanes say so
+	broken bool // it cannot be filled
 }
 
 // New is a worker that does not run yet.
@@ -147,59 +146,78 @@ func (w *Worker) run(ctx context.Context) error {
 }
 
 // arrange opens what the registry wants, runs it, and returns when the registry
-// wants something else or a new generation was filled.
+// wants something else, a new generation was filled, or a part must be opened anew.
 func (w *Worker) arrange(ctx context.Context) error {
-	wanted, revision, err := w.wanted(ctx)
+	a, err := w.wanted(ctx)
 	if err != nil {
 		return err
 	}
-	if err := w.open(ctx, wanted); err != nil {
+	if err := w.open(ctx, a); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts, err := w.partitions(ctx)
+	parts, err := w.partitions(ctx, a.current)
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
-	w.revision, w.parts = revision, parts
+	w.revision, w.parts = a.revision, parts
 	w.mu.Unlock()
 
 	var group errgroup.Group
 	for _, p := range parts {
-		group.Go(func() error { w.runPartition(ctx, p); return nil })
+		group.Go(func() error {
+			defer p.begun.Store(false)
+			err := w.runPartition(ctx, p)
+			if errors.Is(err, errArchive) || errors.Is(err, errLost) {
+				cancel()
+				return ignoreLost(err)
+			}
+			return nil
+		})
 	}
-	group.Go(func() error { return w.tend(ctx, cancel, revision, parts) })
+	group.Go(func() error { return w.tend(ctx, cancel, a.revision) })
 	return ignoreCanceled(group.Wait())
 }
 
 // runPartition runs one partition; its error halts its views and no others.
-func (w *Worker) runPartition(ctx context.Context, p *partition) {
+// What the next arrangement can mend is returned.
+func (w *Worker) runPartition(ctx context.Context, p *partition) error {
 	ticker := time.NewTicker(w.c.Heartbeat)
 	defer ticker.Stop()
 	p.ticks = ticker.C
 	err := p.run(ctx)
 	if err == nil {
-		return
+		return nil
+	}
+	p.progress.trouble(p.id(), err)
+	if errors.Is(err, errLost) || errors.Is(err, errArchive) && errors.Is(err, featurestore.ErrUnavailable) {
+		w.c.Logger.Warn("a partition must be arranged anew", "source", p.source.Name, "partition", p.number, "error", err)
+		return err
 	}
 	w.c.Logger.Error("a partition has halted", "source", p.source.Name, "partition", p.number, "error", err)
-	p.progress.trouble(p.id(), err)
 	p.progress.fail(err)
 	var gap *GapError
 	if !errors.As(err, &gap) {
-		return
+		return nil
 	}
-	for _, v := range p.views {
+	for _, v := range p.views() {
 		if err := w.c.Online.SetState(ctx, v.ID(), online.StateGap); err != nil {
 			w.c.Logger.Warn("the state GAP could not be stored", "view", v.Name(), "error", err)
 		}
+		w.mu.Lock()
+		if r, ok := w.views[v.ID()]; ok {
+			r.live = false
+		}
+		w.mu.Unlock()
 	}
+	return nil
 }
 
 // tend watches the registry, fills new generations and seals idle archives; it
 // cancels the arrangement when another is needed.
-func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision int64, parts []*partition) error {
+func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision int64) error {
 	defer cancel()
 	filled := make(chan error, 1)
 	filling := false
@@ -228,7 +246,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 		if err := idle.tick(); err != nil {
 			return err
 		}
-		again, err := w.changed(ctx, revision, parts)
+		again, err := w.changed(ctx, revision)
 		if err != nil {
 			w.c.Logger.Warn("the registry or the log could not be read", "error", err)
 			continue
@@ -266,17 +284,19 @@ func (i *idleSeal) tick() error {
 }
 
 // changed reports whether the registry has another revision or a topic more partitions.
-func (w *Worker) changed(ctx context.Context, revision int64, parts []*partition) (bool, error) {
+func (w *Worker) changed(ctx context.Context, revision int64) (bool, error) {
 	now, err := w.c.Registry.CurrentNumber(ctx)
 	if err != nil || now != revision {
 		return now != revision, err
 	}
-	counts := map[string]int{}
-	for _, p := range parts {
-		counts[p.source.Topic]++
-	}
-	for topic, n := range counts {
+	w.mu.Lock()
+	topics := w.topics
+	w.mu.Unlock()
+	for topic, n := range topics {
 		have, err := w.c.Log.Partitions(ctx, topic)
+		if errors.Is(err, featurestore.ErrNotFound) && n == 0 {
+			continue
+		}
 		if err != nil {
 			return false, err
 		}
@@ -288,21 +308,38 @@ func (w *Worker) changed(ctx context.Context, revision int64, parts []*partition
 }
 
 // Advance moves every lane to the end of what is applied, now: a replay does so
-// before a lookup, where the heartbeat would come too late.
+// before a lookup, where the heartbeat would come too late. Where the store has
+// lost something meanwhile, it waits until that is applied again.
 func (w *Worker) Advance(ctx context.Context, at featurestore.Instant) error {
+	wait := backoff{}
+	for {
+		err := w.advance(ctx, at)
+		var rewind *rewindError
+		if !errors.As(err, &rewind) {
+			return err
+		}
+		if err := wait.sleep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *Worker) advance(ctx context.Context, at featurestore.Instant) error {
 	w.mu.Lock()
 	parts := w.parts
 	w.mu.Unlock()
-	for _, s := range w.progress.Statuses() {
-		for _, p := range parts {
-			if p.id() != s.Partition {
-				continue
-			}
-			c := &Chunk{Partition: s.Partition, Through: s.Through, LogTime: s.LogTime, FetchTime: at}
-			for _, v := range p.views {
-				if err := v.Advance(ctx, c); err != nil {
-					return fmt.Errorf("view %q: %w", v.Name(), err)
-				}
+	for _, p := range parts {
+		s, ok := w.progress.status(p.id())
+		if !ok || !p.begun.Load() {
+			continue
+		}
+		c := &Chunk{Partition: s.Partition, Through: s.Through, LogTime: noLogTime, FetchTime: at}
+		if s.Events+s.Dead > 0 {
+			c.LogTime = s.LogTime
+		}
+		for _, v := range p.views() {
+			if err := v.Advance(ctx, c); err != nil {
+				return fmt.Errorf("view %q: %w", v.Name(), err)
 			}
 		}
 	}
@@ -315,9 +352,7 @@ func (w *Worker) Flush() error {
 	defer w.mu.Unlock()
 	var errs []error
 	for _, a := range w.archives {
-		a.mu.Lock()
-		errs = append(errs, a.Flush())
-		a.mu.Unlock()
+		errs = append(errs, a.seal())
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,96 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
+)
+
+// Archive takes the decoded events of one source, by position (ingest/history).
+type Archive interface {
+	Next(p offline.Partition) (offset int64, ok bool)
+	Begin(p offline.Partition, offset int64) error
+	Append(ev *featurestore.Event) error
+	Consumed(p offline.Partition, through int64) error
+	Flush() error
+	Close() error
+}
+
+// openArchive is the archive of a source, which all its partitions feed.
+type openArchive struct {
+	Archive
+	source *definition.StreamSource
+	broken atomic.Bool // it takes nothing more: it must be opened anew
+
+	mu sync.Mutex // one caller at a time
+}
+
+// errArchive is about an archive that takes nothing more.
+var errArchive = errors.New("archive")
+
+// failed marks the archive where its error is of a kind that may pass.
+func (a *openArchive) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, featurestore.ErrUnavailable) {
+		a.broken.Store(true)
+	}
+	return fmt.Errorf("%w of source %q: %w", errArchive, a.source.Name, err)
+}
+
+// seal makes durable and listed what was appended.
+func (a *openArchive) seal() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.failed(a.Flush())
+}
+
+// archive gives the open archive of a source. One that broke, or that was opened
+// for other records, is opened anew. The caller holds w.mu.
+func (w *Worker) archive(s *definition.StreamSource) (*openArchive, error) {
+	if a, ok := w.archives[s.Name]; ok {
+		if !a.broken.Load() && sameRecords(a.source, s) {
+			return a, nil
+		}
+		delete(w.archives, s.Name)
+		if err := a.Close(); err != nil { // what was not sealed is fed again
+			w.c.Logger.Warn("an archive could not be closed in order; it is fed again from where it ends", "source", s.Name, "error", err)
+		}
+	}
+	opened, err := w.c.OpenArchive(s)
+	if err != nil {
+		return nil, err
+	}
+	a := &openArchive{Archive: opened, source: s}
+	w.archives[s.Name] = a
+	return a, nil
+}
+
+// sameRecords reports whether two definitions of a source decode a record to
+// the same event and judge its lateness alike.
+func sameRecords(a, b *definition.StreamSource) bool {
+	if a == b {
+		return true
+	}
+	if a.Format != b.Format || a.EventID != b.EventID || a.Sequence != b.Sequence || a.AllowedLateness != b.AllowedLateness || len(a.Fields) != len(b.Fields) {
+		return false
+	}
+	for i := range a.Fields {
+		if a.Fields[i].Name != b.Fields[i].Name || !a.Fields[i].Type.Equal(b.Fields[i].Type) || a.Fields[i].PII != b.Fields[i].PII {
+			return false
+		}
+	}
+	return sameTime(a.Timestamp, b.Timestamp)
+}
+
+func sameTime(a, b definition.TimeSpec) bool {
+	zones := a.Zone == b.Zone || a.Zone != nil && b.Zone != nil && a.Zone.String() == b.Zone.String()
+	a.Zone, b.Zone = nil, nil
+	return zones && a == b
+}

@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/deadletter"
+	"github.com/freshet/freshet/ingest/decode"
+	"github.com/freshet/freshet/ingest/logrecord"
+)
+
+// reading is one definition of a source and the views that read by it. While a
+// changed view is built beside the old, a source may have two definitions: each
+// view keeps its own, field by field.
+type reading struct {
+	source  *definition.StreamSource
+	decoder *decode.Decoder
+	views   []*View
+}
+
+// decodedChunk is a chunk as each reading sees it, with the memory behind it.
+// The first is of the newest definition: it is archived, and what it cannot
+// decode is a dead letter.
+type decodedChunk struct {
+	parts   []decodedPart
+	end     int64 // of what was committed when it was fetched
+	letters []deadletter.DeadLetter
+}
+
+type decodedPart struct {
+	Chunk
+	batch decode.Batch
+}
+
+func (c *decodedChunk) first() *Chunk { return &c.parts[0].Chunk }
+
+// read fetches and decodes ahead of what is applied.
+func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, out chan<- *decodedChunk, spare <-chan *decodedChunk) error {
+	reached := noLogTime
+	for {
+		batch, err := r.Next(ctx)
+		if err != nil {
+			return p.outOfRange(err)
+		}
+		var c *decodedChunk
+		select {
+		case c = <-spare:
+		default:
+			c = &decodedChunk{parts: make([]decodedPart, len(p.readings))}
+		}
+		reached = p.decode(c, batch, from, reached)
+		from = batch.Next
+		batch.Release()
+		select {
+		case out <- c:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// decode fills a chunk with what lies at from and behind. reached is the largest
+// log time of the stream so far; the new one is returned.
+func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, reached featurestore.LogTime) featurestore.LogTime {
+	c.letters, c.end = c.letters[:0], batch.LastStable
+	chunk := Chunk{Partition: p.id(), From: from, Through: batch.Next - 1, Prints: c.first().Prints[:0]}
+	if batch.AtEnd() {
+		chunk.FetchTime = batch.FetchTime
+	}
+	if n := len(batch.Records); n > 0 {
+		last := &batch.Records[n-1]
+		chunk.Prints = append(chunk.Prints, online.Fingerprint{Offset: last.Offset, LogTime: last.LogTime, Hash: logrecord.Fingerprint(last)})
+	}
+	for i := range c.parts {
+		part := &c.parts[i]
+		part.batch.Reset()
+		reached = max(reached, p.decodePart(c, part, batch, from, &p.readings[i]))
+	}
+	chunk.LogTime = reached
+	for i := range c.parts {
+		c.parts[i].Chunk = chunk
+		c.parts[i].Events = c.parts[i].batch.Events
+	}
+	return reached
+}
+
+// decodePart decodes by one definition and gives the largest log time.
+func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrecord.Batch, from int64, r *reading) featurestore.LogTime {
+	reached := noLogTime
+	at := featurestore.PartitionID{Generation: p.generation, Partition: p.number}
+	for i := range batch.Records {
+		rec := &batch.Records[i]
+		if rec.Offset < from {
+			continue
+		}
+		err := r.decoder.Append(&part.batch, rec, at)
+		switch {
+		case err == nil:
+			reached = max(reached, part.batch.Events[len(part.batch.Events)-1].LogTime)
+			continue
+		case r == &p.readings[0]:
+			c.letters = append(c.letters, p.letter(rec, err))
+		}
+		reached = max(reached, p.logTime(rec))
+	}
+	return reached
+}
+
+// logTime is the log time of a record that is no event.
+func (p *partition) logTime(rec *logrecord.Record) featurestore.LogTime {
+	if p.replayed {
+		if r, ok := rec.Headers.ReplayOf(); ok {
+			return r.LogTime
+		}
+	}
+	return rec.LogTime
+}
+
+func (p *partition) letter(rec *logrecord.Record, err error) deadletter.DeadLetter {
+	letter := deadletter.Of(p.source.Name, p.generation, rec)
+	var bad *decode.Error
+	if errors.As(err, &bad) {
+		letter.Code = string(bad.Code)
+	}
+	letter.Message = err.Error()
+	return letter
+}
