@@ -30,7 +30,7 @@ type Log interface {
 }
 
 // lookAhead is how many events of a source are read before a step is cut.
-const lookAhead = 16384
+const lookAhead = 32768
 
 // Replay is a replay of several sources. It is for one goroutine.
 type Replay struct {
@@ -138,6 +138,17 @@ func (r *Replay) Next(ctx context.Context, limit featurestore.Instant) (Step, er
 		step.Ends[f.source.Name] = f.next
 	}
 	return step, nil
+}
+
+// Prepare reads and encodes ahead for the next step: what can be done while the
+// last one is being applied.
+func (r *Replay) Prepare(ctx context.Context) error {
+	for _, f := range r.feeds {
+		if err := r.ahead(ctx, f); err != nil {
+			return fmt.Errorf("replay of %q: %w", f.source.Name, err)
+		}
+	}
+	return nil
 }
 
 // First is the least log time that is not yet produced; ok is false for none.

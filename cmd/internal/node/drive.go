@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
@@ -127,11 +129,11 @@ func (d *Drive) step(ctx context.Context, pace *pace) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for source, end := range s.Ends {
-		part := online.Partition{Source: source, Generation: offline.FilesGeneration, Number: offline.FilesPartition}
-		if err := n.Worker.Progress().Wait(ctx, part, end); err != nil {
-			return false, fmt.Errorf("replay: %w", err)
-		}
+	var group errgroup.Group
+	group.Go(func() error { return d.Replay.Prepare(ctx) })
+	group.Go(func() error { return d.applied(ctx, s) })
+	if err := group.Wait(); err != nil {
+		return false, err
 	}
 	d.records += int64(s.Records)
 	to := s.To
@@ -147,6 +149,17 @@ func (d *Drive) step(ctx context.Context, pace *pace) (done bool, err error) {
 		}
 	}
 	return s.Done || d.Until != 0 && clock.Now() >= d.Until, d.settle(ctx, clock.Now())
+}
+
+// applied waits until every view has applied what a step has sent.
+func (d *Drive) applied(ctx context.Context, s replay.Step) error {
+	for source, end := range s.Ends {
+		part := online.Partition{Source: source, Generation: offline.FilesGeneration, Number: offline.FilesPartition}
+		if err := d.Node.Worker.Progress().Wait(ctx, part, end); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+	}
+	return nil
 }
 
 // limit is the next instant at which something other than a record is due.
