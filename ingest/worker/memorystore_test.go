@@ -1,0 +1,236 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// memoryStore is the contract of online.Store in maps, with the faults that a
+// real one has: a batch whose fate stays unknown, one that arrives late, and a
+// failover to an older state. Time to live is only recorded.
+type memoryStore struct {
+	mu    sync.Mutex
+	lanes map[online.LaneID]*memoryLane
+	late  []online.Batch // sent, reported as unknown, not arrived yet
+	ttl   time.Duration  // of the last batch
+
+	wrong mutant // a rule that it leaves out
+
+	// fate is asked for each batch; nil is no fault.
+	fate func(*online.Batch) fate
+	// down fails every call with ErrUnavailable.
+	down bool
+}
+
+type memoryLane struct {
+	meta  online.Meta
+	marks map[online.Partition]online.Watermark
+	blobs map[string][]byte
+}
+
+// fate is what becomes of a batch.
+type fate int
+
+const (
+	arrives fate = iota
+	answerLost
+	batchLost
+	arrivesLate
+)
+
+var _ online.Store = (*memoryStore)(nil)
+
+func newMemoryStore() *memoryStore {
+	return &memoryStore{lanes: map[online.LaneID]*memoryLane{}}
+}
+
+func (l *memoryLane) clone() *memoryLane {
+	return &memoryLane{meta: l.meta, marks: maps.Clone(l.marks), blobs: maps.Clone(l.blobs)}
+}
+
+var errDown = featurestore.Unavailablef("the store is down")
+
+func (s *memoryStore) Get(_ context.Context, ids []online.EntityID) ([][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, errDown
+	}
+	out := make([][]byte, len(ids))
+	for i, id := range ids {
+		if l := s.lanes[id.LaneID]; l != nil {
+			out[i] = bytes.Clone(l.blobs[string(id.Key)])
+		}
+	}
+	return out, nil
+}
+
+func (s *memoryStore) Apply(_ context.Context, batches []online.Batch) []online.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]online.Result, len(batches))
+	for i := range batches {
+		b := &batches[i]
+		s.ttl = b.TTL
+		f := arrives
+		if s.fate != nil {
+			f = s.fate(b)
+		}
+		if s.down {
+			f = batchLost
+		}
+		switch f {
+		case arrives:
+			out[i].Outcome = s.apply(b)
+			continue
+		case answerLost:
+			s.apply(b)
+		case arrivesLate:
+			s.late = append(s.late, ownedBatch(b))
+		case batchLost:
+		}
+		out[i].Err = featurestore.Unavailablef("no answer came")
+	}
+	return out
+}
+
+// arriveLate lets the oldest late batch arrive.
+func (s *memoryStore) arriveLate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.late) > 0 {
+		s.apply(&s.late[0])
+		s.late = s.late[1:]
+	}
+}
+
+func ownedBatch(b *online.Batch) online.Batch {
+	out := *b
+	out.Writes = make([]online.Write, len(b.Writes))
+	for i, w := range b.Writes {
+		out.Writes[i] = online.Write{Key: bytes.Clone(w.Key), Expect: bytes.Clone(w.Expect), Blob: bytes.Clone(w.Blob)}
+	}
+	return out
+}
+
+func (s *memoryStore) apply(b *online.Batch) online.Outcome {
+	l := s.lanes[b.Lane]
+	if l == nil || l.meta.Definition != b.Definition {
+		return online.OutcomeDefinition
+	}
+	at := int64(-1)
+	if w, ok := l.marks[b.Partition]; ok {
+		at = w.Offset
+	}
+	if at != b.From && (s.wrong != greaterForEqual || b.To.Offset < at) {
+		return online.OutcomeWatermark
+	}
+	for _, w := range b.Writes {
+		if !s.same(l.blobs[string(w.Key)], w.Expect) {
+			return online.OutcomeVersion
+		}
+	}
+	for _, w := range b.Writes {
+		if len(w.Blob) > 0 {
+			l.blobs[string(w.Key)] = bytes.Clone(w.Blob)
+		}
+	}
+	l.marks[b.Partition] = b.To
+	return online.OutcomeOK
+}
+
+// same reports whether a stored blob has the applied list that was read.
+func (s *memoryStore) same(have, expect []byte) bool {
+	switch {
+	case s.wrong == noIdentity:
+		return true
+	case len(expect) == 0:
+		return have == nil
+	case s.wrong == countedIdentity:
+		return len(have) > 0 && have[0] == expect[0]
+	}
+	return bytes.HasPrefix(have, expect)
+}
+
+func (s *memoryStore) Create(_ context.Context, g online.Generation, m online.Meta) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range g.LaneIDs(m.Lanes) {
+		if l := s.lanes[id]; l != nil {
+			if !l.meta.SameGeneration(m) {
+				return featurestore.Invalidf("lane %d has other metadata", id.Lane)
+			}
+			continue
+		}
+		s.lanes[id] = &memoryLane{meta: m, marks: map[online.Partition]online.Watermark{}, blobs: map[string][]byte{}}
+	}
+	return nil
+}
+
+func (s *memoryStore) SetState(_ context.Context, g online.Generation, state online.State) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, l := range s.lanes {
+		if id.Generation == g {
+			l.meta.State = state
+		}
+	}
+	return nil
+}
+
+func (s *memoryStore) Lanes(_ context.Context, g online.Generation, lanes uint16) ([]online.Lane, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, errDown
+	}
+	out := make([]online.Lane, lanes)
+	for i, id := range g.LaneIDs(lanes) {
+		if l := s.lanes[id]; l != nil {
+			out[i] = online.Lane{Meta: l.meta, Watermarks: maps.Clone(l.marks)}
+		}
+	}
+	return out, nil
+}
+
+func (s *memoryStore) PutRows(context.Context, online.Generation, uint16, []online.Row, time.Duration) (int, error) {
+	return 0, featurestore.Invalidf("batch rows have no place here")
+}
+
+func (s *memoryStore) Drop(_ context.Context, g online.Generation, lanes uint16) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range g.LaneIDs(lanes) {
+		delete(s.lanes, id)
+	}
+	return nil
+}
+
+func (s *memoryStore) Check(context.Context) error { return nil }
+func (s *memoryStore) Close() error                { return nil }
+
+// snapshot is all lanes as they stand now.
+func (s *memoryStore) snapshot() map[online.LaneID]*memoryLane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[online.LaneID]*memoryLane{}
+	for id, l := range s.lanes {
+		out[id] = l.clone()
+	}
+	return out
+}
+
+// failover takes a lane back to how it stood in a snapshot.
+func (s *memoryStore) failover(old map[online.LaneID]*memoryLane, id online.LaneID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := old[id]; l != nil {
+		s.lanes[id] = l.clone()
+	}
+}
