@@ -30,7 +30,7 @@ type Log interface {
 }
 
 // lookAhead is how many events of a source are read before a step is cut.
-const lookAhead = 32768
+const lookAhead = 65536
 
 // Replay is a replay of several sources. It is for one goroutine.
 type Replay struct {
