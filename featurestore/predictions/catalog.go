@@ -54,14 +54,15 @@ func Services(ctx context.Context, dir string) ([]Summary, error) {
 			}
 			one := of(name)
 			one.Rows, one.Bytes, one.Files = one.Rows+info.rows, one.Bytes+info.bytes, one.Files+1
-			one.on(f.key.date)
+			one.on(f.name.First)
+			one.on(f.name.Last)
 		}
 	}
 	err = s.unsealed(ctx, all, func(rec *Record) error {
 		if rec.Header != nil {
 			one := of(rec.Header.Service)
 			one.Rows, one.Unsealed = one.Rows+int64(rec.Rows), one.Unsealed+int64(rec.Rows)
-			one.on(DateOf(rec.LoggedAt))
+			one.on(rec.LoggedAt)
 		}
 		return nil
 	})
@@ -74,8 +75,8 @@ func Services(ctx context.Context, dir string) ([]Summary, error) {
 }
 
 // on widens the summary's dates.
-func (s *Summary) on(date featurestore.Instant) {
-	text := date.Time().Format(dateLayout)
+func (s *Summary) on(t featurestore.Instant) {
+	text := t.Time().Format(dateLayout)
 	if s.First == "" || text < s.First {
 		s.First = text
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/freshet/freshet/featurestore"
 )
@@ -52,47 +53,46 @@ func SegmentNumber(name string) (int64, bool) {
 	return n, ok && err == nil && n > 0
 }
 
-// Sealed names one sealed file: what one segment holds of one schema and date.
-// Schema 0 is the outputs of models.
+// Sealed names one sealed file: what one segment holds of one schema. Schema 0 is
+// the outputs of models. First and Last are the least and the greatest logged_at
+// of its records.
 type Sealed struct {
-	Segment SegmentID
-	Schema  int
-	Date    featurestore.Instant // midnight, UTC
-	First   featurestore.Instant // the first logged_at of the file
+	Segment     SegmentID
+	Schema      int
+	First, Last featurestore.Instant
 }
 
-const dateLayout, firstLayout = "2006-01-02", "20060102T150405.000000Z"
-
-// DateOf is the date under which a record stands.
-func DateOf(loggedAt featurestore.Instant) featurestore.Instant {
-	return loggedAt.Floor(featurestore.Day)
-}
+// instantLayout has no sign that stands between the parts of a name.
+const (
+	dateLayout    = "2006-01-02"
+	instantLayout = "20060102T150405.000000Z"
+)
 
 // Path is the file below the offline folder: the same for the same segment, so
-// that sealing again replaces it. service is "" for outputs.
+// that sealing again replaces it. It stands under the date on which it begins; a
+// replay's segment can reach far into the days after. service is "" for outputs.
 func (s Sealed) Path(dir, service string) string {
 	if s.Schema == 0 {
 		service = outputsName
 	}
-	return filepath.Join(Folder(dir), service, "date="+s.Date.Time().Format(dateLayout),
-		fmt.Sprintf("%s-%s-%d%s", s.First.Time().Format(firstLayout), s.Segment, s.Schema, parquetSuffix))
+	return filepath.Join(Folder(dir), service, "date="+s.First.Time().Format(dateLayout),
+		fmt.Sprintf("%s-%s-%s-%d%s", s.First.Time().Format(instantLayout), s.Last.Time().Format(instantLayout), s.Segment, s.Schema, parquetSuffix))
 }
 
 // key is what a sealed file and the records that it was made of have in common.
 type key struct {
 	segment SegmentID
 	schema  int
-	date    featurestore.Instant
 }
 
 // sealedFile is one file as it was found.
 type sealedFile struct {
 	path string
-	key  key
+	name Sealed
 }
 
-// sealedFiles lists the sealed files of a service in the order of (date, name),
-// of the dates that a range touches.
+// sealedFiles lists the sealed files of a service that a range touches, in the
+// order of (date, name): by their first records.
 func sealedFiles(dir, service string, within Range) ([]sealedFile, error) {
 	root := filepath.Join(Folder(dir), service)
 	dates, err := readDir(root)
@@ -101,8 +101,7 @@ func sealedFiles(dir, service string, within Range) ([]sealedFile, error) {
 	}
 	var out []sealedFile
 	for _, d := range dates {
-		date, ok := parseDate(d)
-		if !ok || !within.touches(date) {
+		if !strings.HasPrefix(d, "date=") {
 			continue
 		}
 		names, err := readDir(filepath.Join(root, d))
@@ -110,9 +109,8 @@ func sealedFiles(dir, service string, within Range) ([]sealedFile, error) {
 			return nil, err
 		}
 		for _, name := range names {
-			if k, ok := parseName(name); ok {
-				k.date = date
-				out = append(out, sealedFile{filepath.Join(root, d, name), k})
+			if s, ok := parseName(name); ok && within.touches(s.First, s.Last) {
+				out = append(out, sealedFile{filepath.Join(root, d, name), s})
 			}
 		}
 	}
@@ -136,25 +134,20 @@ func readDir(path string) ([]string, error) {
 	return out, nil
 }
 
-func parseDate(folder string) (featurestore.Instant, bool) {
-	text, ok := strings.CutPrefix(folder, "date=")
-	if !ok {
-		return 0, false
-	}
-	t, err := featurestore.ParseInstant(text + "T00:00:00Z")
-	return t, err == nil
-}
-
-// parseName reads <first>-<session>-<number>-<schema>.parquet.
-func parseName(name string) (key, bool) {
+// parseName reads <first>-<last>-<session>-<number>-<schema>.parquet.
+func parseName(name string) (Sealed, bool) {
 	text, ok := strings.CutSuffix(name, parquetSuffix)
 	parts := strings.Split(text, "-")
-	if !ok || len(parts) != 4 {
-		return key{}, false
+	if !ok || len(parts) != 5 {
+		return Sealed{}, false
 	}
-	number, err1 := strconv.ParseInt(parts[2], 10, 64)
-	schema, err2 := strconv.Atoi(parts[3])
-	return key{segment: SegmentID{parts[1], number}, schema: schema}, err1 == nil && err2 == nil
+	first, err1 := time.Parse(instantLayout, parts[0])
+	last, err2 := time.Parse(instantLayout, parts[1])
+	number, err3 := strconv.ParseInt(parts[3], 10, 64)
+	schema, err4 := strconv.Atoi(parts[4])
+	return Sealed{
+		Segment: SegmentID{parts[2], number}, Schema: schema, First: featurestore.InstantOf(first), Last: featurestore.InstantOf(last),
+	}, errors.Join(err1, err2, err3, err4) == nil
 }
 
 // Range is a half-open range of logged_at; nil leaves a side open.
@@ -165,7 +158,7 @@ func (r Range) Contains(t featurestore.Instant) bool {
 	return (r.From == nil || t >= *r.From) && (r.To == nil || t < *r.To)
 }
 
-// touches reports whether the day from midnight on has a part in the range.
-func (r Range) touches(midnight featurestore.Instant) bool {
-	return (r.From == nil || *r.From < midnight+featurestore.Instant(featurestore.Day)) && (r.To == nil || midnight < *r.To)
+// touches reports whether anything from first to last can lie in the range.
+func (r Range) touches(first, last featurestore.Instant) bool {
+	return (r.From == nil || last >= *r.From) && (r.To == nil || first < *r.To)
 }

@@ -157,7 +157,7 @@ func TestParquetGivesBackWhatWasWritten(t *testing.T) {
 		}
 		defer os.RemoveAll(dir)
 		l := predictionstest.Lookup(t, predictionstest.Header(t, "svc"), "r-1")
-		writeSealed(t, dir, predictions.Sealed{Segment: predictions.SegmentID{Session: "s", Number: 1}, Schema: 1, Date: predictions.DateOf(l.LoggedAt), First: l.LoggedAt}, "svc", l)
+		writeSealed(t, dir, predictions.Sealed{Segment: predictions.SegmentID{Session: "s", Number: 1}, Schema: 1, First: l.LoggedAt, Last: l.LoggedAt}, "svc", l)
 		got := readAll(t, predictions.Query{Dir: dir, Service: "svc"})
 		if len(got) != l.Rows() {
 			t.Fatalf("%d rows of %d", len(got), l.Rows())
@@ -195,11 +195,15 @@ func oneLookup() *predictions.Lookup {
 func TestReadSeesEachRecordOnce(t *testing.T) {
 	dir := t.TempDir()
 	first, second := oneLookup(), oneLookup()
-	second.RequestID, second.Header = "r-2", first.Header
+	second.RequestID = "r-2"
+	second.Header.Columns[0].Name = "v__m" // another schema
 	second.LoggedAt += featurestore.Instant(featurestore.Day)
 	id := predictions.SegmentID{Session: "00000000000000aa", Number: 1}
 	path := predictions.SegmentPath(dir, id)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, segmentOf(t, first, second), 0o644)); err != nil {
+	data := segmentOf(t, first)
+	data = predictions.AppendSchema(data, 2, second.Header.Encode())
+	data, err := predictions.AppendLookup(data, 2, second)
+	if err := errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	count := func(want ...string) {
@@ -213,9 +217,9 @@ func TestReadSeesEachRecordOnce(t *testing.T) {
 		}
 	}
 	count("r-1", "r-1", "r-2", "r-2")
-	writeSealed(t, dir, predictions.Sealed{Segment: id, Schema: 1, Date: predictions.DateOf(second.LoggedAt), First: second.LoggedAt}, "svc", second)
+	writeSealed(t, dir, predictions.Sealed{Segment: id, Schema: 2, First: second.LoggedAt, Last: second.LoggedAt}, "svc", second)
 	count("r-2", "r-2", "r-1", "r-1") // sealed in part: files come first
-	writeSealed(t, dir, predictions.Sealed{Segment: id, Schema: 1, Date: predictions.DateOf(first.LoggedAt), First: first.LoggedAt}, "svc", first)
+	writeSealed(t, dir, predictions.Sealed{Segment: id, Schema: 1, First: first.LoggedAt, Last: first.LoggedAt}, "svc", first)
 	count("r-1", "r-1", "r-2", "r-2")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -232,6 +236,24 @@ func TestReadSeesEachRecordOnce(t *testing.T) {
 	list, err := predictions.Services(context.Background(), dir)
 	if err != nil || len(list) != 1 || list[0].Rows != 4 || list[0].Files != 2 || list[0].First != "2013-01-01" || list[0].Last != "2013-01-02" {
 		t.Errorf("services: %+v, %v", list, err)
+	}
+}
+
+// A file reaches beyond the date that it stands under: a range finds what it holds.
+func TestRangeWithinAFile(t *testing.T) {
+	dir := t.TempDir()
+	first, last := oneLookup(), oneLookup()
+	last.Header, last.RequestID, last.LoggedAt = first.Header, "r-2", first.LoggedAt+9*featurestore.Instant(featurestore.Day)
+	writeSealed(t, dir, predictions.Sealed{Segment: predictions.SegmentID{Session: "s", Number: 1}, Schema: 1, First: first.LoggedAt, Last: last.LoggedAt}, "svc", first, last)
+	from, to := first.LoggedAt+1, last.LoggedAt+1
+	for want, within := range map[string]predictions.Range{"r-1": {To: &from}, "r-2": {From: &from}, "": {From: &to}} {
+		got := ""
+		for _, r := range readAll(t, predictions.Query{Dir: dir, Service: "svc", Within: within}) {
+			got = r.RequestID
+		}
+		if got != want {
+			t.Errorf("%+v: %q, want %q", within, got, want)
+		}
 	}
 }
 
@@ -275,7 +297,7 @@ func TestUnionOfRevisions(t *testing.T) {
 	now.Columns = [][]featurestore.Cell{{{Status: featurestore.Empty}, {Status: featurestore.Empty}}, old.Columns[0]}
 	now.LoggedAt++
 	for i, l := range []*predictions.Lookup{old, now} {
-		writeSealed(t, dir, predictions.Sealed{Segment: predictions.SegmentID{Session: "s", Number: int64(i + 1)}, Schema: 1, Date: predictions.DateOf(l.LoggedAt), First: l.LoggedAt}, "svc", l)
+		writeSealed(t, dir, predictions.Sealed{Segment: predictions.SegmentID{Session: "s", Number: int64(i + 1)}, Schema: 1, First: l.LoggedAt, Last: l.LoggedAt}, "svc", l)
 	}
 	q := predictions.Query{Dir: dir, Service: "svc"}
 	h, err := predictions.Union(context.Background(), q)
@@ -292,7 +314,7 @@ func TestUnionOfRevisions(t *testing.T) {
 	changed := oneLookup()
 	changed.Header.Columns[0].Type = featurestore.Double
 	changed.Columns[0] = make([]featurestore.Cell, 2)
-	writeSealed(t, dir, predictions.Sealed{Segment: predictions.SegmentID{Session: "s", Number: 3}, Schema: 1, Date: predictions.DateOf(changed.LoggedAt), First: changed.LoggedAt + 9}, "svc", changed)
+	writeSealed(t, dir, predictions.Sealed{Segment: predictions.SegmentID{Session: "s", Number: 3}, Schema: 1, First: changed.LoggedAt + 9, Last: changed.LoggedAt + 9}, "svc", changed)
 	if _, err := predictions.Union(context.Background(), q); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), `"v__n"`) {
 		t.Errorf("a column of two types: %v", err)
 	}

@@ -20,7 +20,7 @@ type Query struct {
 }
 
 // Read gives the logged rows of a service: those of sealed files in the order of
-// (date, file, row), then those that running or ended servers have written ahead
+// (file, row), files by their first records, then those that running or ended servers have written ahead
 // and nobody has sealed yet. It may run beside servers; what they log meanwhile
 // may or may not be seen, and nothing is seen twice. Rows are the callee's.
 func Read(ctx context.Context, q Query, each func(*Row) error) error {
@@ -142,7 +142,7 @@ func (s *snapshot) rows(ctx context.Context, q Query, each func(*Row) error) err
 func (s *snapshot) unsealed(ctx context.Context, found []sealedFile, each func(*Record) error) error {
 	sealed := map[key]bool{}
 	for _, f := range found {
-		sealed[f.key] = true
+		sealed[key{f.name.Segment, f.name.Schema}] = true
 	}
 	for _, f := range s.segments {
 		data, err := io.ReadAll(io.NewSectionReader(f.f, 0, 1<<62))
@@ -155,7 +155,7 @@ func (s *snapshot) unsealed(ctx context.Context, found []sealedFile, each func(*
 		}
 		for i := range segment.Records {
 			rec := &segment.Records[i]
-			if sealed[key{f.id, rec.Schema, DateOf(rec.LoggedAt)}] {
+			if sealed[key{f.id, rec.Schema}] {
 				continue
 			}
 			if err := errors.Join(ctx.Err(), each(rec)); err != nil {

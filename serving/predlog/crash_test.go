@@ -14,14 +14,14 @@ import (
 )
 
 // leave makes the folder of a process that was killed: a session without a lock,
-// whose segment holds lookups a and b, of two dates, and a prediction.
+// whose segment holds lookups a and b, of two services, and a prediction.
 func leave(t *testing.T, dir string) (segment string) {
 	t.Helper()
-	a, b := small("svc", "a", noon), small("svc", "b", noon+featurestore.Instant(featurestore.Day))
-	data := predictions.AppendSchema(predictions.AppendSegmentHead(nil), 1, a.Header.Encode())
-	for _, l := range []*predictions.Lookup{a, b} {
+	data := predictions.AppendSegmentHead(nil)
+	for i, l := range []*predictions.Lookup{small("svc", "a", noon), small("other", "b", noon+featurestore.Instant(featurestore.Day))} {
+		data = predictions.AppendSchema(data, i+1, l.Header.Encode())
 		var err error
-		if data, err = predictions.AppendLookup(data, 1, l); err != nil {
+		if data, err = predictions.AppendLookup(data, i+1, l); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -36,7 +36,8 @@ func leave(t *testing.T, dir string) (segment string) {
 func TestLeftoversAreSealedAtOpen(t *testing.T) {
 	dir := t.TempDir()
 	segment := leave(t, dir)
-	want(t, dir, "svc", "a", "b")
+	want(t, dir, "svc", "a")
+	want(t, dir, "other", "b")
 	l := mustOpen(t, Options{Dir: dir, Disk: noSync})
 	if _, err := os.Stat(filepath.Dir(segment)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the session is still there: %v", err)
@@ -44,7 +45,8 @@ func TestLeftoversAreSealedAtOpen(t *testing.T) {
 	if s := l.Stats(); s.Recovered != 3 || s.Sealed != 3 || s.Files != 3 {
 		t.Errorf("%+v", s)
 	}
-	want(t, dir, "svc", "a", "b")
+	want(t, dir, "svc", "a")
+	want(t, dir, "other", "b")
 }
 
 // Killed at each step of each file of a seal, and then started again: each row
@@ -90,11 +92,13 @@ func TestKilledWhileSealing(t *testing.T) {
 				if !errors.Is(err, killed) {
 					t.Fatalf("the fault did not come: %v", err)
 				}
-				want(t, dir, "svc", "a", "b")
+				want(t, dir, "svc", "a")
+				want(t, dir, "other", "b")
 				if err := mustOpen(t, Options{Dir: dir, Disk: noSync}).Close(); err != nil {
 					t.Fatal(err)
 				}
-				want(t, dir, "svc", "a", "b")
+				want(t, dir, "svc", "a")
+				want(t, dir, "other", "b")
 				if got := relative(dir); !maps.Equal(got, files) {
 					t.Errorf("the files are not those of an undisturbed seal")
 				}
@@ -175,11 +179,13 @@ func TestDiskFailsAtOpen(t *testing.T) {
 	if err := l.Close(); !errors.Is(err, full) {
 		t.Errorf("close: %v", err)
 	}
-	want(t, dir, "svc", "a", "b", "c")
+	want(t, dir, "svc", "a", "c")
+	want(t, dir, "other", "b")
 	if err := mustOpen(t, Options{Dir: dir, Disk: noSync}).Close(); err != nil {
 		t.Fatal(err)
 	}
-	want(t, dir, "svc", "a", "b", "c")
+	want(t, dir, "svc", "a", "c")
+	want(t, dir, "other", "b")
 	if left, err := os.ReadDir(predictions.WALFolder(dir)); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}

@@ -1,7 +1,6 @@
 package predlog
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -99,8 +98,8 @@ type sealReport struct {
 	torn, damaged int
 }
 
-// sealSegment writes what a segment holds into Parquet, a file a schema and
-// date, and then removes it. Killed anywhere in between, it does the same again:
+// sealSegment writes what a segment holds into Parquet, a file a schema, and then
+// removes it. Killed anywhere in between, it does the same again:
 // the files have the same names and bytes.
 func sealSegment(disk *atomicfile.Disk, dir string, id predictions.SegmentID) (sealReport, error) {
 	path := predictions.SegmentPath(dir, id)
@@ -117,12 +116,12 @@ func sealSegment(disk *atomicfile.Disk, dir string, id predictions.SegmentID) (s
 	}
 	report := sealReport{torn: segment.Torn, damaged: segment.Damaged}
 	groups := groupsOf(segment)
-	for _, k := range slices.SortedFunc(maps.Keys(groups), groupKey.compare) {
-		if err := writeGroup(disk, dir, id, k, groups[k]); err != nil {
+	for _, schema := range slices.Sorted(maps.Keys(groups)) {
+		if err := writeGroup(disk, dir, id, groups[schema]); err != nil {
 			return sealReport{}, featurestore.Unavailablef("sealing segment %s of the prediction log: %w", id, err)
 		}
 		report.files++
-		for _, rec := range groups[k] {
+		for _, rec := range groups[schema] {
 			report.rows += int64(rec.Rows)
 		}
 	}
@@ -132,38 +131,25 @@ func sealSegment(disk *atomicfile.Disk, dir string, id predictions.SegmentID) (s
 	return report, nil
 }
 
-// groupKey names what goes into one file.
-type groupKey struct {
-	schema int
-	date   featurestore.Instant
-}
-
-func (k groupKey) compare(o groupKey) int {
-	return cmp.Or(cmp.Compare(k.schema, o.schema), cmp.Compare(k.date, o.date))
-}
-
-func groupsOf(s *predictions.Segment) map[groupKey][]*predictions.Record {
-	out := map[groupKey][]*predictions.Record{}
+// groupsOf splits the records of a segment by schema: each is a file.
+func groupsOf(s *predictions.Segment) map[int][]*predictions.Record {
+	out := map[int][]*predictions.Record{}
 	for i := range s.Records {
 		rec := &s.Records[i]
-		k := groupKey{rec.Schema, predictions.DateOf(rec.LoggedAt)}
-		out[k] = append(out[k], rec)
+		out[rec.Schema] = append(out[rec.Schema], rec)
 	}
 	return out
 }
 
-func writeGroup(disk *atomicfile.Disk, dir string, id predictions.SegmentID, k groupKey, records []*predictions.Record) error {
-	sealed := predictions.Sealed{Segment: id, Schema: k.schema, Date: k.date, First: records[0].LoggedAt}
-	service := ""
+func writeGroup(disk *atomicfile.Disk, dir string, id predictions.SegmentID, records []*predictions.Record) error {
+	first := records[0]
+	sealed := predictions.Sealed{Segment: id, Schema: first.Schema, First: first.LoggedAt, Last: first.LoggedAt}
 	for _, rec := range records {
-		sealed.First = min(sealed.First, rec.LoggedAt)
-		if rec.Header != nil {
-			service = rec.Header.Service
-		}
+		sealed.First, sealed.Last = min(sealed.First, rec.LoggedAt), max(sealed.Last, rec.LoggedAt)
 	}
-	write := writeRows
-	if service == "" {
-		write = writeOutputs
+	service, write := "", writeOutputs
+	if first.Header != nil {
+		service, write = first.Header.Service, writeRows
 	}
 	_, err := disk.Write(sealed.Path(dir, service), func(out io.Writer) error { return write(out, records) })
 	return err
