@@ -113,20 +113,25 @@ type Step struct {
 }
 
 // Next produces the next step, which ends at limit at the latest. Records of
-// one log time are never parted.
+// one log time are never parted. Where nothing is left, the step ends at limit.
 func (r *Replay) Next(ctx context.Context, limit featurestore.Instant) (Step, error) {
-	to := limit
-	left := false
+	to, left, last := limit, false, featurestore.LogTime(math.MinInt64)
+	ended := true
 	for _, f := range r.feeds {
 		if err := r.ahead(ctx, f); err != nil {
 			return Step{}, fmt.Errorf("replay of %q: %w", f.source.Name, err)
 		}
-		if len(f.queue) > 0 {
+		if n := len(f.queue); n > 0 {
 			left = true
+			last = max(last, f.queue[n-1].at)
 		}
 		if !f.ended {
+			ended = false
 			to = min(to, featurestore.Instant(f.queue[len(f.queue)-1].at))
 		}
+	}
+	if ended && left {
+		to = min(to, featurestore.Instant(last)+1) // the last step ends just after the last record
 	}
 	step := Step{To: to, Ends: map[string]int64{}, Done: !left}
 	for _, f := range r.feeds {

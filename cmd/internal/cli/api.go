@@ -45,7 +45,10 @@ func (a *App) API(ctx context.Context) (*API, error) {
 	if api.live(ctx) == nil {
 		return api, nil
 	}
-	parts, err := node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline)
+	quiet := *a
+	quiet.Quiet = true // opening the stores is not the verb's result
+	logger := quiet.Logger()
+	parts, err := node.Open(ctx, s, node.StoredClock(), logger, node.NeedOnline)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +56,7 @@ func (a *App) API(ctx context.Context) (*API, error) {
 	if err != nil {
 		return nil, errors.Join(err, parts.Close())
 	}
-	handler := rpc.NewHandler(rpc.Options{Backend: backend, NewID: node.NewID, Now: time.Now, Version: a.Version, Log: a.Logger()})
+	handler := rpc.NewHandler(rpc.Options{Backend: backend, NewID: node.NewID, Now: time.Now, Version: a.Version, Log: logger})
 	return &API{client: &http.Client{Transport: inProcess{handler}}, base: "http://in-process", close: parts.Close, Parts: parts}, nil
 }
 

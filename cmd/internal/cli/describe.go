@@ -84,7 +84,7 @@ func streamViewDetails(v *definition.StreamView) viewDetail {
 		if f.Kind == window.Trailing {
 			cover := v.Plan.Cover(i)
 			out.Aggregate, out.Window, out.Tile = f.Call.Func, f.Width.String(), cover.Tile.String()
-			out.WorstCover, out.Offset = cover.Most.String(), durationOrNone(f.Offset)
+			out.WorstCover, out.Offset = cover.Most.Std().String(), durationOrNone(f.Offset)
 		} else {
 			out.Aggregate = "latest"
 		}

@@ -148,7 +148,8 @@ func (d *Drive) step(ctx context.Context, pace *pace) (done bool, err error) {
 			}
 		}
 	}
-	return s.Done || d.Until != 0 && clock.Now() >= d.Until, d.settle(ctx, clock.Now())
+	done = s.Done && d.Until == 0 || d.Until != 0 && clock.Now() >= d.Until
+	return done, d.settle(ctx, clock.Now())
 }
 
 // applied waits until every view has applied what a step has sent.
