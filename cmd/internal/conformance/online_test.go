@@ -1,0 +1,477 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/embedded"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
+	"github.com/freshet/freshet/ingest/decode"
+	"github.com/freshet/freshet/ingest/logrecord"
+	"github.com/freshet/freshet/ingest/worker"
+	"github.com/freshet/freshet/serving/rpc"
+	"github.com/freshet/freshet/serving/service"
+	"github.com/freshet/freshet/transforms/conformance"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func load(t *testing.T) []*conformance.Case {
+	t.Helper()
+	cases, err := conformance.Load(os.DirFS(conformance.Dir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+// notOnline are the cases that no online path can take.
+var notOnline = map[string]string{
+	"36": "it reads in mode event_time alone, which is offline's",
+}
+
+func wantLeftOut(t *testing.T, got []string, want map[string]string) {
+	t.Helper()
+	for _, name := range got {
+		if want[name] == "" {
+			t.Errorf("%s is left out without a reason", name)
+		}
+	}
+	for name := range want {
+		if !slices.Contains(got, name) {
+			t.Errorf("%s is said to be left out, and was run", name)
+		}
+	}
+}
+
+// TestEmbedded runs every case through decoder, fold and lookup over the
+// embedded store.
+func TestEmbedded(t *testing.T) {
+	clock := &clock{}
+	store, err := embedded.Open(embedded.Config{Dir: t.TempDir(), Now: clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	wantLeftOut(t, conformance.RunAll(t, load(t), &onlinePath{name: "online, embedded", store: store, clock: clock}), notOnline)
+}
+
+// TestRedis runs the same over a real redis-server.
+func TestRedis(t *testing.T) {
+	server, err := redistest.Start(t.Context(), redistest.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	store, err := redis.Open(redis.Config{Addr: server.Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	wantLeftOut(t, conformance.RunAll(t, load(t), &onlinePath{name: "online, redis", store: store, clock: &clock{}}), notOnline)
+}
+
+// clock stands where the reading wants it.
+type clock struct{ at featurestore.Instant }
+
+func (c *clock) now() featurestore.Instant { return c.at }
+
+// lanes of the views: few, so that entities share them.
+const lanes = 3
+
+// onlinePath is decoder -> worker.View -> store -> service.Catalog.Lookup.
+type onlinePath struct {
+	name  string
+	store online.Store
+	clock *clock
+	next  uint32 // the generation that is made next: every run is in a fresh one
+}
+
+func (o *onlinePath) Name() string { return o.name }
+
+func (o *onlinePath) Runs(c *conformance.Case, r *conformance.Reading) bool {
+	return c.Kind != conformance.KindMergeTree && (r == nil || r.Mode == conformance.Online)
+}
+
+func (o *onlinePath) Run(c *conformance.Case) (conformance.Result, error) {
+	ctx := context.Background()
+	switch c.Kind {
+	case conformance.KindParseTime:
+		return parseTime(c)
+	case conformance.KindKey:
+		return o.distinctKeys(ctx, c)
+	}
+	p, err := project(c)
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	if c.Kind == conformance.KindRequest {
+		return o.request(ctx, p, c)
+	}
+	var result conformance.Result
+	if result.Counters, err = o.counters(ctx, p, c); err != nil {
+		return result, err
+	}
+	for i := range c.Readings {
+		cells, err := o.read(ctx, p, c, &c.Readings[i])
+		if err != nil {
+			return result, err
+		}
+		result.Cells = append(result.Cells, cells)
+	}
+	return result, nil
+}
+
+func project(c *conformance.Case) (*definition.Project, error) {
+	p, problems := definition.Load([]definition.File{{Path: "vector.yaml", Data: c.Definitions()}})
+	if p == nil {
+		return nil, fmt.Errorf("definitions: %w", problems)
+	}
+	return p, nil
+}
+
+// run is one fresh generation of the case's view.
+type run struct {
+	o    *onlinePath
+	p    *definition.Project
+	view *worker.View
+	bad  map[decode.Code]int64 // dead letters
+	fed  map[online.Partition]int64
+}
+
+func (o *onlinePath) begin(ctx context.Context, p *definition.Project) (*run, error) {
+	o.next++
+	return o.open(ctx, p, online.Generation{Project: "conformance", View: conformance.ViewName, Number: o.next})
+}
+
+// open is a worker that meets a generation, new or not.
+func (o *onlinePath) open(ctx context.Context, p *definition.Project, id online.Generation) (*run, error) {
+	view, err := worker.OpenView(ctx, worker.ViewConfig{View: p.StreamView(conformance.ViewName), ID: id, Lanes: lanes, Store: o.store, CacheBytes: 1 << 20})
+	return &run{o: o, p: p, view: view, bad: map[decode.Code]int64{}, fed: map[online.Partition]int64{}}, err
+}
+
+// feed decodes and applies the records with a < until, in the order of the case
+// and in chunks of a size, partition by partition.
+func (r *run) feed(ctx context.Context, c *conformance.Case, until featurestore.Instant, size int) error {
+	events := slices.DeleteFunc(slices.Clone(c.Events), func(e conformance.Event) bool { return int64(e.Row.LogTime) >= int64(until) })
+	for len(events) > 0 {
+		n := 1
+		for n < min(size, len(events)) && events[n].Row.PartitionID == events[0].Row.PartitionID {
+			n++
+		}
+		if err := r.apply(ctx, events[:n]); err != nil {
+			return err
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
+// apply decodes records of one partition and folds them.
+func (r *run) apply(ctx context.Context, events []conformance.Event) error {
+	source := r.p.StreamSource(events[0].Source)
+	d, err := decode.New(source, decode.Options{})
+	if err != nil {
+		return err
+	}
+	at := events[0].Row.PartitionID
+	id := online.Partition{Source: source.Name, Generation: at.Generation, Number: at.Partition}
+	var batch decode.Batch
+	for i := range events {
+		e := &events[i]
+		rec := logrecord.Record{Partition: at.Partition, Offset: e.Row.Offset, LogTime: e.Row.LogTime, Value: e.Wire}
+		if err := d.Append(&batch, &rec, featurestore.PartitionID{Generation: at.Generation, Partition: at.Partition}); err != nil {
+			var bad *decode.Error
+			if !errors.As(err, &bad) {
+				return err
+			}
+			r.bad[bad.Code]++
+		}
+	}
+	chunk := &worker.Chunk{Partition: id, From: r.fed[id], Events: batch.Events, Through: events[len(events)-1].Row.Offset, LogTime: math.MinInt64}
+	for i := range batch.Events {
+		chunk.LogTime = max(chunk.LogTime, batch.Events[i].LogTime)
+	}
+	r.fed[id] = chunk.Through + 1
+	if err := r.view.Apply(ctx, chunk); err != nil {
+		return err
+	}
+	return r.view.Advance(ctx, chunk)
+}
+
+// counters feeds the whole log and says what an ingester counts.
+func (o *onlinePath) counters(ctx context.Context, p *definition.Project, c *conformance.Case) (map[string]int64, error) {
+	r, err := o.begin(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.feed(ctx, c, math.MaxInt64, 2); err != nil {
+		return nil, err
+	}
+	n := r.view.Counts()
+	count := map[string]int64{"late": n.Late, "null_key": n.NullKey, "ahead": r.bad[decode.CodeAhead]}
+	for code, k := range r.bad {
+		if code != decode.CodeAhead {
+			count["dead_letter"] += k
+		}
+	}
+	return count, nil
+}
+
+// read feeds what the log held when the clock stood there, and looks up.
+func (o *onlinePath) read(ctx context.Context, p *definition.Project, c *conformance.Case, at *conformance.Reading) ([]featurestore.Cell, error) {
+	sizes := c.Replays
+	if len(sizes) == 0 {
+		sizes = []int{3}
+	}
+	o.clock.at = at.Clock
+	r, err := o.begin(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.feed(ctx, c, at.Clock, sizes[0]); err != nil {
+		return nil, err
+	}
+	key, _ := codec.AppendKey(nil, c.KeyTypes(), at.Entity) // a null key has no blob
+	first, err := o.blob(ctx, r.view.ID(), key)
+	if err != nil {
+		return nil, err
+	}
+	for _, size := range sizes[1:] {
+		if err := o.replayed(ctx, c, p, r.view.ID(), at, size, key, first); err != nil {
+			return nil, err
+		}
+	}
+	req := &service.Request{ID: "conformance", Rows: 1}
+	for _, v := range at.Entity {
+		req.Entities = append(req.Entities, []featurestore.Value{v})
+	}
+	if at.AsOf {
+		req.AsOf = &at.At
+	}
+	answer, err := o.lookup(ctx, p, r.view.ID(), req)
+	if err != nil {
+		return nil, err
+	}
+	if !at.AsOf && answer.ReadTimes[0] != at.At {
+		return nil, fmt.Errorf("it was read at %s, not at %s", answer.ReadTimes[0], at.At)
+	}
+	return cellsOf(answer), nil
+}
+
+// replayed feeds the log again, to the same generation by a worker that starts
+// anew and to a fresh one: neither may leave other bytes.
+func (o *onlinePath) replayed(ctx context.Context, c *conformance.Case, p *definition.Project, id online.Generation, at *conformance.Reading, size int, key, want []byte) error {
+	o.next++
+	for _, g := range []online.Generation{id, {Project: id.Project, View: id.View, Number: o.next}} {
+		r, err := o.open(ctx, p, g)
+		if err != nil {
+			return err
+		}
+		if err := r.feed(ctx, c, at.Clock, size); err != nil {
+			return err
+		}
+		got, err := o.blob(ctx, g, key)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(got, want) {
+			return fmt.Errorf("the log in chunks of %d left other bytes in generation %d", size, g.Number)
+		}
+	}
+	return nil
+}
+
+func (o *onlinePath) blob(ctx context.Context, g online.Generation, key []byte) ([]byte, error) {
+	blobs, err := o.store.Get(ctx, []online.EntityID{{LaneID: online.LaneID{Generation: g, Lane: codec.Lane(key, lanes)}, Key: key}})
+	if err != nil {
+		return nil, err
+	}
+	return blobs[0], nil
+}
+
+func (o *onlinePath) catalog(p *definition.Project, g online.Generation) (*service.Catalog, error) {
+	return service.NewCatalog(1, p, map[string]service.Generation{
+		conformance.ViewName: {ID: g, Lanes: lanes, Ready: true, Watermark: o.clock.at, HasWatermark: true},
+	})
+}
+
+func (o *onlinePath) lookup(ctx context.Context, p *definition.Project, g online.Generation, req *service.Request) (*service.Answer, error) {
+	catalog, err := o.catalog(p, g)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := catalog.Service(conformance.ServiceName)
+	if err != nil {
+		return nil, err
+	}
+	return catalog.Lookup(ctx, o.store, plan, req, o.clock.at)
+}
+
+func cellsOf(a *service.Answer) []featurestore.Cell {
+	var cells []featurestore.Cell
+	for _, c := range a.Columns {
+		cells = append(cells, c.Cells[0])
+	}
+	return cells
+}
+
+// parseTime decodes a record whose time is the text.
+func parseTime(c *conformance.Case) (conformance.Result, error) {
+	one := &conformance.Case{
+		Key: []conformance.Column{{Name: "user", Type: featurestore.String}}, Sources: []conformance.Source{{Name: "events", TextTime: true}},
+	}
+	one.View.Features, one.Config.Features = countOnly()
+	p, err := project(one)
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	d, err := decode.New(p.StreamSource("events"), decode.Options{})
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	value, err := json.Marshal(map[string]string{"user": "u1", "ts": c.Text})
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	var batch decode.Batch
+	rec := logrecord.Record{LogTime: featurestore.LogTime(featurestore.MaxInstant), Value: value}
+	if err := d.Append(&batch, &rec, featurestore.PartitionID{}); err != nil {
+		return conformance.Result{}, featurestore.Invalidf("%w", err)
+	}
+	return conformance.Result{Instant: featurestore.Instant(batch.Events[0].Time)}, nil
+}
+
+// distinctKeys folds an event of each key and counts the entities.
+func (o *onlinePath) distinctKeys(ctx context.Context, c *conformance.Case) (conformance.Result, error) {
+	one := *c
+	one.View.Features, one.Config.Features = countOnly()
+	p, err := project(&one)
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	r, err := o.begin(ctx, p)
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	for i, key := range c.Keys {
+		object := map[string]any{"ts": 0}
+		for k, col := range c.Key {
+			object[col.Name] = key[k].Text(col.Type)
+		}
+		wire, err := json.Marshal(object)
+		if err != nil {
+			return conformance.Result{}, err
+		}
+		e := conformance.Event{Source: p.StreamSources[0].Name, Wire: wire}
+		e.Row.Generation, e.Row.Offset = 1, int64(i)
+		if err := r.apply(ctx, []conformance.Event{e}); err != nil {
+			return conformance.Result{}, err
+		}
+	}
+	distinct := 0
+	for i, key := range c.Keys {
+		req := &service.Request{Rows: 1}
+		for _, v := range key {
+			req.Entities = append(req.Entities, []featurestore.Value{v})
+		}
+		o.clock.at = 1
+		answer, err := o.lookup(ctx, p, r.view.ID(), req)
+		if err != nil {
+			return conformance.Result{}, err
+		}
+		if applied := answer.Roles[0].Rows[0].Applied; len(applied) == 1 && applied[0].Offset == int64(i) && cellsOf(answer)[0].Value.Int64() == 1 {
+			distinct++ // an entity whose one event is its own
+		}
+	}
+	return conformance.Result{Distinct: distinct}, nil
+}
+
+// request sends the key over the wire as it came in.
+func (o *onlinePath) request(ctx context.Context, p *definition.Project, c *conformance.Case) (conformance.Result, error) {
+	r, err := o.begin(ctx, p)
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	if err := r.feed(ctx, c, math.MaxInt64, 3); err != nil {
+		return conformance.Result{}, err
+	}
+	catalog, err := o.catalog(p, r.view.ID())
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	entities := map[string][]json.RawMessage{}
+	for name, raw := range c.Request {
+		entities[name] = []json.RawMessage{raw}
+	}
+	body, err := json.Marshal(map[string]any{"service": conformance.ServiceName, "entities": entities})
+	if err != nil {
+		return conformance.Result{}, err
+	}
+	b := &backend{o: o, catalog: catalog}
+	handler := rpc.NewHandler(rpc.Options{Backend: b, NewID: func() string { return "r" }, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	recorder := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/features:get", bytes.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	handler.ServeHTTP(recorder, request)
+	switch {
+	case recorder.Code == http.StatusBadRequest:
+		return conformance.Result{}, featurestore.Invalidf("%s", recorder.Body)
+	case recorder.Code != http.StatusOK || b.answer == nil:
+		return conformance.Result{}, fmt.Errorf("HTTP %d: %s", recorder.Code, recorder.Body)
+	}
+	return conformance.Result{Cells: [][]featurestore.Cell{cellsOf(b.answer)}}, nil
+}
+
+// backend keeps the typed answer of what it served.
+type backend struct {
+	o       *onlinePath
+	catalog *service.Catalog
+	answer  *service.Answer
+}
+
+var errNotHere = featurestore.Unavailablef("only lookups are served here")
+
+func (b *backend) Catalog() *service.Catalog { return b.catalog }
+
+func (b *backend) Get(ctx context.Context, plan *service.Compiled, req *service.Request) (a *service.Answer, err error) {
+	b.answer, err = b.catalog.Lookup(ctx, b.o.store, plan, req, math.MaxInt32)
+	return b.answer, err
+}
+
+func (b *backend) WriteEvents(context.Context, string, [][]byte) ([]rpc.Rejected, error) {
+	return nil, errNotHere
+}
+func (b *backend) LogPrediction(context.Context, rpc.Prediction) error { return errNotHere }
+func (b *backend) Status(context.Context) ([]byte, error)              { return nil, errNotHere }
+func (b *backend) Ready(context.Context) error                         { return nil }
