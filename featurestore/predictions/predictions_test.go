@@ -155,7 +155,7 @@ func TestParquetGivesBackWhatWasWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		l := predictionstest.Lookup(t, predictionstest.Header(t, "svc"), "r-1")
 		writeSealed(t, dir, predictions.Sealed{Segment: predictions.SegmentID{Session: "s", Number: 1}, Schema: 1, First: l.LoggedAt, Last: l.LoggedAt}, "svc", l)
 		got := readAll(t, predictions.Query{Dir: dir, Service: "svc"})

@@ -30,7 +30,7 @@ func TestLogGivesBackWhatWasServed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		l, err := Open(Options{Dir: dir, Disk: noSync, SealRows: rapid.IntRange(1, 20).Draw(t, "seal rows")})
 		if err != nil {
 			t.Fatal(err)
