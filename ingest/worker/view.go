@@ -212,8 +212,10 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 			v.forget(works[i])
 			again = true
 		case online.OutcomeDefinition:
-			v.cache.clear() // what the other lanes answered was not taken over
-			return false, errStale
+			// The lanes say whether they are gone or another definition's. What the
+			// others have answered is not taken over.
+			v.cache.clear()
+			return false, v.rewind(ctx, c.Partition)
 		case online.OutcomeWatermark, online.OutcomeUnknown:
 			// The fate of the lane is read from the store; what was cached of it is not trusted.
 			rewind = true

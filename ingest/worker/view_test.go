@@ -119,7 +119,7 @@ func TestAnotherDefinition(t *testing.T) {
 	v := openView(t, view, s, lanesOfTests)
 	ok(t, v.Apply(t.Context(), p.chunk(0, 1)))
 	ok(t, s.Drop(t.Context(), generation, lanesOfTests))
-	if err := v.Apply(t.Context(), p.chunk(1, 2)); !errors.Is(err, errStale) {
+	if err := v.Apply(t.Context(), p.chunk(1, 2)); !errors.Is(err, errLost) {
 		t.Fatalf("lanes that are gone: %v", err)
 	}
 	if err := v.Audit(t.Context()); !errors.Is(err, errLost) {
@@ -127,7 +127,7 @@ func TestAnotherDefinition(t *testing.T) {
 	}
 	changed := load(t, strings.Replace(definitions, "window: 1h", "window: 2h", 1)).StreamView("activity")
 	openView(t, changed, s, lanesOfTests)
-	if err := v.Apply(t.Context(), p.chunk(1, 2)); !errors.Is(err, errStale) {
+	if err := v.Apply(t.Context(), p.all()); !errors.Is(err, errStale) {
 		t.Fatalf("another definition: %v", err)
 	}
 	if err := v.Reload(t.Context()); !errors.Is(err, errStale) {

@@ -1,0 +1,74 @@
+package worker
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// A topic that was deleted and made anew between two runs is another log: its
+// views halt in a GAP, whether it is shorter now or longer, and nothing of it is
+// applied.
+func TestTopicMadeAnew(t *testing.T) {
+	for name, n := range map[string]int{"empty": 0, "shorter": 10, "longer": 100} {
+		t.Run(name, func(t *testing.T) {
+			p, view := newActivity(t)
+			p.some(20, 50)
+			p.start()
+			p.right(view, 1)
+			p.stop()
+			p.closeLog()
+			p.wipe("log")
+			p.openLog()
+			p.topic("clicks", 2)
+			p.topic("orders", 1)
+			if n > 0 {
+				_, err := p.log.Produce(t.Context(), "orders", 0, recordsOf(randomEvents(rand.New(rand.NewPCG(21, 3)), n)...))
+				ok(t, err)
+			}
+			p.start()
+			p.eventually("a GAP", func() bool { return p.state("activity", 1) == online.StateGap })
+			var gap *GapError
+			if err := p.worker.Progress().Wait(t.Context(), partition0("orders", 0), 1000); !errors.As(err, &gap) || !strings.Contains(err.Error(), "GAP") {
+				t.Errorf("who waits is told %v", err)
+			}
+			expect(t, view, p.parts(view)...).check(t, p.store, generation, lanesOfTests)
+			p.stop()
+			p.wantArchived(view)
+			p.start() // a restart heals nothing by itself
+			p.eventually("a GAP again", func() bool {
+				err := p.worker.Progress().Wait(t.Context(), partition0("orders", 0), 1000)
+				return errors.As(err, &gap)
+			})
+			if got := p.state("activity", 1); got != online.StateGap {
+				t.Errorf("after a restart the state is %v", got)
+			}
+		})
+	}
+}
+
+// Lanes that are gone are LOST: the view is built anew from the archive and the
+// log, answers REBUILDING meanwhile, and is live again with the same values.
+func TestLostLanesAreRebuilt(t *testing.T) {
+	p, view := newActivity(t)
+	p.some(22, 50)
+	p.start()
+	p.right(view, 1)
+	ok(t, p.worker.Flush())
+	p.some(23, 10)
+	p.settled(view, 1)
+	ok(t, p.store.Drop(t.Context(), generation, lanesOfTests))
+	p.right(view, 1)
+	p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
+
+	p.stop() // and while nobody looks
+	ok(t, p.store.Drop(t.Context(), generation, lanesOfTests))
+	p.start()
+	p.right(view, 1)
+	p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
+	p.stop()
+	p.wantArchived(view)
+}

@@ -1,0 +1,74 @@
+package worker
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
+	"github.com/freshet/freshet/ingest/kafka/kafkatest"
+	"github.com/freshet/freshet/ingest/logrecord"
+)
+
+// TestRealParts runs an ingester on Apache Kafka and redis-server. The server is
+// killed again and again while events come in, and loses the end of its
+// append-only file; at the end every value is the oracle's.
+func TestRealParts(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 5))
+	broker := kafkatest.StartForTest(t)
+	dir := t.TempDir()
+	server, err := redistest.Start(t.Context(), redistest.Options{Dir: dir})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, server.Stop()) })
+	p := &plant{t: t, dir: t.TempDir(), brokers: broker.Addr(), sent: map[online.Partition][]logrecord.Record{}}
+	p.store, err = redis.Open(redis.Config{Addr: server.Addr()})
+	ok(t, err)
+	ok(t, p.store.Check(t.Context()))
+	p.open()
+	p.topic("clicks", 2)
+	p.topic("orders", 1)
+	view := p.apply(definitions).StreamView("activity")
+	p.start()
+	for round := range 4 {
+		p.some(r.Uint64(), 300)
+		if r.IntN(2) == 0 {
+			p.settled(view, 1) // at rest, where nothing but the heartbeat notices
+		}
+		ok(t, server.Kill())
+		p.some(r.Uint64(), 100)
+		lost := cutLog(t, dir, r)
+		ok(t, server.Restart(t.Context()))
+		t.Logf("round %d: killed, %d bytes lost", round, lost)
+		p.right(view, 1)
+	}
+	counts := p.worker.ViewCounts()[generation]
+	t.Logf("%+v", counts)
+	if counts.Rewinds == 0 {
+		t.Error("nothing was ever rewound: the faults did not reach the worker")
+	}
+	p.eventually("it is live", func() bool { return p.state("activity", 1) == online.StateLive })
+	p.stop()
+	p.wantArchived(view)
+}
+
+// cutLog cuts the newest append-only file at a random byte of its last part, as
+// a crash of the machine would, and says how much was lost.
+func cutLog(t *testing.T, dir string, r *rand.Rand) int64 {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "appendonlydir", "*.incr.aof"))
+	ok(t, err)
+	if len(files) == 0 {
+		t.Fatal("redis-server has no append-only file")
+	}
+	file := files[len(files)-1]
+	info, err := os.Stat(file)
+	ok(t, err)
+	lost := r.Int64N(info.Size()/4 + 1)
+	ok(t, os.Truncate(file, info.Size()-lost))
+	return lost
+}
