@@ -115,23 +115,25 @@ func (w *Worker) fillSource(ctx context.Context, v *View, index uint16, s *defin
 }
 
 // flip makes filled generations live once every partition is applied to the
-// log's end: the new ones all of a moment's together, one that was built anew as
-// soon as it can answer.
+// log's end: the new ones all of a moment's together, one that was built anew, or
+// whose store has lost that it was live, as soon as it can answer.
 func (w *Worker) flip(ctx context.Context) error {
+	w.states.Lock()
+	defer w.states.Unlock()
 	for _, r := range w.ready() {
-		id := r.view.ID()
-		if err := w.c.Online.SetState(ctx, id, online.StateLive); err != nil {
+		name, number := r.view.Name(), r.view.ID().Number
+		if err := r.view.setState(ctx, online.StateLive); err != nil {
 			return err
 		}
 		if r.state == registry.Building {
-			if err := w.c.Registry.SetState(ctx, r.view.Name(), id.Number, registry.Live, "filled from history and caught up"); err != nil {
+			if err := w.c.Registry.SetState(ctx, name, number, registry.Live, "filled from history and caught up"); err != nil {
 				return err
 			}
 		}
 		w.mu.Lock()
-		r.state, r.live = registry.Live, true
+		r.state = registry.Live
 		w.mu.Unlock()
-		w.c.Logger.Info("a generation is live", "view", r.view.Name(), "generation", id.Number)
+		w.c.Logger.Info("a generation is live", "view", name, "generation", number)
 	}
 	return nil
 }
@@ -148,7 +150,7 @@ func (w *Worker) ready() []*running {
 		case r.state == registry.Building:
 			building = append(building, r)
 			whole = whole && ready
-		case !r.live && ready:
+		case ready && !r.view.isLive():
 			out = append(out, r)
 		}
 	}

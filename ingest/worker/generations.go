@@ -128,12 +128,12 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	next := &running{view: v, state: want.generation.State}
 	switch {
 	case known && whole:
-		next.full, next.live = r.full, r.live
+		next.full = r.full
 	case want.generation.State != registry.Live:
 	case whole:
 		// One that was being built anew goes on being filled; one in a GAP answers
 		// again once its partitions are seen to be in order.
-		next.full, next.live = stored[0].Meta.State != online.StateBuilding, stored[0].Meta.State == online.StateLive
+		next.full = !slices.ContainsFunc(stored, func(l online.Lane) bool { return l.Meta.State == online.StateBuilding })
 	default:
 		if err := w.openEmpty(ctx, next); err != nil {
 			return err
@@ -152,8 +152,8 @@ func (w *Worker) openEmpty(ctx context.Context, r *running) error {
 			return err
 		}
 	}
-	r.full, r.live = true, true
-	return w.c.Online.SetState(ctx, r.view.ID(), online.StateLive)
+	r.full = true
+	return r.view.setState(ctx, online.StateLive)
 }
 
 // intact reports whether every lane has its metadata, and whether any has.

@@ -93,6 +93,15 @@ func (l *lanes) prints(p online.Partition) []online.Fingerprint {
 	return out
 }
 
+func allLive(stored []online.Lane) bool {
+	for i := range stored {
+		if stored[i].Meta.State != online.StateLive {
+			return false
+		}
+	}
+	return true
+}
+
 // equal reports whether the store says the same as this picture.
 func (l *lanes) equal(stored []online.Lane) bool {
 	for i, s := range stored {
@@ -136,6 +145,7 @@ func (v *View) reload(ctx context.Context) error {
 	}
 	before := v.lanes
 	v.lanes.load(stored)
+	v.live = allLive(stored)
 	for p := range v.fed {
 		if v.lanes.moved(p, &before) {
 			delete(v.fed, p)

@@ -50,6 +50,18 @@ func TestTopicMadeAnew(t *testing.T) {
 	}
 }
 
+// A failover that takes back the state LIVE, and nothing else, leaves the view
+// REBUILDING only until the next look.
+func TestLostStateIsSetAgain(t *testing.T) {
+	p, view := newActivity(t)
+	p.some(26, 20)
+	p.start()
+	p.right(view, 1)
+	ok(t, p.store.SetState(t.Context(), generation, online.StateBuilding))
+	p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
+	p.right(view, 1)
+}
+
 // Lanes that are gone are LOST: the view is built anew from the archive and the
 // log, answers REBUILDING meanwhile, and is live again with the same values.
 func TestLostLanesAreRebuilt(t *testing.T) {

@@ -54,6 +54,7 @@ type View struct {
 
 	mu     sync.Mutex
 	lanes  lanes
+	live   bool // every lane said so when they were last read
 	cache  *cache
 	counts Counts
 	fold   foldBuffers
@@ -133,6 +134,24 @@ func (v *View) Met(p online.Partition) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.lanes.met(p)
+}
+
+// isLive reports whether every lane said LIVE when they were last read.
+func (v *View) isLive() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.live
+}
+
+// setState changes the state of every lane.
+func (v *View) setState(ctx context.Context, s online.State) error {
+	if err := v.store.SetState(ctx, v.id, s); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.live = s == online.StateLive
+	return nil
 }
 
 // Begin says where a partition's log begins that no lane has met: what is no
@@ -285,8 +304,12 @@ func (v *View) Audit(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	stored, err := v.store.Lanes(ctx, v.id, uint16(len(v.lanes.marks)))
-	if err != nil || v.lanes.equal(stored) {
+	if err != nil {
 		return err
+	}
+	v.live = allLive(stored)
+	if v.lanes.equal(stored) {
+		return nil
 	}
 	v.cache.clear()
 	v.counts.Rewinds++

@@ -58,6 +58,8 @@ type Worker struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 
+	states sync.Mutex // held while a state of lanes is decided and written
+
 	mu       sync.Mutex // guards what follows
 	views    map[online.Generation]*running
 	archives map[string]*openArchive
@@ -72,7 +74,6 @@ type running struct {
 	view   *View
 	state  registry.GenerationState
 	full   bool // filled from history, where that was needed
-	live   bool // its lanes say so
 	broken bool // it cannot be filled
 }
 
@@ -202,15 +203,13 @@ func (w *Worker) runPartition(ctx context.Context, p *partition) error {
 	if !errors.As(err, &gap) {
 		return nil
 	}
+	w.states.Lock()
+	defer w.states.Unlock()
+	p.begun.Store(false) // nobody may take the views for ready any more
 	for _, v := range p.views() {
-		if err := w.c.Online.SetState(ctx, v.ID(), online.StateGap); err != nil {
+		if err := v.setState(ctx, online.StateGap); err != nil {
 			w.c.Logger.Warn("the state GAP could not be stored", "view", v.Name(), "error", err)
 		}
-		w.mu.Lock()
-		if r, ok := w.views[v.ID()]; ok {
-			r.live = false
-		}
-		w.mu.Unlock()
 	}
 	return nil
 }
