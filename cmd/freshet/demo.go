@@ -152,7 +152,7 @@ func (a *App) demoThread(ctx context.Context, x *session, sum *summary) error {
 	a.Note("5/6  Recomputing %d entities a view from history with the naive oracle.", demoSample)
 	quiet := *a.App
 	quiet.Quiet = true
-	if sum.Verify, err = (&App{&quiet}).verify(ctx, s, api, nil, demoSample, nil); err != nil {
+	if sum.Verify, err = (&App{&quiet}).verify(ctx, s, api, verifyRequest{sample: demoSample}); err != nil {
 		return err
 	}
 	a.Note("6/6  Recomputing every logged prediction's features (skew).")

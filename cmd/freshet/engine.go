@@ -6,7 +6,6 @@ import (
 
 	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/cmd/internal/settings"
-	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/dataset"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/frame"
@@ -14,9 +13,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/offline/runs"
 	"github.com/freshet/freshet/featurestore/offline/warehouse"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/materialize"
-	"github.com/freshet/freshet/serving/service"
 )
 
 // engine is what the offline verbs use of DuckDB.
@@ -36,19 +33,6 @@ func materializer(p *node.Parts, db engine) *materialize.Materializer {
 		Root: p.Settings.Root, Dir: p.Settings.Offline.Dir, Reader: db, Writer: db,
 		Store: p.Online, Record: p.Runs, Clock: p.Clock.Now,
 	}
-}
-
-// request is one run of a view into the generation that answers, or that is
-// being built for it.
-func request(v *definition.BatchView, g service.Generation, revision int64, cutoff featurestore.Instant) materialize.Request {
-	return materialize.Request{View: v, Cutoff: cutoff, Revision: revision, Generation: g.ID, Lanes: lanesOf(g)}
-}
-
-func lanesOf(g service.Generation) uint16 {
-	if g.Lanes == 0 {
-		return online.DefaultLanes
-	}
-	return g.Lanes
 }
 
 // exporter makes training sets from what is at rest.

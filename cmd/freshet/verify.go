@@ -38,7 +38,7 @@ func (a *App) verifyCommand() *cobra.Command {
 				return err
 			}
 			defer func() { err = first(err, api.Close()) }()
-			reports, err := a.verify(cmd.Context(), s, api, args, sample, asOf)
+			reports, err := a.verify(cmd.Context(), s, api, verifyRequest{args, sample, asOf})
 			if err != nil {
 				return err
 			}
@@ -58,18 +58,25 @@ func (a *App) verifyCommand() *cobra.Command {
 	return cmd
 }
 
-// verify checks the views named, those of the services named, or all.
-func (a *App) verify(ctx context.Context, s *settings.Settings, api *cli.API, names []string, sample int, asOf *featurestore.Instant) ([]*verify.Report, error) {
+// verifyRequest says what to verify: the views named, those of the services
+// named, or all.
+type verifyRequest struct {
+	names  []string
+	sample int                   // entities a view; 0 is all
+	asOf   *featurestore.Instant // nil is now
+}
+
+func (a *App) verify(ctx context.Context, s *settings.Settings, api *cli.API, q verifyRequest) ([]*verify.Report, error) {
 	_, project, err := applied(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	views, err := viewsOf(project, names)
+	views, err := viewsOf(project, q.names)
 	if err != nil {
 		return nil, err
 	}
 	c := &verify.Checker{
-		Root: s.Root, History: allHistory(s), Runs: runs.Open(s.Offline.Dir), Sample: sample, AsOf: asOf, Note: a.Note,
+		Root: s.Root, History: allHistory(s), Runs: runs.Open(s.Offline.Dir), Sample: q.sample, AsOf: q.asOf, Note: a.Note,
 		Get: func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]verify.Read, error) {
 			rows, err := api.ReadView(ctx, project, view, keys, asOf)
 			out := make([]verify.Read, len(rows))

@@ -28,8 +28,8 @@ func FuzzDecodeEntity(f *testing.F) {
 	f.Add(codec.AppendEntity(nil, header(), p, new(window.State)))
 	f.Fuzz(func(t *testing.T, blob []byte) {
 		var s window.State
-		codec.DecodeEntity(blob, header(), p, &s)
-		codec.AppliedOf(blob)
+		_ = codec.DecodeEntity(blob, header(), p, &s) // must not panic
+		_, _ = codec.AppliedOf(blob)
 		blob = reseal(blob)
 		if codec.DecodeEntity(blob, header(), p, &s) != nil {
 			return
@@ -60,7 +60,7 @@ func FuzzDecodeBatchRow(f *testing.F) {
 	f.Add(codec.AppendBatchRow(nil, rowTypes, goldenRow()))
 	f.Fuzz(func(t *testing.T, blob []byte) {
 		var row codec.BatchRow
-		codec.DecodeBatchRow(blob, rowTypes, &row)
+		_ = codec.DecodeBatchRow(blob, rowTypes, &row) // must not panic
 		row = codec.BatchRow{}
 		blob = reseal(blob)
 		if codec.DecodeBatchRow(blob, rowTypes, &row) != nil {

@@ -14,12 +14,12 @@ import (
 func (l *loader) aggregate(n *node, nulls *node, in *inputs) (call agg.Call, result featurestore.Type, input int, ok bool) {
 	parsed, wrong := parseAggCall(n.text)
 	if wrong != nil {
-		l.problemAt(n, wrong.from, wrong.to, wrong.hint, "%s", wrong.message)
+		l.problemAt(n, extent{wrong.from, wrong.to}, wrong.hint, "%s", wrong.message)
 		return call, result, -1, false
 	}
 	parameters, known := aggregates()[parsed.function]
 	if !known {
-		l.problemAt(n, 0, len(parsed.function), suggest(parsed.function, aggregateNames(), runningAggregates),
+		l.problemAt(n, extent{0, len(parsed.function)}, suggest(parsed.function, aggregateNames(), runningAggregates),
 			"unknown aggregate %s", quoted(parsed.function))
 		return call, result, -1, false
 	}
@@ -52,7 +52,7 @@ func (l *loader) aggregate(n *node, nulls *node, in *inputs) (call agg.Call, res
 		if errors.Is(err, agg.ErrUnsupported) {
 			hint = runningAggregates
 		}
-		l.problemAt(n, 0, len(n.text), hint, "%s", message)
+		l.problemAt(n, extent{0, len(n.text)}, hint, "%s", message)
 	}
 	return call, result, input, err == nil
 }
@@ -76,20 +76,20 @@ func (l *loader) arguments(n *node, call aggCall, parameters []parameter) ([]*ag
 		}
 		switch {
 		case place < 0:
-			l.problemAt(n, a.nameAt, a.at+len(a.text), how, "%s has no option %q", call.function, a.name)
+			l.problemAt(n, extent{a.nameAt, a.at + len(a.text)}, how, "%s has no option %q", call.function, a.name)
 			return nil, false
 		case place >= len(parameters):
-			l.problemAt(n, a.at, a.at+len(a.text), how, "%s has too many arguments", call.function)
+			l.problemAt(n, extent{a.at, a.at + len(a.text)}, how, "%s has too many arguments", call.function)
 			return nil, false
 		case args[place] != nil:
-			l.problemAt(n, a.at, a.at+len(a.text), how, "%q is given twice", parameters[place].name)
+			l.problemAt(n, extent{a.at, a.at + len(a.text)}, how, "%q is given twice", parameters[place].name)
 			return nil, false
 		}
 		args[place] = a
 	}
 	for i, p := range parameters {
 		if args[i] == nil && !p.optional {
-			l.problemAt(n, 0, len(n.text), how, "%s needs %q", call.function, p.name)
+			l.problemAt(n, extent{0, len(n.text)}, how, "%s needs %q", call.function, p.name)
 			return nil, false
 		}
 	}
@@ -112,7 +112,7 @@ func (l *loader) constant(f fragment, p parameter) (int64, bool) {
 		_, err = featurestore.ParseDuration(f.text)
 	}
 	if err != nil {
-		l.problemAt(f.node, f.at, f.at+len(f.text), "", "%s: %v", p.name, err)
+		l.problemAt(f.node, extent{f.at, f.at + len(f.text)}, "", "%s: %v", p.name, err)
 	}
 	return value, err == nil
 }

@@ -129,21 +129,21 @@ func (l *loader) find(ref *node, space string, kinds ...string) *document {
 	if ref == nil {
 		return nil
 	}
-	return l.findAt(ref, 0, len(ref.text), ref.text, space, kinds...)
+	return l.findAt(ref, extent{0, len(ref.text)}, ref.text, space, kinds...)
 }
 
-// findAt is find for a name that is the bytes [from, to) of a scalar's text.
-func (l *loader) findAt(ref *node, from, to int, name, space string, kinds ...string) *document {
+// findAt is find for a name that is a part of a scalar's text.
+func (l *loader) findAt(ref *node, at extent, name, space string, kinds ...string) *document {
 	d := l.names[space+"/"+name]
 	switch {
 	case d == nil && l.lost[name]:
 		return nil
 	case d == nil:
-		l.problemAt(ref, from, to, l.nameHint(name, space, kinds), "unknown %s %s", space, quoted(name))
+		l.problemAt(ref, at, l.nameHint(name, space, kinds), "unknown %s %s", space, quoted(name))
 		return nil
 	case !slices.Contains(kinds, d.kind):
 		d.used = true
-		l.problemAt(ref, from, to, "name "+article(kinds[0])+list(kinds), "%q is %s%s, which cannot stand here", name, article(d.kind), d.kind)
+		l.problemAt(ref, at, "name "+article(kinds[0])+list(kinds), "%q is %s%s, which cannot stand here", name, article(d.kind), d.kind)
 		return nil
 	}
 	d.used = true

@@ -46,7 +46,7 @@ func (l *loader) compile(f fragment, fields []Field, want featurestore.Type, amo
 	if among != "" {
 		among = fmt.Sprintf(" (in source %q)", among)
 	}
-	l.problemAt(f.node, f.at+from, f.at+to, hint, "%v%s", err, among)
+	l.problemAt(f.node, extent{f.at + from, f.at + to}, hint, "%v%s", err, among)
 	return nil
 }
 

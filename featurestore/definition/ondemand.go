@@ -42,7 +42,7 @@ func parseReference(text string) (r reference, ok bool) {
 
 // resolve finds the view and feature of a reference.
 func (l *loader) resolve(n *node, r reference, kinds ...string) (d *document, f Field, ok bool) {
-	d = l.findAt(n, r.viewAt, r.viewAt+len(r.view), r.view, spaceView, kinds...)
+	d = l.findAt(n, extent{r.viewAt, r.viewAt + len(r.view)}, r.view, spaceView, kinds...)
 	if d == nil {
 		return nil, f, false
 	}
@@ -53,7 +53,7 @@ func (l *loader) resolve(n *node, r reference, kinds ...string) (d *document, f 
 func (l *loader) featureOf(n *node, at int, name string, d *document) (Field, bool) {
 	f, found, known := d.column(name)
 	if !found && known {
-		l.problemAt(n, at, at+len(name), suggest(name, names(d.columns), "its features are "+list(names(d.columns))),
+		l.problemAt(n, extent{at, at + len(name)}, suggest(name, names(d.columns), "its features are "+list(names(d.columns))),
 			"view %q has no feature %s", d.meta.Name, quoted(name))
 	}
 	return f, found
@@ -96,7 +96,7 @@ func (l *loader) onDemandInput(v *OnDemandView, n *node) bool {
 	}
 	if d := l.names[spaceView+"/"+r.view]; d != nil && d.kind == kindOnDemandView {
 		d.used = true
-		l.problemAt(n, r.viewAt, r.viewAt+len(r.view), "name the inputs of that view, and repeat its expression", "an on-demand view as an input of another is not supported yet")
+		l.problemAt(n, extent{r.viewAt, r.viewAt + len(r.view)}, "name the inputs of that view, and repeat its expression", "an on-demand view as an input of another is not supported yet")
 		return false
 	}
 	_, f, ok := l.resolve(n, r, kindStreamView, kindBatchView)
@@ -104,7 +104,7 @@ func (l *loader) onDemandInput(v *OnDemandView, n *node) bool {
 	if r.as != "" {
 		as, at = r.as, r.asAt
 		if err := variableShape().check(as); err != nil {
-			l.problemAt(n, at, at+len(as), variableShape().hint(as), "%v", err)
+			l.problemAt(n, extent{at, at + len(as)}, variableShape().hint(as), "%v", err)
 			return false
 		}
 	}
@@ -122,7 +122,7 @@ func (l *loader) freshVariable(v *OnDemandView, n *node, at int, name string) bo
 		taken = taken || in.As == name
 	}
 	if taken {
-		l.problemAt(n, at, at+len(name), "give one of them another name, as view.feature as name", "the name %q is taken by another input", name)
+		l.problemAt(n, extent{at, at + len(name)}, "give one of them another name, as view.feature as name", "the name %q is taken by another input", name)
 	}
 	return !taken
 }

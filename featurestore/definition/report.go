@@ -13,9 +13,12 @@ func (l *loader) bad(n *node, hint, format string, args ...any) {
 	n.bad = true
 }
 
-// problemAt reports an error at the bytes [from, to) of a scalar's text.
-func (l *loader) problemAt(n *node, from, to int, hint, format string, args ...any) {
-	p, width := n.span(from, to)
+// extent is the bytes [from, to) of a scalar's text.
+type extent struct{ from, to int }
+
+// problemAt reports an error at a part of a scalar's text.
+func (l *loader) problemAt(n *node, at extent, hint, format string, args ...any) {
+	p, width := n.span(at.from, at.to)
 	l.problems = append(l.problems, n.src.problem(p.Line, p.Column, width, hint, fmt.Sprintf(format, args...)))
 }
 

@@ -18,7 +18,6 @@ type suspect struct {
 // just enough of the syntax to measure nesting and to see what people mistype.
 type scanner struct {
 	src      *source
-	first    int // line of the document's start, from 1
 	indents  []int
 	brackets []bracket
 	quote    byte // the quote that is open at the end of a line, or 0
@@ -75,7 +74,7 @@ func (s *scanner) scanLine(i int) {
 		at = indent
 		rest := strings.TrimLeft(text[at:], " \t")
 		if strings.HasPrefix(text[at:], "\t") && rest != "" && rest[0] != '#' {
-			s.suspect(i, at, 1, "a tab may not indent", "indent with spaces", false)
+			s.suspect(spot{i, at, 1}, "a tab may not indent", "indent with spaces", false)
 		}
 		if rest != "" && rest[0] != '#' {
 			s.popTo(at)
@@ -97,8 +96,11 @@ func (s *scanner) popTo(indent int) {
 	}
 }
 
-func (s *scanner) suspect(line, at, width int, message, hint string, sure bool) {
-	s.suspects = append(s.suspects, suspect{line: line + 1, column: at + 1, width: width, message: message, hint: hint, sure: sure})
+// spot is a place in a document: line and byte count from 0.
+type spot struct{ line, at, width int }
+
+func (s *scanner) suspect(p spot, message, hint string, sure bool) {
+	s.suspects = append(s.suspects, suspect{line: p.line + 1, column: p.at + 1, width: p.width, message: message, hint: hint, sure: sure})
 }
 
 // deepen notes one more level and stops the scan at the limit.
@@ -174,11 +176,11 @@ func (s *scanner) closeBracket(line, at int, c byte) {
 	n := len(s.brackets)
 	switch {
 	case n == 0:
-		s.suspect(line, at, 1, fmt.Sprintf("%q closes nothing", c), "remove it, or write the value in quotes", false)
+		s.suspect(spot{line, at, 1}, fmt.Sprintf("%q closes nothing", c), "remove it, or write the value in quotes", false)
 		return
 	case closing(s.brackets[n-1].open) != c:
 		b := s.brackets[n-1]
-		s.suspect(line, at, 1, fmt.Sprintf("%q does not close the %q of line %d, column %d", c, b.open, b.line, b.column),
+		s.suspect(spot{line, at, 1}, fmt.Sprintf("%q does not close the %q of line %d, column %d", c, b.open, b.line, b.column),
 			fmt.Sprintf("close it with %q", closing(b.open)), false)
 	}
 	s.brackets = s.brackets[:n-1]
@@ -205,15 +207,15 @@ func (s *scanner) indicator(line int, text string, at int) int {
 	word := text[at:end]
 	switch text[at] {
 	case '&':
-		s.suspect(line, at, end-at, fmt.Sprintf("anchor %q: anchors and aliases are refused", word), "write the value out", false)
+		s.suspect(spot{line, at, end - at}, fmt.Sprintf("anchor %q: anchors and aliases are refused", word), "write the value out", false)
 	case '*':
-		s.suspect(line, at, end-at, fmt.Sprintf("alias %q: anchors and aliases are refused", word), "write the value out", false)
+		s.suspect(spot{line, at, end - at}, fmt.Sprintf("alias %q: anchors and aliases are refused", word), "write the value out", false)
 	case '!':
-		s.suspect(line, at, end-at, fmt.Sprintf("tag %q: tags are refused", word), tagHint, false)
+		s.suspect(spot{line, at, end - at}, fmt.Sprintf("tag %q: tags are refused", word), tagHint, false)
 	case '%':
-		s.suspect(line, at, end-at, fmt.Sprintf("%q: a value may not begin with %%, and directives are refused", word), "write the value in quotes", at == 0)
+		s.suspect(spot{line, at, end - at}, fmt.Sprintf("%q: a value may not begin with %%, and directives are refused", word), "write the value in quotes", at == 0)
 	default:
-		s.suspect(line, at, 1, fmt.Sprintf("a value may not begin with %c", text[at]), "write it in quotes", false)
+		s.suspect(spot{line, at, 1}, fmt.Sprintf("a value may not begin with %c", text[at]), "write it in quotes", false)
 	}
 	return end
 }

@@ -11,10 +11,10 @@ func (s *scanner) plain(line int, text string, at int) int {
 	isKey := end < len(text) && text[end] == ':'
 	switch {
 	case flow && strings.Count(value, "(") > strings.Count(value, ")"):
-		s.suspect(line, at, len(value), "inside { } and [ ] a comma, a colon or a bracket ends an unquoted value", quoteHint, true)
+		s.suspect(spot{line, at, len(value)}, "inside { } and [ ] a comma, a colon or a bracket ends an unquoted value", quoteHint, true)
 	case flow:
 	case isKey && s.keyAt >= 0:
-		s.suspect(line, end, 1, "a colon and a blank end an unquoted value", quoteHint, false)
+		s.suspect(spot{line, end, 1}, "a colon and a blank end an unquoted value", quoteHint, false)
 	case isKey:
 		s.keyAt = at
 		s.level(line, at)

@@ -101,7 +101,7 @@ func (b *serviceBuilder) plain(n *node) {
 	}
 	kinds := []string{kindStreamView, kindBatchView, kindOnDemandView}
 	if r.feature == "*" {
-		d := b.l.findAt(n, r.viewAt, r.viewAt+len(r.view), r.view, spaceView, kinds...)
+		d := b.l.findAt(n, extent{r.viewAt, r.viewAt + len(r.view)}, r.view, spaceView, kinds...)
 		if d == nil {
 			return
 		}
@@ -119,7 +119,7 @@ func (b *serviceBuilder) plain(n *node) {
 	if r.as != "" {
 		name = r.as
 		if err := featurestore.CheckName(name); err != nil {
-			b.l.problemAt(n, r.asAt, r.asAt+len(name), nameHint(name), "%v", err)
+			b.l.problemAt(n, extent{r.asAt, r.asAt + len(name)}, nameHint(name), "%v", err)
 			return
 		}
 	}

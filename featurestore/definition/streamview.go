@@ -106,7 +106,7 @@ func (in *inputs) compile(f fragment, want featurestore.Type) []*expr.Program {
 			return nil
 		}
 		if !programs[i].Type().Equal(programs[0].Type()) {
-			in.l.problemAt(f.node, f.at, f.at+len(f.text), "convert it, as double(x)", "the expression is %s in source %q and %s in source %q",
+			in.l.problemAt(f.node, extent{f.at, f.at + len(f.text)}, "convert it, as double(x)", "the expression is %s in source %q and %s in source %q",
 				programs[0].Type(), in.bindings[0].Source.Name, programs[i].Type(), source.Name)
 			return nil
 		}

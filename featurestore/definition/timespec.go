@@ -41,7 +41,7 @@ func checkLayout(layout string) error {
 		return fmt.Errorf("layout %q does not hold a date: write how 2 January 2006, 15:04:05 looks, as \"2006-01-02 15:04:05\"", layout)
 	}
 	if strings.Contains(layout, "MST") {
-		return fmt.Errorf("layout %q: zone abbreviations are ambiguous, write an offset (Z07:00) or declare zone:", layout)
+		return fmt.Errorf("layout %q: zone abbreviations are ambiguous, write an offset (Z07:00) or declare a zone", layout)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func readSegment(path string, each func(DeadLetter) bool) (int64, error) {
 	var size int64
 	for n := 1; ; n++ {
 		text, err := r.ReadBytes('\n')
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return size, nil
 		}
 		if err != nil {

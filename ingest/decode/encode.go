@@ -16,7 +16,6 @@ import (
 type Encoder struct {
 	source *definition.StreamSource
 	times  timeReader
-	check  timeReader
 	names  []string // "name": with quotes and colon, by field
 	time   int      // the field that holds the timestamp; -1: none of them
 	head   string   // "name": of a timestamp that is not among the fields

@@ -230,7 +230,7 @@ func (r *objectReader) double(s *slot, first byte) featurestore.Value {
 
 func (r *objectReader) decimal(s *slot, first byte) featurestore.Value {
 	var raw []byte
-	ok := true
+	var ok bool
 	if first == '"' {
 		var escaped bool
 		raw, escaped = r.str()

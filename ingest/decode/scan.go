@@ -84,11 +84,11 @@ func (s *scanner) str() (raw []byte, escaped bool) {
 			s.syntax("the end of a string")
 			return nil, false
 		}
-		switch c := s.b[s.pos]; {
-		case c == '"':
+		switch c := s.b[s.pos]; c {
+		case '"':
 			s.pos++
 			return s.b[start : s.pos-1], escaped
-		case c == '\\':
+		case '\\':
 			escaped = true
 			s.escape()
 			if s.err != nil {

@@ -45,10 +45,10 @@ func split(x float64) (m uint64, p int, ok bool) {
 	b := math.Float64bits(x)
 	e := int(b>>52) & 0x7ff
 	m = b & (1<<52 - 1)
-	switch {
-	case e == 0:
+	switch e {
+	case 0:
 		return m, -1074, m != 0
-	case e == 0x7ff:
+	case 0x7ff:
 		return 0, 0, false
 	}
 	return m | 1<<52, e - 1075, true
@@ -205,7 +205,8 @@ func (f *Float) IsZero() bool {
 
 // magnitude appends |f| to buf, least limb first, without zero limbs at the top.
 func (f *Float) magnitude(buf []uint64) (mag []uint64, neg bool) {
-	mag = append(buf, f.limbs()...)
+	mag = buf
+	mag = append(mag, f.limbs()...)
 	if len(mag) > 0 && mag[len(mag)-1]>>63 == 1 {
 		neg = true
 		c := uint64(1)

@@ -43,7 +43,7 @@ func (s moments) variance(n uint64, d divisors) (v float64, ok bool) {
 		top = max(top, 2*(s.sumBase+len(s.sum)))
 	}
 	var buf [24]uint64
-	num := buf[:0]
+	var num []uint64
 	if size := top - low; size <= len(buf) {
 		num = buf[:size]
 	} else {

@@ -6,6 +6,7 @@ import (
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
+
 	"github.com/freshet/freshet/featurestore"
 )
 

@@ -6,8 +6,9 @@ import (
 	"math"
 	"sort"
 
-	"github.com/freshet/freshet/featurestore"
 	"github.com/zeebo/xxh3"
+
+	"github.com/freshet/freshet/featurestore"
 )
 
 func compileEncoding(n *node, args []code) code {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
+
 	"github.com/freshet/freshet/featurestore"
 )
 

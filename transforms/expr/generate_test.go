@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/freshet/freshet/featurestore"
 	"pgregory.net/rapid"
+
+	"github.com/freshet/freshet/featurestore"
 )
 
 // genVars are the variables of generated expressions.

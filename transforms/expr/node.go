@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cel.dev/cel-go/common/operators"
+
 	"github.com/freshet/freshet/featurestore"
 )
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"cel.dev/cel-go/common/ast"
+
 	"github.com/freshet/freshet/featurestore"
 )
 

@@ -8,8 +8,9 @@ import (
 	"testing"
 
 	"cel.dev/cel-go/cel"
-	"github.com/freshet/freshet/featurestore"
 	"pgregory.net/rapid"
+
+	"github.com/freshet/freshet/featurestore"
 )
 
 // TestAgreesWithCEL compares with CEL's own interpreter where the languages

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"regexp"
 	"regexp/syntax"
 
@@ -87,7 +88,8 @@ func (c *checker) matches(n *node) (*node, *Error) {
 }
 
 func patternFault(err error) string {
-	if e, ok := err.(*syntax.Error); ok {
+	var e *syntax.Error
+	if errors.As(err, &e) {
 		return e.Code.String() + ": " + e.Expr
 	}
 	return err.Error()

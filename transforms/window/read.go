@@ -86,7 +86,7 @@ func (p *Plan) readLatest(s *State, t featurestore.Instant, out []featurestore.C
 		return
 	}
 	for i, f := range p.latest {
-		v := featurestore.Null
+		var v featurestore.Value
 		if row != nil {
 			v = row.inputs[p.features[f].Input]
 		} else {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func (a *App) makePlan(ctx context.Context) (_ *planned, err error) {
 	}
 	base, applied, err := appliedProject(ctx, p.registry)
 	if err != nil {
-		return nil, fmt.Errorf("%w (closing the registry: %v)", err, p.registry.Close())
+		return nil, errors.Join(err, p.registry.Close())
 	}
 	p.plan = plan.Make(base, applied, p.project)
 	return p, nil
@@ -146,7 +147,7 @@ func (a *App) ApplyCommand() *cobra.Command {
 					return err
 				}
 			}
-			done, err := ApplyProject(cmd.Context(), p.registry, p.settings.Root, p.project, p.files, p.plan, featurestore.InstantOf(time.Now()))
+			done, err := ApplyProject(cmd.Context(), p.registry, Desired{p.settings.Root, p.project, p.files}, p.plan, featurestore.InstantOf(time.Now()))
 			if err != nil {
 				return err
 			}
@@ -175,19 +176,26 @@ func (a *App) ApplyIfChanged(ctx context.Context, r registry.Store, root string)
 	if p.Empty() {
 		return nil
 	}
-	_, err = ApplyProject(ctx, r, root, project, files, p, featurestore.InstantOf(time.Now()))
+	_, err = ApplyProject(ctx, r, Desired{root, project, files}, p, featurestore.InstantOf(time.Now()))
 	return err
 }
 
+// Desired are the definitions in a folder.
+type Desired struct {
+	Root    string
+	Project *definition.Project
+	Files   []definition.File
+}
+
 // ApplyProject records a revision and the generations that it needs.
-func ApplyProject(ctx context.Context, r registry.Store, root string, project *definition.Project, files []definition.File, p *plan.Plan, now featurestore.Instant) (*Applied, error) {
-	info := gitInfo(ctx, root)
+func ApplyProject(ctx context.Context, r registry.Store, d Desired, p *plan.Plan, now featurestore.Instant) (*Applied, error) {
+	info := gitInfo(ctx, d.Root)
 	var targets []registry.Target
-	for view, hash := range plan.Targets(project) {
+	for view, hash := range plan.Targets(d.Project) {
 		targets = append(targets, registry.Target{View: view, Hash: hash})
 	}
 	slices.SortFunc(targets, func(x, y registry.Target) int { return strings.Compare(x.View, y.View) })
-	revision, err := r.Apply(ctx, p.Base, registry.Revision{Commit: info.Commit, Author: info.Author, Applied: now, Files: files}, targets)
+	revision, err := r.Apply(ctx, p.Base, registry.Revision{Commit: info.Commit, Author: info.Author, Applied: now, Files: d.Files}, targets)
 	if err != nil {
 		return nil, err
 	}

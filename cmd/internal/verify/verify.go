@@ -79,12 +79,11 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 		return nil, err
 	}
 	config := configOf(v)
-	var types []featurestore.Type
-	var names []string
+	s := &subject{view: v.Name, entity: v.Entity}
 	for i := range v.Features {
-		types, names = append(types, v.Features[i].Type), append(names, v.Features[i].Name)
+		s.add(v.Features[i].Name, v.Features[i].Type)
 	}
-	return c.compare(ctx, v.Name, names, types, v.Entity, sampled.keys, func(i int) expected {
+	return c.compare(ctx, s, sampled.keys, func(i int) expected {
 		judged := oracle.Judge(config, sampled.rows[i])
 		return expected{
 			at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
@@ -119,12 +118,11 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 	for _, r := range recorded {
 		done = append(done, oracle.Run{Cutoff: r.Cutoff, Completed: r.Completed})
 	}
-	var types []featurestore.Type
-	var names []string
+	s := &subject{view: v.Name, entity: v.Entity}
 	for _, f := range v.Features {
-		types, names = append(types, f.Type), append(names, f.Name)
+		s.add(f.Name, f.Type)
 	}
-	return c.compare(ctx, v.Name, names, types, v.Entity, sampled.keys, func(i int) expected {
+	return c.compare(ctx, s, sampled.keys, func(i int) expected {
 		return expected{at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
 			out := make([]featurestore.Cell, len(v.Features))
 			// Without the ttl: what is found is then judged by the rule that every path shares.
@@ -139,8 +137,21 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 	})
 }
 
+// subject is a view as a report speaks of it.
+type subject struct {
+	view   string
+	entity *definition.Entity
+	names  []string
+	types  []featurestore.Type
+}
+
+func (s *subject) add(name string, t featurestore.Type) {
+	s.names, s.types = append(s.names, name), append(s.types, t)
+}
+
 // compare looks the entities up and holds each value against what is expected.
-func (c *Checker) compare(ctx context.Context, view string, names []string, types []featurestore.Type, e *definition.Entity, keys [][]featurestore.Value, of func(i int) expected) (*Report, error) {
+func (c *Checker) compare(ctx context.Context, s *subject, keys [][]featurestore.Value, of func(i int) expected) (*Report, error) {
+	view := s.view
 	r := &Report{View: view, Entities: len(keys)}
 	for lo := 0; lo < len(keys); lo += chunk {
 		part := keys[lo:min(lo+chunk, len(keys))]
@@ -169,7 +180,7 @@ func (c *Checker) compare(ctx context.Context, view string, names []string, type
 				}
 			}
 			r.Values += len(cells)
-			r.add(view, names, types, keyText(e, part[i]), read, cells, found)
+			r.add(s, part[i], read, cells, found)
 		}
 		if c.Note != nil {
 			c.Note("%s: %d of %d entities", view, min(lo+chunk, len(keys)), len(keys))
@@ -194,7 +205,7 @@ func differences(read Read, want []featurestore.Cell) []int {
 	return out
 }
 
-func (r *Report) add(view string, names []string, types []featurestore.Type, keys string, read Read, want []featurestore.Cell, found []int) {
+func (r *Report) add(s *subject, key []featurestore.Value, read Read, want []featurestore.Cell, found []int) {
 	for _, c := range read.Cells {
 		if c.Status == featurestore.TooOld {
 			r.TooOld++
@@ -206,9 +217,9 @@ func (r *Report) add(view string, names []string, types []featurestore.Type, key
 			return
 		}
 		r.Examples = append(r.Examples, Mismatch{
-			View: view, Feature: names[i], Keys: keys, At: read.At.String(),
-			Online:   read.Cells[i].Value.Text(types[i]) + " " + read.Cells[i].Status.String(),
-			Expected: want[i].Value.Text(types[i]) + " " + want[i].Status.String(),
+			View: s.view, Feature: s.names[i], Keys: keyText(s.entity, key), At: read.At.String(),
+			Online:   read.Cells[i].Value.Text(s.types[i]) + " " + read.Cells[i].Status.String(),
+			Expected: want[i].Value.Text(s.types[i]) + " " + want[i].Status.String(),
 		})
 	}
 }

@@ -59,13 +59,11 @@ func Start(dir string, o Options) (*Broker, error) {
 	}
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("embedded log: open folder %q: %w", dir, err)
+		return nil, errors.Join(fmt.Errorf("embedded log: open folder %q: %w", dir, err), lock.Close())
 	}
 	b := &Broker{cluster: cluster, addr: cluster.ListenAddrs()[0], lock: lock}
 	if err := b.announce(); err != nil {
-		b.Close()
-		return nil, fmt.Errorf("embedded log: %w", err)
+		return nil, errors.Join(fmt.Errorf("embedded log: %w", err), b.Close())
 	}
 	return b, nil
 }
@@ -98,7 +96,7 @@ func acquire(dir string) (*os.File, error) {
 	if err == nil {
 		return f, nil
 	}
-	f.Close()
+	_ = f.Close() // nothing was written
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, fmt.Errorf("embedded log: lock %q: %w", path, err)
 	}

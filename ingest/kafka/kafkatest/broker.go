@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -81,8 +82,7 @@ func (b *Broker) Restart(ctx context.Context) error {
 		return fmt.Errorf("kafkatest: start the broker: %w", err)
 	}
 	if err := b.waitReady(ctx); err != nil {
-		b.Kill()
-		return err
+		return errors.Join(err, b.Kill())
 	}
 	return nil
 }
@@ -92,14 +92,15 @@ func (b *Broker) Restart(ctx context.Context) error {
 func (b *Broker) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	ready := make(chan error, 1)
-	go func() { ready <- b.askReady(ctx) }()
+	var asked error
+	ready := make(chan struct{})
+	go func() { asked = b.askReady(ctx); close(ready) }()
 	select {
-	case err := <-ready:
-		return err
+	case <-ready:
+		return asked
 	case <-b.proc.exited:
 		cancel()
-		<-ready
+		<-ready // it was asked in vain
 		text, _ := os.ReadFile(b.logPath())
 		return featurestore.Unavailablef("kafkatest: the broker ended while starting: %v\n%s", b.proc.err, tail(text, 3000))
 	}

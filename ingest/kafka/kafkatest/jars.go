@@ -61,7 +61,7 @@ func download(ctx context.Context, mvn, libs string) error {
 	if err != nil {
 		return fmt.Errorf("kafka's jars: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }() // what is left lies in the cache and harms nobody
 	if err := os.WriteFile(filepath.Join(work, "pom.xml"), []byte(pom), 0o644); err != nil {
 		return fmt.Errorf("kafka's jars: %w", err)
 	}
