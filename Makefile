@@ -26,7 +26,7 @@ CONCURRENT := ^github\.com/freshet/freshet/(ingest|serving|featurestore/(online|
 # Packages whose tests start a real Kafka broker or a real redis-server.
 SERVICES := /(redistest|kafkatest)( |$$)
 PACKAGES = $(GO) list -tags=$(TAGS) ./...
-IMPORTS  = $(GO) list -tags=$(TAGS) -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./...
+IMPORTS  = $(GO) list -tags=$(TAGS) -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./...
 
 .PHONY: help
 help: ## Show this list
@@ -95,7 +95,7 @@ check: lint generate-check static-check ## lint, generate-check and static-check
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## golangci-lint and buf, both pinned
-	$(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 	cd serving/api && $(TOOLS)/buf lint
 
 .PHONY: generate-check

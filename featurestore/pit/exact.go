@@ -33,6 +33,11 @@ func (x *exact) entity(rows []buffer, reads []read) {
 		list := x.s.r.Exact[r.row].Applied[r.role]
 		x.advance(list)
 		newest, seen := x.read(r.at, x.cells)
+		if x.plan.TooOld(&x.state, r.at) { // a lookup as of an instant that the state had passed
+			for c := range x.cells {
+				x.cells[c] = featurestore.Cell{Status: featurestore.TooOld}
+			}
+		}
 		x.s.o.set(r.role, r.row, x.cells, newest, seen)
 		if !sameList(x.state.Applied, list) {
 			x.s.o.miss(r.row)

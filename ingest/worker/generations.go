@@ -74,7 +74,7 @@ func (w *Worker) project(ctx context.Context, number int64) (*definition.Project
 	}
 	p, problems := definition.Load(r.Files)
 	if p == nil {
-		return nil, fmt.Errorf("revision %d does not load with this version: %v", number, problems)
+		return nil, fmt.Errorf("revision %d does not load with this version: %w", number, problems)
 	}
 	return p, nil
 }

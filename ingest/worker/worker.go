@@ -229,7 +229,9 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 	defer func() {
 		if filling {
 			cancel()
-			<-filled
+			if err := <-filled; err != nil && !errors.Is(err, context.Canceled) {
+				w.c.Logger.Warn("filling a generation was interrupted", "error", err)
+			}
 		}
 	}()
 	idle := idleSeal{w: w}

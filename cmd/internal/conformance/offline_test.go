@@ -25,14 +25,9 @@ import (
 func notOffline() map[string]string {
 	return map[string]string{
 		"27/bytes": "it is about stored keys", "28/request": "it is a request", "29": "it is a request",
-		"42": tooOldInExact,
 		"30": "it is about a record's time", "31/parse": "it is about a record's time", "32/parse": "it is about a record's time",
 	}
 }
-
-// tooOldInExact is the one reading that the join answers otherwise than a lookup
-// did; it is a case of its own, so that leaving it out hides nothing else.
-const tooOldInExact = "mode exact gives a value where the recorded lookup, with its as_of before what was folded, was answered TOO_OLD"
 
 // modes of the kit in the words of the join.
 var modes = map[conformance.Mode]pit.Mode{
@@ -56,7 +51,7 @@ type archived struct {
 func (o *offlinePath) Name() string { return o.name }
 
 func (o *offlinePath) Runs(c *conformance.Case, r *conformance.Reading) bool {
-	return c.Kind == conformance.KindWindow && r != nil && r.Mode != conformance.Online && !r.AsOf
+	return c.Kind == conformance.KindWindow && r != nil && r.Mode != conformance.Online
 }
 
 // Run archives the whole log and joins the readings, those of a mode and delay
