@@ -57,6 +57,7 @@ type Worker struct {
 	progress *Progress
 	cancel   context.CancelFunc
 	done     chan struct{}
+	failure  error // written before done is closed
 
 	states sync.Mutex // held while a state of lanes is decided and written
 
@@ -103,8 +104,18 @@ func (w *Worker) Start() {
 		if err := w.run(ctx); err != nil {
 			w.c.Logger.Error("the ingester has stopped", "error", err)
 			w.progress.fail(err)
+			w.failure = err
 		}
 	}()
+}
+
+// Done is closed when the worker has ended, by Stop or by an error.
+func (w *Worker) Done() <-chan struct{} { return w.done }
+
+// Err is the error that ended the worker, once Done is closed; nil after Stop.
+func (w *Worker) Err() error {
+	<-w.done
+	return w.failure
 }
 
 // Stop ends every partition, seals the archives and waits.

@@ -67,9 +67,13 @@ func (a *App) runNode(ctx context.Context, s *settings.Settings, need node.Need,
 	if n.Backend.Catalog() == nil {
 		a.Note("note: nothing is applied yet; waiting for `freshet apply`.")
 	}
-	<-ctx.Done()
-	a.Note("stopping")
-	return nil
+	select {
+	case <-ctx.Done():
+		a.Note("stopping")
+		return nil
+	case <-n.WorkerDone():
+		return fmt.Errorf("the ingester has stopped: %w", n.Worker.Err())
+	}
 }
 
 // PushCommand is `push`.

@@ -110,6 +110,14 @@ func (n *Node) startWorker(o Options) error {
 	return nil
 }
 
+// WorkerDone is closed when the ingester has ended; it never is where there is none.
+func (n *Node) WorkerDone() <-chan struct{} {
+	if n.Worker == nil {
+		return nil
+	}
+	return n.Worker.Done()
+}
+
 func (n *Node) startServer(o Options) error {
 	p := n.Parts
 	listen := o.Listen
