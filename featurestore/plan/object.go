@@ -28,10 +28,10 @@ func objects(p *definition.Project) map[string]object {
 		add(object{kind: "Entity", meaning: fields(e.Keys)}, e.Meta)
 	}
 	for _, s := range p.StreamSources {
-		add(object{kind: "StreamSource", meaning: streamMeaning(s), rest: fmt.Appendf(nil, "%s|%s|%v", s.Topic, s.Connection, s.History)}, s.Meta)
+		add(object{kind: "StreamSource", meaning: streamMeaning(s), rest: fmt.Appendf(nil, "%s|%s|%s", s.Topic, s.Connection, history(s.History))}, s.Meta)
 	}
 	for _, s := range p.BatchSources {
-		add(object{kind: "BatchSource", meaning: fmt.Appendf(fields(s.Fields), "%v|%v|%v", s.Timestamp, timeSpec(s.AvailableAt), s.Delay), rest: fmt.Appendf(nil, "%v|%v", s.Files, s.Format)}, s.Meta)
+		add(object{kind: "BatchSource", meaning: fmt.Appendf(fields(s.Fields), "%s|%s|%v", timeSpec(&s.Timestamp), timeSpec(s.AvailableAt), s.Delay), rest: fmt.Appendf(nil, "%v|%v", s.Files, s.Format)}, s.Meta)
 	}
 	for _, v := range p.StreamViews {
 		o := object{kind: "StreamView", meaning: v.Hash[:], stored: true}
@@ -69,7 +69,7 @@ func streamMeaning(s *definition.StreamSource) []byte {
 	if s.Where != nil {
 		where = s.Where.Canonical()
 	}
-	return fmt.Appendf(fields(s.Fields), "%s|%v|%d|%d|%v|%v|%s", s.Format, timeSpec(&s.Timestamp), s.EventID, s.Sequence, s.AllowedLateness, s.ApplyDelay, where)
+	return fmt.Appendf(fields(s.Fields), "%s|%s|%d|%d|%v|%v|%s", s.Format, timeSpec(&s.Timestamp), s.EventID, s.Sequence, s.AllowedLateness, s.ApplyDelay, where)
 }
 
 func timeSpec(t *definition.TimeSpec) string {
@@ -77,6 +77,14 @@ func timeSpec(t *definition.TimeSpec) string {
 		return "none"
 	}
 	return fmt.Sprint(t.Origin, t.Name, t.Format, t.Layout, t.Zone)
+}
+
+// history renders what stands behind the pointers, never their addresses.
+func history(h *definition.History) string {
+	if h == nil {
+		return "none"
+	}
+	return fmt.Sprint(h.Files, h.Format, timeSpec(h.AvailableAt))
 }
 
 func sample(log *float64) string {

@@ -1,0 +1,111 @@
+package plan_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/plan"
+)
+
+const base = `
+kind: Entity
+name: user
+keys: [{name: user, type: string}]
+---
+kind: StreamSource
+name: orders
+kafka: {topic: orders}
+format: json
+timestamp: {field: at, format: layout, layout: "2006-01-02 15:04:05", zone: Europe/Oslo}
+fields: {at: timestamp, user: string, amount: double}
+history: {files: [orders.csv], format: csv, available_at: {field: logged, format: rfc3339, zone: UTC}}
+---
+kind: BatchSource
+name: people
+files: [people.csv]
+format: csv
+timestamp: {field: at, format: rfc3339, zone: UTC}
+available_at: {field: known, format: rfc3339, zone: UTC}
+fields: {at: timestamp, known: timestamp, user: string, age: int64}
+---
+kind: StreamView
+name: spend
+entity: user
+source: orders
+features: [{name: n, agg: count, windows: [1h, 24h]}]
+---
+kind: BatchView
+name: person
+entity: user
+source: people
+features: [{name: age, type: int64}]
+---
+kind: FeatureService
+name: s
+features: [spend.*, person.age]
+`
+
+func load(t *testing.T, text string) *definition.Project {
+	t.Helper()
+	p, problems := definition.Load([]definition.File{{Path: "d.yaml", Data: []byte(text)}})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	return p
+}
+
+func find(t *testing.T, p *plan.Plan, name string) plan.Change {
+	t.Helper()
+	for _, c := range p.Changes {
+		if c.Name == name {
+			return c
+		}
+	}
+	t.Fatalf("%q is not among the changes %+v", name, p.Changes)
+	return plan.Change{}
+}
+
+func TestTheSameFilesChangeNothing(t *testing.T) {
+	if p := plan.Make(1, load(t, base), load(t, base)); !p.Empty() {
+		t.Errorf("changes %+v", p.Changes)
+	}
+}
+
+func TestEverythingIsCreatedFirst(t *testing.T) {
+	p := plan.Make(0, nil, load(t, base))
+	if len(p.Changes) != 6 || slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Action != plan.Create }) {
+		t.Errorf("changes %+v", p.Changes)
+	}
+}
+
+func TestAChangedWindowIsANewGeneration(t *testing.T) {
+	p := plan.Make(1, load(t, base), load(t, strings.Replace(base, "[1h, 24h]", "[1h, 12h]", 1)))
+	c := find(t, p, "spend")
+	want := []plan.Risk{plan.ChangesMeaning, plan.NeedsBackfill, plan.BreaksReaders}
+	if c.Action != plan.Replace || !slices.Equal(c.Risks, want) || !slices.Equal(c.Services, []string{"s"}) {
+		t.Errorf("view %+v", c)
+	}
+	if !slices.Equal(c.Details, []string{"+ n_12h int64", "- n_24h int64"}) {
+		t.Errorf("details %v", c.Details)
+	}
+	if find(t, p, "s").Action != plan.Replace {
+		t.Error("the service's columns changed, and it is not replaced")
+	}
+}
+
+func TestAnOwnerKeepsEveryValue(t *testing.T) {
+	p := plan.Make(1, load(t, base), load(t, strings.Replace(base, "name: spend\n", "name: spend\nowner: me\n", 1)))
+	if c := find(t, p, "spend"); len(p.Changes) != 1 || c.Action != plan.Update || len(c.Risks) != 0 {
+		t.Errorf("changes %+v", p.Changes)
+	}
+}
+
+func TestARemovedViewDropsData(t *testing.T) {
+	i, j := strings.Index(base, "kind: BatchView"), strings.Index(base, "kind: FeatureService")
+	p := plan.Make(1, load(t, base), load(t, base[:i]+strings.Replace(base[j:], ", person.age", "", 1)))
+	if c := find(t, p, "person"); c.Action != plan.Delete || !slices.Equal(c.Risks, []plan.Risk{plan.DropsData}) || !slices.Equal(c.Services, []string{"s"}) {
+		t.Errorf("view %+v", c)
+	}
+}
