@@ -111,7 +111,12 @@ func (d *Drive) begin(ctx context.Context) error {
 		clock.Move(featurestore.Instant(first))
 	}
 	for _, v := range d.views {
-		if err := d.materialize(ctx, v, clock.Now()); err != nil {
+		// What has a schedule begins with the tick that was due last, as if it had always run.
+		cutoff := clock.Now()
+		if tick, ok := v.Schedule.Latest(cutoff); ok && v.Schedule.Text != "" {
+			cutoff = tick
+		}
+		if err := d.materialize(ctx, v, cutoff); err != nil {
 			return err
 		}
 	}
