@@ -114,6 +114,9 @@ func (d *Decoder) event(t *text, rec *logrecord.Record, at featurestore.Partitio
 			e.LogTime = r.LogTime
 			e.Position = featurestore.Position{PartitionID: featurestore.PartitionID{Source: at.Source, Generation: r.Generation}, Offset: r.Rank}
 		}
+		if reason, refused := rec.Headers.Get(logrecord.HeaderRefused); refused && len(rec.Value) == 0 {
+			return e, &Error{Code: CodeHistory, Message: string(reason)}
+		}
 	}
 	if times.format == definition.FormatNative {
 		return e, &Error{Code: CodeTime, Message: "the record is no replayed one, and JSON has no native timestamp"}

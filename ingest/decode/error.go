@@ -24,6 +24,7 @@ const (
 	CodeTime       Code = "TIME_INVALID"
 	CodeAhead      Code = "AHEAD"
 	CodeNullKey    Code = "NULL_KEY"
+	CodeHistory    Code = "HISTORY_ROW" // a row of a history file that is no event; the message names it
 )
 
 // Error says why one record did not decode. Its text holds field names,

@@ -20,6 +20,9 @@ const (
 	// HeaderEventTime holds the exact event time in the same form. It is there
 	// only where the source does not keep its time in a field.
 	HeaderEventTime = "freshet-event-time"
+	// HeaderRefused says, in the place of a history row that cannot be an event,
+	// which row it was and why. Such a record has no value.
+	HeaderRefused = "freshet-refused"
 )
 
 // Replay is where a replayed record really stands.

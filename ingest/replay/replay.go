@@ -202,7 +202,7 @@ func (f *feed) enqueue(ev *featurestore.Event) error {
 	if f.values, err = f.encoder.AppendValue(f.values, ev); err != nil {
 		// No record of the declared format says this event: its place is kept empty, a dead letter.
 		f.values = f.values[:start]
-		f.queue = append(f.queue, queued{at: ev.LogTime, record: emptyRecord(ev.Offset, ev.LogTime)})
+		f.queue = append(f.queue, queued{at: ev.LogTime, record: refused(ev.Offset, ev.LogTime, err.Error())})
 		return nil
 	}
 	value := f.values[start:len(f.values):len(f.values)]
@@ -220,16 +220,18 @@ func (f *feed) placeBad(before int64) {
 		if n := len(f.queue); n > 0 {
 			at = f.queue[n-1].at
 		}
-		f.queue = append(f.queue, queued{at: at, record: emptyRecord(f.bad[0].Offset, at)})
+		b := &f.bad[0]
+		reason := fmt.Sprintf("%s, row %d: %s", b.File, b.Row, b.Reason)
+		f.queue = append(f.queue, queued{at: at, record: refused(b.Offset, at, reason)})
 		f.bad = f.bad[1:]
 	}
 }
 
-func emptyRecord(rank int64, at featurestore.LogTime) logrecord.Record {
-	return logrecord.Record{
-		LogTime: at,
-		Headers: logrecord.AppendReplay(nil, logrecord.Replay{Generation: offline.FilesGeneration, Rank: rank, LogTime: at}),
-	}
+// refused is the record that keeps the place of a row that is no event: it
+// becomes a dead letter that says why.
+func refused(rank int64, at featurestore.LogTime, reason string) logrecord.Record {
+	headers := logrecord.AppendReplay(nil, logrecord.Replay{Generation: offline.FilesGeneration, Rank: rank, LogTime: at})
+	return logrecord.Record{LogTime: at, Headers: headers.Append(logrecord.HeaderRefused, []byte(reason))}
 }
 
 // produce sends what lies before to and keeps the rest.

@@ -26,6 +26,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/logrecord"
 	"github.com/freshet/freshet/ingest/replay"
 	servingv1 "github.com/freshet/freshet/serving/api/v1"
@@ -170,6 +171,18 @@ func TestAThreadOverHTTP(t *testing.T) {
 	}
 	if p := s.Partitions[0]; p.Applied != 5 || p.Dead != 2 || p.Lag != 0 || s.Views[0].Counts.NullKey != 1 || s.Predictions.Logged != 3 {
 		t.Errorf("status %+v, counts %+v", s, s.Views[0].Counts)
+	}
+	said := ""
+	for letter, err := range deadletter.Read(n.Parts.LettersDir(), deadletter.Filter{Source: "orders"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		said += letter.Code + " " + letter.Message + "\n"
+	}
+	for _, want := range []string{"HISTORY_ROW orders.jsonl, row 1: ", "HISTORY_ROW orders.jsonl, row 2: ", "amount", "zone"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the dead letters do not say %q:\n%s", want, said)
+		}
 	}
 	if code, body := post(t, n, "/v1/predictions:log", `{"request_id": "r-1", "model": "m:1", "outputs": {"p": 0.5}}`); code != http.StatusOK {
 		t.Errorf("prediction: %d %s", code, body)
