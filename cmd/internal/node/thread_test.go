@@ -165,6 +165,9 @@ func TestAThreadOverHTTP(t *testing.T) {
 		t.Errorf("%d\n%s\nwant\n%s", code, body, want)
 	}
 	// The record that does not decode and the one without a zone are dead letters; the one without a key is dropped.
+	if err := n.Backend.Predlog.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	var s node.Status
 	if err := json.Unmarshal([]byte(get(t, n, "/v1/status")), &s); err != nil {
 		t.Fatal(err)
