@@ -37,6 +37,7 @@ func libraries() []library {
 		{"google.golang.org/protobuf", []string{"serving/api/...", "serving/rpc", "cmd/..."}},
 		{"modernc.org/sqlite", []string{"featurestore/registry/sqlite"}},
 		// Libraries of tests have no home in what runs, their harnesses apart.
+		{"github.com/rogpeppe/go-internal", nil},
 		{"go.uber.org/goleak", nil},
 		{"pgregory.net/rapid", []string{"featurestore/online/onlinetest", "featurestore/predictions/predictionstest"}},
 	}
