@@ -30,12 +30,26 @@ const (
 )
 
 // Call is an aggregate as a definition asks for it: avg(dep_delay) is
-// {Func: "avg", Input: double}.
+// {Func: "avg", Input: double}. Two calls that mean the same are equal by ==,
+// but for their types, which Type.Equal compares.
 type Call struct {
 	Func         string            // the name in the definition language
 	Input        featurestore.Type // type of x; the zero Type where there is none
-	Max          int64             // count_distinct: the cap, 0 for the default
+	Second       featurestore.Type // type of y: min_by, max_by
+	N            int64             // n: first_n, last_n, last_distinct_n, lag, top_n, bottom_n
+	Max          int64             // the cap: count_distinct (0 for the default), distinct, histogram
+	Share        Share             // p: quantile, approx_quantile
+	HalfLife     featurestore.Duration
 	RespectNulls bool              // first, last: nulls: respect
+	By           featurestore.Type // type of the field of `by`; the zero Type for none
+	MaxKeys      int64             // by: the cap of keys, 0 for the default
+}
+
+// Share is a number from 0 to 1 as it is written in decimal: Unscaled / 10^Digits,
+// without trailing zeros, so that equal numbers are equal Shares.
+type Share struct {
+	Unscaled int64
+	Digits   uint8 // at most 18
 }
 
 // Check says whether the engine runs the call, and the type of its value. The

@@ -7,11 +7,13 @@ import (
 )
 
 // Use is one feature's need of an aggregate. Input and Where index the values
-// that an event brings; -1 is none. EmptyNull asks for SQL's rule: the sum of
-// nothing is null.
+// that an event brings; -1 is none. Second and By do so where the Call has a
+// type for them. EmptyNull asks for SQL's rule: the sum of nothing is null.
 type Use struct {
 	Call      Call
 	Input     int
+	Second    int
+	By        int
 	Where     int
 	EmptyNull bool
 }

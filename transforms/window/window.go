@@ -9,6 +9,8 @@
 package window
 
 import (
+	"time"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/transforms/agg"
 )
@@ -16,23 +18,49 @@ import (
 // Kind is the kind of a feature's window.
 type Kind uint8
 
-// The kinds that run.
+// The kinds of windows (semantics: Windows, "Other windows at t").
 const (
 	Trailing Kind = iota // an aggregate over [floor(t-w-o, g), t-o)
 	Latest               // the value of the greatest row within the view's ttl
+	Lifetime             // all e < t
+	Rows                 // the last Count events with e < t, in the total order
+	Session              // the maximal run of events less than Width apart that holds the newest e < t
+	Tumbling             // [floor(t, Width) - Width, floor(t, Width))
+	Hopping              // [floor(t, Step) - Width, floor(t, Step))
+	Calendar             // from the start of the Unit in Zone to t, or the last complete Unit
+	Series               // a list of Count trailing windows, element i with the offset i x Step
+)
+
+// Unit is a unit of the calendar; a week begins on Monday.
+type Unit uint8
+
+// The units.
+const (
+	Day Unit = iota + 1
+	Week
+	Month
 )
 
 // Feature is one output column of a stream view.
 type Feature struct {
 	Name      string
 	Kind      Kind
-	Call      agg.Call // Trailing only
+	Call      agg.Call // all kinds but Latest
 	Type      featurestore.Type
-	Input     int // index into Row.Inputs; -1 for count()
-	Where     int // index of a bool in Row.Inputs; -1 for none
-	Width     featurestore.Duration
-	Offset    featurestore.Duration
-	Tile      featurestore.Duration // g; 0 takes the default for Width
+	Input     int                   // index into Row.Inputs; -1 for count()
+	Second    int                   // y of min_by and max_by, likewise; only where Call.Second has a type
+	By        int                   // the field of by, likewise; only where Call.By has a type
+	Where     int                   // index of a bool in Row.Inputs; -1 for none
+	Width     featurestore.Duration // the window; Session: the gap; Series: of one element; Hopping: the size
+	Offset    featurestore.Duration // Trailing only
+	Step      featurestore.Duration // Hopping and Series
+	Count     int64                 // Rows: n; Series: how many elements
+	Exact     bool                  // Trailing only: no alignment of the start edge
+	MaxRows   int64                 // Exact: how many raw rows are kept; 0 for the default
+	Unit      Unit                  // Calendar
+	Zone      *time.Location        // Calendar
+	Complete  bool                  // Calendar: the last complete unit
+	Tile      featurestore.Duration // g; 0 takes the default
 	Default   featurestore.Value
 	EmptyNull bool // empty: null
 }
@@ -42,6 +70,7 @@ type Feature struct {
 type SourceRule struct {
 	AllowedLateness featurestore.Duration
 	HasEventID      bool
+	Changes         bool // its records are changes with before-images: rows may be retracted
 }
 
 // Config is a stream view as the engine sees it.
@@ -58,6 +87,8 @@ type Row struct {
 	LogTime  featurestore.LogTime
 	Sequence featurestore.Value
 	ID       string
+	Change   featurestore.Change    // what a change record does with the row
+	Mutated  featurestore.EventTime // change records: when the change happened
 	Inputs   []featurestore.Value
 }
 
