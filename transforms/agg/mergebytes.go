@@ -91,7 +91,7 @@ func (c *Cells) MergeTiles(r *pack.Reader, m *TileMerge) {
 		}
 		c.addCounts(g, counts, m)
 		for _, p := range c.layout.groups[g].partials {
-			c.mergeColumn(r, p.index, counts, m)
+			c.mergeColumn(r, p, counts, m)
 		}
 	}
 	c.Free(m.spare)

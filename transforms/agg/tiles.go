@@ -16,7 +16,7 @@ func (c *Cells) AppendTiles(dst []byte, slots []Slot, origins []int64) []byte {
 	for g := range c.layout.groups {
 		dst = c.appendCounts(dst, g, slots)
 		for _, p := range c.layout.groups[g].partials {
-			col := c.cols[p.index]
+			col := c.cols[p]
 			for i, s := range slots {
 				if c.count(s, g) != 0 {
 					dst = col.append(dst, s, origins[i])
@@ -77,7 +77,7 @@ func (c *Cells) DecodeTiles(r *pack.Reader, slots []Slot, origins []int64) {
 			}
 		}
 		for _, p := range c.layout.groups[g].partials {
-			col := c.cols[p.index]
+			col := c.cols[p]
 			for i, s := range slots {
 				if c.count(s, g) != 0 {
 					col.decode(r, s, origins[i])
