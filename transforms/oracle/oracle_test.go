@@ -83,7 +83,7 @@ func i2d(n int) featurestore.Value { return featurestore.DoubleValue(float64(n))
 
 func TestUnknownAggregateIsAnError(t *testing.T) {
 	for _, rows := range [][]window.Row{nil, {at(1, 0, featurestore.Int64Value(1))}} {
-		if _, err := oracle.Read(view("median", featurestore.Int64), rows, oracle.Reading{At: 2e6}); !errors.Is(err, oracle.ErrUnsupported) {
+		if _, err := oracle.Read(view("mode", featurestore.Int64), rows, oracle.Reading{At: 2e6}); !errors.Is(err, oracle.ErrUnsupported) {
 			t.Errorf("%d rows: got %v", len(rows), err)
 		}
 	}
