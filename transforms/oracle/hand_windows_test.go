@@ -95,7 +95,9 @@ func TestLifetimeAndRowsByHand(t *testing.T) {
 
 func TestSessionByHand(t *testing.T) {
 	rows := numbered(0, 29, 59, 59.000001, 100, 129.999999)
-	run := func(gap featurestore.Duration) window.Feature { return window.Feature{Kind: window.Session, Width: gap} }
+	run := func(gap featurestore.Duration) window.Feature {
+		return window.Feature{Kind: window.Session, Width: gap}
+	}
 	checkWindows(t, rows, []windowCase{
 		{"neighbours less than the gap apart", run(30 * second), 59, "12", isPresent},
 		{"neighbours the gap apart", run(30 * second), 59.0000005, "3", isPresent},
