@@ -206,7 +206,8 @@ func TestSpreadByHand(t *testing.T) {
 		{call: in(i64, "kurtosis"), x: ints(0, 0, 0, 4), want: d(ratio - 3), status: isPresent},
 		{call: in(two, "kurtosis"), x: decimals(0, 0, 0, 400), want: d(ratio - 3), status: isPresent},
 		{call: in(dbl, "kurtosis"), x: doubles(1), want: null, status: isPresent},
-		{call: in(dbl, "kurtosis"), x: doubles(1e-200, 0), want: null, status: isPresent}, // m2 x m2 is 0
+		{call: in(dbl, "kurtosis"), x: doubles(1e-200, 0), want: null, status: isPresent},  // m2 is 0
+		{call: in(dbl, "kurtosis"), x: doubles(1e-120, 0), want: null, status: isOverflow}, // m2 x m2 is
 		{call: in(dbl, "kurtosis"), x: []value{null}, want: null, status: isEmpty},
 	})
 }

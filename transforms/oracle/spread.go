@@ -41,11 +41,15 @@ func spread(f *window.Feature, xs []featurestore.Value) featurestore.Cell {
 }
 
 // shape is skew or kurtosis, from central moments that are each rounded once:
-// m3 / (m2 x sqrt(m2)), m4 / (m2 x m2) - 3. Where the divisor is 0 it is null; a
-// moment or divisor beyond the range is OVERFLOW.
+// m3 / (m2 x sqrt(m2)), m4 / (m2 x m2) - 3. Where m2 is 0 it is null; where
+// something on the way leaves the range of doubles, above or below, it is
+// OVERFLOW.
 func shape(f *window.Feature, xs []featurestore.Value) featurestore.Cell {
 	power := map[string]int{"skew": 3, "kurtosis": 4}[f.Call.Func]
 	second := double(deviations(f, xs, 2, len(xs)))
+	if second.Status == featurestore.Present && second.Value.Double() == 0 {
+		return undefined()
+	}
 	higher := double(deviations(f, xs, power, len(xs)))
 	if second.Status == featurestore.Overflow || higher.Status == featurestore.Overflow {
 		return featurestore.Cell{Status: featurestore.Overflow}
@@ -55,18 +59,12 @@ func shape(f *window.Feature, xs []featurestore.Value) featurestore.Cell {
 	if power == 3 {
 		divisor = float64(m2 * math.Sqrt(m2))
 	}
-	switch {
-	case divisor == 0:
-		return undefined()
-	case math.IsInf(divisor, 0):
+	ratio := float64(m / divisor)
+	if divisor == 0 || math.IsInf(divisor, 0) || math.IsInf(ratio, 0) {
 		return featurestore.Cell{Status: featurestore.Overflow}
 	}
-	ratio := float64(m / divisor)
 	if power == 4 {
 		ratio -= 3
-	}
-	if math.IsInf(ratio, 0) {
-		return featurestore.Cell{Status: featurestore.Overflow}
 	}
 	return present(featurestore.DoubleValue(ratio))
 }
