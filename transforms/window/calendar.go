@@ -116,13 +116,26 @@ func firstOf(midnight int64, zone *time.Location) int64 {
 	for from := midnight - most; ; {
 		at := time.Unix(from, 0).In(zone)
 		_, offset := at.Zone()
-		_, end := at.ZoneBounds()
+		end, any := offsetEnd(at)
 		first := max(from, midnight-int64(offset))
-		if end.IsZero() || first < end.Unix() {
+		if !any || first < end.Unix() {
 			return first
 		}
 		from = end.Unix()
 	}
+}
+
+// offsetEnd is an instant after t up to which the zone's offset stays what it is
+// at t; any is false where it stays so for ever.
+func offsetEnd(t time.Time) (end time.Time, any bool) {
+	_, end = t.ZoneBounds()
+	if end.IsZero() {
+		return end, false
+	}
+	if !end.After(t) { // so says package time of the last day of some leap years
+		return t.Add(time.Hour), true
+	}
+	return end, true
 }
 
 // The years whose offsets decide on the default tile of a calendar window.
@@ -135,8 +148,8 @@ func divides(g featurestore.Duration, zone *time.Location) bool {
 		if _, offset := at.Zone(); featurestore.Duration(offset)*featurestore.Second%g != 0 {
 			return false
 		}
-		_, end := at.ZoneBounds()
-		if end.IsZero() {
+		end, any := offsetEnd(at)
+		if !any {
 			break
 		}
 		at = end

@@ -58,7 +58,7 @@ func (p *listPlan) fold(l *rowList, o *agg.Order, inputs []featurestore.Value) {
 			return // older than all that are kept
 		}
 		if len(l.rows) >= 2*most { // between two calls of Settle no more than twice as many
-			l.remove(0, len(l.rows)-most+1)
+			l.remove(0, len(l.rows)-most)
 		}
 	}
 	l.insert(o, inputs, false)

@@ -17,10 +17,10 @@ import (
 type State struct {
 	Applied featurestore.Applied
 
-	plan   *Plan  // whose layouts the cells have
-	newest int64  // event time of the newest folded event; never for none
-	edges  *edges // the ladder as of the last Settle
-	next   *edges // scratch of Settle
+	plan   *Plan   // whose layouts the cells have
+	newest int64   // event time of the newest folded event; never for none
+	edges  *edges  // the ladder as of the last Settle
+	next   *edges  // scratch of Settle
 	units  []units // of the ladder's calendars, at some time
 	tiles  tiles
 	cells  *agg.Cells // of the tiles
@@ -61,11 +61,11 @@ type latestRow struct {
 // kept too, without inputs: it counts for nothing but for whether the entity was
 // seen.
 type pendingRow struct {
-	order     agg.Order
-	duplicate bool
+	order      agg.Order
+	duplicate  bool
 	retraction bool
-	visible   int64 // reads after it see the row
-	inputs    []featurestore.Value
+	visible    int64 // reads after it see the row
+	inputs     []featurestore.Value
 }
 
 // counts reports whether the row contributes where a condition holds (-1: always).
