@@ -7,28 +7,49 @@ import (
 
 // first and last are the x of the least and of the greatest event in the total
 // order (Order), among those whose x is not null, or among all where nulls are
-// respected; then a null x is NULL, EMPTY. When events arrive does not matter.
+// respected; then a null x is NULL, EMPTY. x may also be a list or a map, an
+// embedding for one. When events arrive does not matter.
 //
 // State: the event's order and its value, about 150 bytes in memory, about 10 in
-// bytes beside the value. Error: none.
+// bytes beside the value. Error: none. Retraction: rebuilt, since the next event
+// is not kept.
+
+var (
+	specFirst = ordinal("first", false)
+	specLast  = ordinal("last", true)
+)
+
+func ordinal(name string, last bool) *spec {
+	return &spec{
+		name:  name,
+		takes: takesNulls,
+		gate:  gateValue,
+		check: givingInput(wantValue),
+		needs: func(*Call) []need { return []need{{quantity: orderedEvent, greatest: last}} },
+		read: func(f *Finisher, c *Cells, s Slot, _ readAt) featurestore.Cell {
+			return present(cellOf[ordered](c, f.partials[0], s).x.Get())
+		},
+	}
+}
+
+var orderedEvent = &quantity{"first or last event", newCells[ordered]}
 
 // ordered is the value of the first or last event.
 type ordered struct {
-	at   Stamp
-	x    Held
+	stamped
 	has  bool
 	last bool
+	kind featurestore.Kind
 }
 
-func (c *ordered) reset(p *partial) { c.has, c.last = false, p.what == quantityLast }
+func (c *ordered) reset(p *partial) { c.has, c.last, c.kind = false, p.greatest, p.in.Kind }
 
 func (c *ordered) add(o *Order, x *featurestore.Value) {
 	if c.has && (c.at.Compare(o) < 0) != c.last {
 		return
 	}
 	c.has = true
-	c.at.Set(o)
-	c.x.Set(x)
+	c.set(o, x)
 }
 
 func (c *ordered) merge(o *ordered) {
@@ -36,8 +57,7 @@ func (c *ordered) merge(o *ordered) {
 		return
 	}
 	c.has = true
-	c.at.copyFrom(&o.at)
-	c.x.copyFrom(&o.x)
+	c.copyFrom(&o.stamped)
 }
 
 func (c *ordered) append(dst []byte, origin int64) []byte {
@@ -48,8 +68,7 @@ func (c *ordered) decode(r *pack.Reader, origin int64) {
 	c.has = true
 	c.at.Decode(r, origin)
 	c.x.Decode(r)
-}
-
-func (f *Finisher) readOrdered(c *Cells, s Slot) featurestore.Cell {
-	return present(c.cols[f.partials[0]].(*cells[ordered, *ordered]).at[s].x.Get())
+	if k := c.x.v.Kind(); k != c.kind && k != featurestore.KindNull && r.Err() == nil {
+		r.Failf("the value of an event is a %s, not a %s", k, c.kind)
+	}
 }
