@@ -108,7 +108,7 @@ func (l *Layout) group(g group) int {
 		}
 	}
 	l.groups = append(l.groups, g)
-	l.always = l.always || g.gate == gateAll && g.where < 0
+	l.always = l.always || g.condition == gateAll
 	return len(l.groups) - 1
 }
 

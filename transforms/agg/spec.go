@@ -65,10 +65,11 @@ const (
 // table lists the aggregates of the language.
 var table = byName(
 	specCount, specCountNull, specSum, specAvg, specMin, specMax,
-	specVarPop, specVarSamp, specStddevPop, specStddevSamp,
+	specVarPop, specVarSamp, specStddevPop, specStddevSamp, specSkew, specKurtosis,
 	specFirst, specLast, specFirstN, specLastN, specLastDistinctN, specLag,
 	specSinceLast, specSinceFirst, specMinBy, specMaxBy, specTopN, specBottomN,
-	specCountDistinct, specDistinct,
+	specCountDistinct, specApproxCountDistinct, specDistinct,
+	specQuantile, specMedian, specApproxQuantile,
 	specHistogram,
 )
 
