@@ -75,6 +75,12 @@ func TestLaws(t *testing.T) {
 
 func name(c agg.Call) string {
 	s := fmt.Sprintf("%s(%s)", c.Func, c.Input)
+	if c.Second.Kind != featurestore.KindNull {
+		s = fmt.Sprintf("%s(%s,%s)", c.Func, c.Input, c.Second)
+	}
+	if c.Share != (agg.Share{}) {
+		s += fmt.Sprintf("%de-%d", c.Share.Unscaled, c.Share.Digits)
+	}
 	if c.By.Kind != featurestore.KindNull {
 		s += "by" + c.By.String()
 	}
