@@ -28,9 +28,9 @@ func readAvg(f *Finisher, c *Cells, s Slot, at readAt) featurestore.Cell {
 	case featurestore.KindList:
 		return cellOf[vectorSum](c, f.partials[0], s).read(true)
 	case featurestore.KindDouble:
-		return double(cellOf[doubleSum](c, f.partials[0], s).sum.Mean(at.n))
+		return double(c.doubleSum(f.partials[0], s).sum.Mean(at.n))
 	}
-	return double(cellOf[intSum](c, f.partials[0], s).sum.Mean(at.n, unit(f.call.Input)), true)
+	return double(c.intSum(f.partials[0], s).sum.Mean(at.n, unit(f.call.Input)), true)
 }
 
 // unit is how many units of a type's unscaled integer make one: ten to the scale

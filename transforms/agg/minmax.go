@@ -39,8 +39,8 @@ func extreme(name string, greater bool) *spec {
 }
 
 var (
-	extremeOfInts    = &quantity{"extreme", newCells[intExtreme]}
-	extremeOfDoubles = &quantity{"extreme", newCells[doubleExtreme]}
+	extremeOfInts    = &quantity{"extreme", newIntExtremes}
+	extremeOfDoubles = &quantity{"extreme", newDoubleExtremes}
 	extremeOfText    = &quantity{"extreme", newCells[textExtreme]}
 )
 
@@ -150,13 +150,13 @@ func readExtreme(f *Finisher, c *Cells, s Slot, _ readAt) featurestore.Cell {
 	case featurestore.KindList:
 		return cellOf[vectorExtreme](c, f.partials[0], s).read()
 	case featurestore.KindDouble:
-		return present(featurestore.DoubleValue(cellOf[doubleExtreme](c, f.partials[0], s).v))
+		return present(featurestore.DoubleValue(c.doubleExtreme(f.partials[0], s).v))
 	case featurestore.KindString:
 		return present(featurestore.StringValue(string(cellOf[textExtreme](c, f.partials[0], s).v)))
 	case featurestore.KindBytes:
 		return present(featurestore.BytesValue(string(cellOf[textExtreme](c, f.partials[0], s).v)))
 	default:
-		return present(integral(kind, cellOf[intExtreme](c, f.partials[0], s).v))
+		return present(integral(kind, c.intExtreme(f.partials[0], s).v))
 	}
 }
 
