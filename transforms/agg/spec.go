@@ -70,6 +70,7 @@ var table = byName(
 	specSinceLast, specSinceFirst, specMinBy, specMaxBy, specTopN, specBottomN,
 	specCountDistinct, specApproxCountDistinct, specDistinct,
 	specQuantile, specMedian, specApproxQuantile,
+	specEwmSum, specEwmCount, specEwmAvg,
 	specHistogram,
 )
 
