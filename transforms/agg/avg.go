@@ -5,7 +5,7 @@ import "github.com/freshet/freshet/featurestore"
 // avg is the exact sum of the non-null x divided by their count, rounded once to
 // the nearest double, also for int64 and decimal. Of list<double> it goes
 // element by element, each divided by the number of values that it has
-// (vector.go).
+// (vectorsum.go).
 //
 // State: that of sum. Error: half a unit in the last place, by the one rounding.
 // Retraction: subtracted.

@@ -11,6 +11,10 @@ import (
 func TestCheck(t *testing.T) {
 	dec := featurestore.Decimal(10, 2)
 	words := featurestore.List(featurestore.String)
+	deep := featurestore.Int64
+	for range 8 {
+		deep = featurestore.List(deep)
+	}
 	for _, c := range []struct {
 		call agg.Call
 		want string // the type, or after ! a part of the refusal
@@ -37,6 +41,8 @@ func TestCheck(t *testing.T) {
 		{agg.Call{Func: "min", Input: object}, "!no list or map"},
 		{agg.Call{Func: "last", Input: featurestore.Bytes, RespectNulls: true}, "bytes"},
 		{agg.Call{Func: "last", Input: vector}, "list<double>"},
+		{agg.Call{Func: "last", Input: deep}, "!nests deeper than 8"},
+		{agg.Call{Func: "last", Input: *deep.Elem}, deep.Elem.String()},
 		{agg.Call{Func: "min", Input: featurestore.Bytes, RespectNulls: true}, "!nulls: respect"},
 		{agg.Call{Func: "stddev_samp", Input: featurestore.Int64}, "double"},
 		{agg.Call{Func: "stddev_samp", Input: vector}, "!has no meaning"},

@@ -7,7 +7,7 @@ import (
 )
 
 // sum is the exact sum of the non-null x, rounded once where x is a double. Of
-// list<double> it goes element by element (vector.go).
+// list<double> it goes element by element (vectorsum.go).
 //
 // State: 16 bytes for int64 and decimal (128-bit integer), 64 for double
 // (superaccumulator, package exact). Error: none; beyond the range of the result

@@ -9,7 +9,7 @@ import (
 
 // min and max are the least and the greatest non-null x: false before true,
 // numbers and instants by value, text and bytes by their bytes. Of list<double>
-// they go element by element (vector.go).
+// they go element by element (vectorextreme.go).
 //
 // State: 16 bytes, and the text itself for string and bytes. Error: none.
 // Retraction: rebuilt, since the next value is not kept.
