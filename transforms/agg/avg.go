@@ -5,7 +5,7 @@ import "github.com/freshet/freshet/featurestore"
 // avg is the exact sum of the non-null x divided by their count, rounded once to
 // the nearest double, also for int64 and decimal. Of list<double> it goes
 // element by element, each divided by the number of values that it has
-// (vector.go).
+// (vectorsum.go).
 //
 // State: that of sum. Error: half a unit in the last place, by the one rounding.
 // Retraction: subtracted.
@@ -28,9 +28,9 @@ func readAvg(f *Finisher, c *Cells, s Slot, at readAt) featurestore.Cell {
 	case featurestore.KindList:
 		return cellOf[vectorSum](c, f.partials[0], s).read(true)
 	case featurestore.KindDouble:
-		return double(cellOf[doubleSum](c, f.partials[0], s).sum.Mean(at.n))
+		return double(c.doubleSum(f.partials[0], s).sum.Mean(at.n))
 	}
-	return double(cellOf[intSum](c, f.partials[0], s).sum.Mean(at.n, unit(f.call.Input)), true)
+	return double(c.intSum(f.partials[0], s).sum.Mean(at.n, unit(f.call.Input)), true)
 }
 
 // unit is how many units of a type's unscaled integer make one: ten to the scale

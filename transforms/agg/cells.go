@@ -77,7 +77,11 @@ func (c *Cells) Add(s Slot, o *Order, inputs []featurestore.Value) {
 	counts := c.groupCounts(s)
 	for g := range c.layout.groups {
 		group := &c.layout.groups[g]
-		if !group.admits(inputs) {
+		if group.many { // admits, inlined for what most groups are
+			if !group.admits(inputs) {
+				continue
+			}
+		} else if group.x >= 0 && inputs[group.x].IsNull() {
 			continue
 		}
 		counts[g]++

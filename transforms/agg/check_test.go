@@ -11,6 +11,10 @@ import (
 func TestCheck(t *testing.T) {
 	dec := featurestore.Decimal(10, 2)
 	words := featurestore.List(featurestore.String)
+	deep := featurestore.Int64
+	for range 8 {
+		deep = featurestore.List(deep)
+	}
 	for _, c := range []struct {
 		call agg.Call
 		want string // the type, or after ! a part of the refusal
@@ -37,6 +41,8 @@ func TestCheck(t *testing.T) {
 		{agg.Call{Func: "min", Input: object}, "!no list or map"},
 		{agg.Call{Func: "last", Input: featurestore.Bytes, RespectNulls: true}, "bytes"},
 		{agg.Call{Func: "last", Input: vector}, "list<double>"},
+		{agg.Call{Func: "last", Input: deep}, "!nests deeper than 8"},
+		{agg.Call{Func: "last", Input: *deep.Elem}, deep.Elem.String()},
 		{agg.Call{Func: "min", Input: featurestore.Bytes, RespectNulls: true}, "!nulls: respect"},
 		{agg.Call{Func: "stddev_samp", Input: featurestore.Int64}, "double"},
 		{agg.Call{Func: "stddev_samp", Input: vector}, "!has no meaning"},
@@ -67,6 +73,22 @@ func TestCheck(t *testing.T) {
 		{agg.Call{Func: "distinct", Input: featurestore.Double}, "!max of distinct is 0"},
 		{agg.Call{Func: "histogram", Input: featurestore.Bool, Max: 2}, "map<string,int64>"},
 		{agg.Call{Func: "histogram", Input: featurestore.Double, Max: 2}, "!cannot be double"},
+		{agg.Call{Func: "quantile", Input: dec, Share: agg.Share{Unscaled: 95, Digits: 2}}, "double"},
+		{agg.Call{Func: "quantile", Input: dec, Share: agg.Share{Unscaled: 1}}, "double"},
+		{agg.Call{Func: "quantile", Input: dec, Share: agg.Share{Unscaled: 11, Digits: 1}}, "!from 0 to 1"},
+		{agg.Call{Func: "quantile", Input: dec, Share: agg.Share{Unscaled: -1, Digits: 1}}, "!from 0 to 1"},
+		{agg.Call{Func: "quantile", Input: dec, Share: agg.Share{Unscaled: 50, Digits: 2}}, "!shorter spelling"},
+		{agg.Call{Func: "quantile", Input: dec, Share: agg.Share{Unscaled: 5, Digits: 19}}, "!at most 18"},
+		{agg.Call{Func: "quantile", Input: featurestore.Bool}, "!has no meaning"},
+		{agg.Call{Func: "median", Input: featurestore.Int64, Share: agg.Share{Unscaled: 1}}, "!takes no p"},
+		{agg.Call{Func: "median", Input: featurestore.Int64}, "double"},
+		{agg.Call{Func: "approx_quantile", Input: featurestore.Timestamp}, "!has no meaning"},
+		{agg.Call{Func: "approx_count_distinct", Input: featurestore.Timestamp}, "int64"},
+		{agg.Call{Func: "ewm_sum", Input: featurestore.Int64, HalfLife: featurestore.Hour}, "double"},
+		{agg.Call{Func: "ewm_sum", Input: featurestore.Int64}, "!half_life of ewm_sum is 0s: write 1s to 365250d"},
+		{agg.Call{Func: "ewm_avg", Input: featurestore.String, HalfLife: featurestore.Hour}, "!has no meaning"},
+		{agg.Call{Func: "ewm_count", HalfLife: featurestore.Hour}, "double"},
+		{agg.Call{Func: "ewm_count", Input: featurestore.Int64, HalfLife: featurestore.Hour}, "!takes no argument"},
 		{agg.Call{Func: "sum", Input: dec, By: featurestore.Int64}, "map<string,decimal(18,2)>"},
 		{agg.Call{Func: "count", By: featurestore.String, MaxKeys: 10_000}, "map<string,int64>"},
 		{agg.Call{Func: "count", By: featurestore.String, MaxKeys: 10_001}, "!max_keys of count"},

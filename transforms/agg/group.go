@@ -6,12 +6,12 @@ import "github.com/freshet/freshet/featurestore"
 // The count of its events belongs to the group, so that count(x), avg(x) and
 // "did anything contribute" are one number.
 type group struct {
-	condition gateKind // gateMany, unless the gate on x is all there is
-	gate      gateKind
-	x         int // what the gate looks at; -1 where it looks at nothing
-	y, by     int // must not be null either; -1 for none
-	where     int // -1 for none
-	partials  []int
+	gate     gateKind
+	x        int  // what the gate looks at; -1 where it looks at nothing
+	y, by    int  // must not be null either; -1 for none
+	where    int  // -1 for none
+	many     bool // there is more to look at than whether x is null
+	partials []int
 }
 
 // gateKind is the condition on x under which an event contributes.
@@ -22,7 +22,6 @@ const (
 	gateValue                    // x is not null; no condition where there is no x
 	gateNull                     // x is null
 	gateElements                 // x is not null and, if it is a list, of at most MaxVector elements
-	gateMany                     // several conditions
 )
 
 // newGroup is the group of the events that contribute to a use.
@@ -33,13 +32,11 @@ func newGroup(g gateKind, u *Use) group {
 	case g == gateElements && !isVector(u.Call.Input):
 		g = gateValue
 	}
-	out := group{condition: g, gate: g, x: u.Input, y: u.Second, by: u.By, where: u.Where}
+	out := group{gate: g, x: u.Input, y: u.Second, by: u.By, where: u.Where}
 	if g == gateAll {
 		out.x = -1
 	}
-	if g > gateValue || out.y >= 0 || out.by >= 0 || out.where >= 0 {
-		out.condition = gateMany
-	}
+	out.many = g > gateValue || out.y >= 0 || out.by >= 0 || out.where >= 0
 	return out
 }
 
@@ -47,15 +44,8 @@ func (g *group) same(o *group) bool {
 	return g.gate == o.gate && g.x == o.x && g.y == o.y && g.by == o.by && g.where == o.where
 }
 
-// admits is small enough to be inlined into Add.
+// admits reports whether an event contributes.
 func (g *group) admits(inputs []featurestore.Value) bool {
-	if g.condition == gateValue {
-		return !inputs[g.x].IsNull()
-	}
-	return g.condition == gateAll || g.admitsMany(inputs)
-}
-
-func (g *group) admitsMany(inputs []featurestore.Value) bool {
 	if g.where >= 0 && !inputs[g.where].Bool() { // null is false
 		return false
 	}

@@ -108,7 +108,7 @@ func (l *Layout) group(g group) int {
 		}
 	}
 	l.groups = append(l.groups, g)
-	l.always = l.always || g.condition == gateAll
+	l.always = l.always || !g.many && g.gate == gateAll
 	return len(l.groups) - 1
 }
 

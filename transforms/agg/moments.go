@@ -66,7 +66,7 @@ func needFourths(c *Call) []need {
 func (f *Finisher) powers(c *Cells, s Slot, n int64) exact.Powers {
 	p := exact.Powers{N: n, Unit: unit(f.call.Input)}
 	if f.call.Input.Kind == featurestore.KindDouble {
-		p.Sum = &cellOf[doubleSum](c, f.partials[0], s).sum
+		p.Sum = &c.doubleSum(f.partials[0], s).sum
 		p.Squares = &cellOf[doubleSquares](c, f.partials[1], s).sum
 		p.Cubes = &cellOf[doubleCubes](c, f.partials[2], s).sum
 		if len(f.partials) > 3 {
@@ -74,7 +74,7 @@ func (f *Finisher) powers(c *Cells, s Slot, n int64) exact.Powers {
 		}
 		return p
 	}
-	p.IntSum = cellOf[intSum](c, f.partials[0], s).sum
+	p.IntSum = c.intSum(f.partials[0], s).sum
 	p.Squares = &cellOf[intSquares](c, f.partials[1], s).sum
 	p.Cubes = &cellOf[intCubes](c, f.partials[2], s).sum
 	if len(f.partials) > 3 {

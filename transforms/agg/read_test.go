@@ -108,6 +108,14 @@ func TestRead(t *testing.T) {
 		{call: agg.Call{Func: "median", Input: featurestore.Double}, x: nil, want: "null EMPTY"},
 		{call: agg.Call{Func: "approx_quantile", Input: featurestore.Double, Share: agg.Share{Unscaled: 5, Digits: 1}}, x: doubles(0, 0, 7), want: "0 PRESENT"},
 
+		{call: agg.Call{Func: "ewm_count", HalfLife: featurestore.Second}, x: ints(1, 2, 3), want: "0.0068359375 PRESENT"},
+		{call: agg.Call{Func: "ewm_sum", Input: featurestore.Int64, HalfLife: featurestore.Second}, x: append(ints(1, 2, 3), null), want: "0.0166015625 PRESENT"},
+		{call: agg.Call{Func: "ewm_sum", Input: featurestore.Double, HalfLife: featurestore.Second}, x: doubles(0), want: "0 PRESENT"},
+		{call: agg.Call{Func: "ewm_sum", Input: decimal, HalfLife: 2 * featurestore.Second}, x: []featurestore.Value{dec(50)}, want: "0.015625 PRESENT"},
+		{call: agg.Call{Func: "ewm_sum", Input: featurestore.Double, HalfLife: featurestore.Second}, x: []featurestore.Value{null}, want: "0 EMPTY"},
+		{call: agg.Call{Func: "ewm_avg", Input: featurestore.Int64, HalfLife: featurestore.Second}, x: ints(1, 2, 3), want: "2.4285714285714284 PRESENT"},
+		{call: agg.Call{Func: "ewm_avg", Input: featurestore.Int64, HalfLife: featurestore.Second}, x: nil, want: "null EMPTY"},
+
 		{call: agg.Call{Func: "sum", Input: featurestore.Int64, By: featurestore.String}, x: append(ints(1, 2, 3), null), y: texts("b", "a", "b", "c"), want: "{a: 2, b: 4} PRESENT"},
 		{call: agg.Call{Func: "count", By: featurestore.Bool}, x: ints(1, 2), y: []featurestore.Value{featurestore.BoolValue(true), null}, want: "{true: 1} PRESENT"},
 		{call: agg.Call{Func: "sum", Input: featurestore.Int64, By: featurestore.String}, x: ints(9223372036854775807, 1, 1), y: texts("b", "b", "a"), want: "{a: 1, b: null} OVERFLOW"},

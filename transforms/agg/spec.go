@@ -70,6 +70,7 @@ var table = byName(
 	specSinceLast, specSinceFirst, specMinBy, specMaxBy, specTopN, specBottomN,
 	specCountDistinct, specApproxCountDistinct, specDistinct,
 	specQuantile, specMedian, specApproxQuantile,
+	specEwmSum, specEwmCount, specEwmAvg,
 	specHistogram,
 )
 
@@ -156,9 +157,19 @@ func wantInput(c *Call) error {
 	return nil
 }
 
+// maxNesting is how deep the type of a value that is kept may nest lists and
+// maps: as deep as package pack reads it back.
+const maxNesting = 8
+
 func wantValue(c *Call) error {
 	if c.Input.Kind == featurestore.KindStruct {
 		return fmt.Errorf("%s of %s has no meaning: name one of its fields", c.Func, c.Input)
+	}
+	depth := 0
+	for t := &c.Input; t != nil; t = t.Elem {
+		if depth++; depth > maxNesting {
+			return fmt.Errorf("%s of %s: its type nests deeper than %d", c.Func, c.Input, maxNesting)
+		}
 	}
 	return wantInput(c)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // sum is the exact sum of the non-null x, rounded once where x is a double. Of
-// list<double> it goes element by element (vector.go).
+// list<double> it goes element by element (vectorsum.go).
 //
 // State: 16 bytes for int64 and decimal (128-bit integer), 64 for double
 // (superaccumulator, package exact). Error: none; beyond the range of the result
@@ -29,8 +29,8 @@ var specSum = &spec{
 }
 
 var (
-	sumOfInts    = &quantity{"sum", newCells[intSum]}
-	sumOfDoubles = &quantity{"sum", newCells[doubleSum]}
+	sumOfInts    = &quantity{"sum", newIntSums}
+	sumOfDoubles = &quantity{"sum", newDoubleSums}
 )
 
 func needSum(c *Call) []need {
@@ -71,9 +71,9 @@ func readSum(f *Finisher, c *Cells, s Slot, _ readAt) featurestore.Cell {
 	case featurestore.KindList:
 		return cellOf[vectorSum](c, f.partials[0], s).read(false)
 	case featurestore.KindDouble:
-		return double(cellOf[doubleSum](c, f.partials[0], s).sum.Round())
+		return double(c.doubleSum(f.partials[0], s).sum.Round())
 	}
-	v, ok := cellOf[intSum](c, f.partials[0], s).sum.Int64()
+	v, ok := c.intSum(f.partials[0], s).sum.Int64()
 	switch {
 	case !ok:
 		return overflow()

@@ -79,9 +79,9 @@ func (c *doubleSquares) decode(r *pack.Reader, _ int64)         { r.Continue(c.s
 // variance is the sum of squared deviations of n values divided by m.
 func (f *Finisher) variance(c *Cells, s Slot, n, m int64) (v float64, ok bool) {
 	if f.call.Input.Kind == featurestore.KindDouble {
-		sum, squares := cellOf[doubleSum](c, f.partials[0], s), cellOf[doubleSquares](c, f.partials[1], s)
+		sum, squares := c.doubleSum(f.partials[0], s), cellOf[doubleSquares](c, f.partials[1], s)
 		return exact.Variance(n, m, &sum.sum, &squares.sum)
 	}
-	sum, squares := cellOf[intSum](c, f.partials[0], s), cellOf[intSquares](c, f.partials[1], s)
+	sum, squares := c.intSum(f.partials[0], s), cellOf[intSquares](c, f.partials[1], s)
 	return exact.VarianceInt(n, m, unit(f.call.Input), sum.sum, &squares.sum)
 }

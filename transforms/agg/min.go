@@ -9,7 +9,7 @@ import (
 
 // min and max are the least and the greatest non-null x: false before true,
 // numbers and instants by value, text and bytes by their bytes. Of list<double>
-// they go element by element (vector.go).
+// they go element by element (vectorextreme.go).
 //
 // State: 16 bytes, and the text itself for string and bytes. Error: none.
 // Retraction: rebuilt, since the next value is not kept.
@@ -39,8 +39,8 @@ func extreme(name string, greater bool) *spec {
 }
 
 var (
-	extremeOfInts    = &quantity{"extreme", newCells[intExtreme]}
-	extremeOfDoubles = &quantity{"extreme", newCells[doubleExtreme]}
+	extremeOfInts    = &quantity{"extreme", newIntExtremes}
+	extremeOfDoubles = &quantity{"extreme", newDoubleExtremes}
 	extremeOfText    = &quantity{"extreme", newCells[textExtreme]}
 )
 
@@ -150,13 +150,13 @@ func readExtreme(f *Finisher, c *Cells, s Slot, _ readAt) featurestore.Cell {
 	case featurestore.KindList:
 		return cellOf[vectorExtreme](c, f.partials[0], s).read()
 	case featurestore.KindDouble:
-		return present(featurestore.DoubleValue(cellOf[doubleExtreme](c, f.partials[0], s).v))
+		return present(featurestore.DoubleValue(c.doubleExtreme(f.partials[0], s).v))
 	case featurestore.KindString:
 		return present(featurestore.StringValue(string(cellOf[textExtreme](c, f.partials[0], s).v)))
 	case featurestore.KindBytes:
 		return present(featurestore.BytesValue(string(cellOf[textExtreme](c, f.partials[0], s).v)))
 	default:
-		return present(integral(kind, cellOf[intExtreme](c, f.partials[0], s).v))
+		return present(integral(kind, c.intExtreme(f.partials[0], s).v))
 	}
 }
 
