@@ -166,7 +166,7 @@ func constantHalfLife(text string, call *agg.Call) error {
 func parseWhole(text string, least, most int64) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || text[0] == '+' || text[0] == '0' && text != "0" || n < least || n > most {
-		return 0, fmt.Errorf("%s is not a whole number from %d to %d", quoted(text), least, most)
+		return 0, fmt.Errorf("%s is not in range: write a whole number from %d to %d", quoted(text), least, most)
 	}
 	return n, nil
 }

@@ -43,4 +43,3 @@ func (l *loader) latestExpression(n *node) (fragment, bool) {
 	}
 	return fragment{}, false
 }
-

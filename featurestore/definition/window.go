@@ -44,8 +44,10 @@ func (b *featureBuilder) window(n, w *node, f *window.Feature) (suffix string, o
 		if k == nil || key == "exact" && !n.get(key).isTrue() {
 			continue
 		}
-		b.l.problem(k, "remove it: it is for a duration, as 24h", "%s has no meaning for the window %s", key, windowText(w))
-		ok = false
+		if ok = false; !k.bad { // once, however many windows it is wrong for
+			b.l.problem(k, "remove it: it is for a duration, as 24h", "%s has no meaning for the window %s", key, windowText(w))
+			k.bad = true
+		}
 	}
 	return suffix, ok
 }
