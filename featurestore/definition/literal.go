@@ -46,19 +46,15 @@ func (l *loader) listLiteral(n *node, t featurestore.Type, what string) (feature
 
 // mapLiteral puts the keys, which YAML has in any order, in theirs.
 func (l *loader) mapLiteral(n *node, t featurestore.Type, what string) (featurestore.Value, bool) {
-	order := make([]int, len(n.keys))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return strings.Compare(n.keys[a].text, n.keys[b].text) })
-	keys, values, ok := make([]string, len(order)), make([]featurestore.Value, len(order)), true
-	for i, at := range order {
+	keys, values, ok := make([]string, len(n.keys)), make([]featurestore.Value, len(n.keys)), true
+	for i, k := range n.keys {
 		var fits bool
-		keys[i] = n.keys[at].text
-		values[i], fits = l.literal(n.items[at], *t.Elem, fmt.Sprintf("%s of %s", quoted(keys[i]), what))
+		keys[i] = k.text
+		values[i], fits = l.literal(n.items[i], *t.Elem, fmt.Sprintf("%s of %s", quoted(keys[i]), what))
 		ok = ok && fits
 	}
-	return featurestore.MapValue(keys, values), ok
+	v, err := featurestore.MapOf(keys, values)
+	return v, ok && err == nil // keys that stand twice were reported
 }
 
 func literalHint(n *node, t featurestore.Type) string {

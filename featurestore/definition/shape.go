@@ -23,7 +23,7 @@ type shape struct {
 	pattern string                   // for editors
 	least   int64                    // for editors: the bounds of a whole number
 	most    int64
-	any     bool                     // any node; the definition's own check looks at it
+	any     bool // any node; the definition's own check looks at it
 
 	// Lists and mappings of free keys.
 	elem     *shape
