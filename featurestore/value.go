@@ -218,6 +218,15 @@ func (v Value) Text(t Type) string {
 	return fmt.Sprintf("<%s>", v.kind)
 }
 
+// Exact is Text, but JSON for a list or a map, whose Text does not keep its
+// parts apart: it reads back as the same value.
+func (v Value) Exact(t Type) string {
+	if v.kind == KindList || v.kind == KindMap {
+		return string(AppendJSON(nil, v, t))
+	}
+	return v.Text(t)
+}
+
 func (v Value) compositeText(t Type) string {
 	var elem Type
 	if t.Elem != nil {

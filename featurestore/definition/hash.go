@@ -40,21 +40,9 @@ func (m *meaning) flag(b bool) {
 	}
 }
 
-// value adds a value; the parts of a list or a map one by one, since its text
-// does not keep them apart.
 func (m *meaning) value(v featurestore.Value, t featurestore.Type) {
 	m.number(int64(v.Kind()))
-	if !isComposite(t) || v.IsNull() {
-		m.text(v.Text(t))
-		return
-	}
-	m.number(int64(len(v.Elems())))
-	for i, e := range v.Elems() {
-		if t.Kind == featurestore.KindMap {
-			m.text(v.Keys()[i])
-		}
-		m.value(e, *t.Elem)
-	}
+	m.text(v.Exact(t))
 }
 
 // program adds an expression, with the types of what it reads.

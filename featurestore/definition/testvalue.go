@@ -2,7 +2,6 @@ package definition
 
 import (
 	"encoding/json"
-	"strconv"
 
 	"github.com/freshet/freshet/featurestore"
 )
@@ -70,32 +69,7 @@ func textJSON(text string) []byte {
 	return out
 }
 
+// valueJSON writes a value as a topic would hold it.
 func valueJSON(v featurestore.Value, t featurestore.Type) []byte {
-	switch v.Kind() {
-	case featurestore.KindNull, featurestore.KindBool, featurestore.KindInt64:
-		return []byte(v.Text(t))
-	case featurestore.KindDouble:
-		return strconv.AppendFloat(nil, v.Double(), 'g', -1, 64)
-	case featurestore.KindList, featurestore.KindMap:
-		return compositeJSON(v, t)
-	}
-	return textJSON(v.Text(t))
-}
-
-func compositeJSON(v featurestore.Value, t featurestore.Type) []byte {
-	open, end := byte('['), byte(']')
-	if t.Kind == featurestore.KindMap {
-		open, end = '{', '}'
-	}
-	out := []byte{open}
-	for i, e := range v.Elems() {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		if t.Kind == featurestore.KindMap {
-			out = append(append(out, textJSON(v.Keys()[i])...), ':')
-		}
-		out = append(out, valueJSON(e, *t.Elem)...)
-	}
-	return append(out, end)
+	return featurestore.AppendJSON(nil, v, t)
 }
