@@ -32,6 +32,8 @@ type buffer struct {
 	offsets []int64
 }
 
+func (b *buffer) len() int { return len(b.offsets) }
+
 const (
 	blockBytes = 256 << 10
 	cellBytes  = 24 // of a parquet.Value

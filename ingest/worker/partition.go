@@ -40,6 +40,7 @@ type partition struct {
 	ticks      <-chan time.Time
 
 	begun atomic.Bool // its place in the log is known
+	held  bool        // its archive is this process's
 	last  *Chunk      // what was applied last: the end of the partition as far as it is known
 	moved bool        // since the last wait
 }
@@ -64,6 +65,11 @@ func (p *partition) views() []*View {
 // part that is not available is waited for.
 func (p *partition) run(ctx context.Context) error {
 	wait := backoff{}
+	defer func() {
+		for _, v := range p.views() {
+			v.Detach(p.id())
+		}
+	}()
 	for {
 		err := p.stream(ctx)
 		if p.moved {
@@ -198,6 +204,9 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 // keep archives a chunk's events. The archive may lag: it has its own place in
 // the log, from which it is fed again.
 func (p *partition) keep(c *Chunk) error {
+	if !p.held {
+		return nil
+	}
 	p.archive.mu.Lock()
 	defer p.archive.mu.Unlock()
 	for i := range c.Events {
@@ -211,6 +220,11 @@ func (p *partition) keep(c *Chunk) error {
 // beat moves idle lanes along and compares the store with what it acknowledged.
 // Of an empty partition there is only the time to say at which it was empty.
 func (p *partition) beat(ctx context.Context) error {
+	if !p.held {
+		if err := p.hold(); err != nil || p.held {
+			return errors.Join(err, &rewindError{Offset: -1}) // it is fed from where it ends
+		}
+	}
 	for _, v := range p.views() {
 		if p.last.Through >= 0 || p.last.FetchTime > 0 {
 			if err := v.Advance(ctx, p.last); err != nil {

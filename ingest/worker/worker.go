@@ -29,6 +29,10 @@ type Config struct {
 	Schemas  logrecord.Schemas // the schema registry; nil where there is none
 	Logger   *slog.Logger
 
+	// Group, where it is set, shares the partitions with the other ingesters of
+	// the project. Without it this process reads them all.
+	Group logrecord.Joiner
+
 	// OpenArchive opens the archive of a source; the worker closes it.
 	OpenArchive func(*definition.StreamSource) (Archive, error)
 
@@ -58,7 +62,8 @@ type Worker struct {
 	progress *Progress
 	cancel   context.CancelFunc
 	done     chan struct{}
-	failure  error // written before done is closed
+	failure  error   // written before done is closed
+	members  members // of the goroutine that arranges
 
 	states sync.Mutex // held while a state of lanes is decided and written
 
@@ -67,6 +72,7 @@ type Worker struct {
 	archives map[string]*openArchive
 	revision int64
 	parts    []*partition
+	share    share
 	sources  []string       // that this arrangement reads
 	topics   map[string]int // theirs, with the partitions that it has seen
 }
@@ -77,6 +83,10 @@ type running struct {
 	state  registry.GenerationState
 	full   bool // filled from history, where that was needed
 	broken bool // it cannot be filled
+
+	// far is what is known of the partitions of other processes, from when this one
+	// first asked.
+	far map[online.Partition]farEnd
 }
 
 // New is a worker that does not run yet.
@@ -90,7 +100,10 @@ func New(c Config) *Worker {
 	if c.Poll == 0 {
 		c.Poll = defaultPoll
 	}
-	return &Worker{c: c, progress: newProgress(), views: map[online.Generation]*running{}, archives: map[string]*openArchive{}, done: make(chan struct{})}
+	return &Worker{
+		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: "freshet." + c.Project},
+		views: map[online.Generation]*running{}, archives: map[string]*openArchive{},
+	}
 }
 
 // Progress is what the worker reports.
@@ -132,6 +145,7 @@ func (w *Worker) Stop() error {
 	for _, a := range w.archives {
 		errs = append(errs, a.Close())
 	}
+	errs = append(errs, w.members.leave())
 	w.archives = map[string]*openArchive{}
 	return errors.Join(errs...)
 }
@@ -165,17 +179,28 @@ func (w *Worker) arrange(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.open(ctx, a); err != nil {
+	topics, err := w.existing(ctx, a)
+	if err != nil {
+		return err
+	}
+	mine, err := w.members.of(ctx, topics)
+	if err != nil {
+		return err
+	}
+	if err := w.open(ctx, a, mine); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts, err := w.partitions(ctx, a.current)
+	parts, err := w.partitions(ctx, a.current, mine)
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
-	w.revision, w.parts = a.revision, parts
+	w.revision, w.parts, w.share = a.revision, parts, mine
+	for _, r := range w.views {
+		r.far = nil // who reads what may have changed
+	}
 	w.mu.Unlock()
 
 	var group errgroup.Group
@@ -191,7 +216,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.revision) })
-	return ignoreCanceled(group.Wait())
+	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine, parts))
 }
 
 // runPartition runs one partition; its error halts its views and no others.
@@ -230,9 +255,12 @@ func (w *Worker) runPartition(ctx context.Context, p *partition) error {
 // cancels the arrangement when another is needed.
 func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision int64) error {
 	defer cancel()
+	w.mu.Lock()
+	mine, parts := w.share, w.parts
+	w.mu.Unlock()
 	filled := make(chan error, 1)
 	filling := false
-	if v := w.unfilled(); v != nil {
+	if v := w.unfilled(); v != nil && mine.leads() {
 		filling = true
 		go func() { filled <- w.fill(ctx, v) }()
 	}
@@ -254,8 +282,11 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 		case err := <-filled:
 			filling = false
 			return err // rearranged with the filled generation, or tried again
+		case <-mine.lost():
+			return nil
 		case <-ticker.C:
 		}
+		w.commit(mine, parts)
 		if err := idle.tick(); err != nil {
 			return err
 		}
@@ -266,6 +297,12 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 		}
 		if again {
 			return nil
+		}
+		if !mine.leads() {
+			if again, err = w.filledElsewhere(ctx); err != nil || again {
+				return ignoreUnavailable(err)
+			}
+			continue
 		}
 		if err := w.flip(ctx); err != nil {
 			w.c.Logger.Warn("a new generation could not be made live", "error", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/ingest/deadletter"
 	archive "github.com/freshet/freshet/ingest/history"
+	"github.com/freshet/freshet/ingest/logrecord"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/predlog"
 	"github.com/freshet/freshet/serving/rpc"
@@ -98,7 +99,12 @@ func (n *Node) startWorker(o Options) error {
 	if n.letters, err = deadletter.Open(p.LettersDir(), deadletter.Options{}); err != nil {
 		return err
 	}
+	var group logrecord.Joiner
+	if p.Settings.Log.Kafka != nil && o.Replayed == nil {
+		group, _ = p.Log.(logrecord.Joiner) // a log in the process is one process's
+	}
 	n.Worker = worker.New(worker.Config{
+		Group:   group,
 		Project: p.Settings.Project, Registry: p.Registry, Log: p.Log, Online: p.Online,
 		History: p.History(history.ArchiveOnly), Letters: n.letters, Schemas: p.Schemas, Logger: p.Logger,
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
