@@ -7,7 +7,8 @@
 //
 //	{project.view.generation.lane}:m         metadata of the lane
 //	{project.view.generation.lane}:w         watermarks of the lane, by partition
-//	{project.view.generation.lane}:e:<key>   blob of an entity
+//	{project.view.generation.lane}:e:<key>   blob of an entity: all of it, or the open part
+//	{project.view.generation.lane}:c:<key>   closed part of an entity, where its view splits
 //
 // and stores watermarks in one form (watermark.go).
 package online
@@ -35,10 +36,18 @@ type LaneID struct {
 	Lane uint16
 }
 
-// EntityID names the blob of one entity: the lane is codec.Lane of the key.
+// EntityID names one entity: the lane is codec.Lane of the key. Split asks for
+// the closed part too; only views that split their states pay for it.
 type EntityID struct {
 	LaneID
-	Key []byte
+	Key   []byte
+	Split bool
+}
+
+// Parts are the blobs of one entity, both as of one moment. Open is nil where
+// the entity is absent; Closed also where it has none, or was not asked for.
+type Parts struct {
+	Open, Closed []byte
 }
 
 // State is what a lane says of itself.
@@ -95,14 +104,24 @@ type Lane struct {
 	Watermarks map[Partition]Watermark
 }
 
-// Write is one entity of a batch. Expect is the codec.AppliedPrefix of the blob
-// that was consulted, empty where there was none; Blob is the new blob, empty
-// where the entity was only consulted. A key occurs once in a batch. A store
-// keeps none of these bytes after the call.
+// Write is one entity of a batch. A key occurs once in a batch. A store keeps
+// none of these bytes after the call.
 type Write struct {
-	Key    []byte
+	Key []byte
+	// Expect is the codec.AppliedPrefix of the blob that was consulted: the
+	// stored one must begin with it. Nil wants none to stand; empty and not nil
+	// wants an empty one, which no writer leaves, but damage may.
 	Expect []byte
-	Blob   []byte
+	// Blob is the new blob, or its open part; empty where the entity was only
+	// consulted, and then nothing of it changes.
+	Blob []byte
+	// Closed is the new closed part: nil leaves it as it is, empty and not nil
+	// removes it. It needs no check of its own: it is a function of the applied
+	// list, as the open part is.
+	Closed []byte
+	// Renew says that a closed part stands which this write leaves: its time to
+	// live begins anew with that of the open part.
+	Renew bool
 }
 
 // Batch is one atomic change of one lane: either every write and the watermark
@@ -114,7 +133,7 @@ type Batch struct {
 	From       int64 // the watermark's offset must equal this
 	To         Watermark
 	Writes     []Write
-	TTL        time.Duration // of written entities; 0 keeps them
+	TTL        time.Duration // of written entities, both parts alike; 0 keeps them
 }
 
 // Outcome is the answer to a Batch.
@@ -164,9 +183,10 @@ type Row struct {
 
 // Store is an online store. It is safe for concurrent use.
 type Store interface {
-	// Get reads blobs: result i belongs to ids[i], nil where absent. The blobs
-	// are the caller's. Errors are ErrUnavailable.
-	Get(ctx context.Context, ids []EntityID) ([][]byte, error)
+	// Get reads entities: result i belongs to ids[i]. Open and closed part of an
+	// entity are of one moment. The blobs are the caller's. Errors are
+	// ErrUnavailable.
+	Get(ctx context.Context, ids []EntityID) ([]Parts, error)
 	// Apply applies batches, pipelined, each atomic on its own; results are in
 	// their order. Batches of one lane are applied in order. A check that fails
 	// is answered in the order definition, watermark, versions.

@@ -6,7 +6,7 @@
 // (16 bytes), state_version, lanes (decimal) and state (BUILDING, LIVE, LOST, GAP,
 // HALTED). {...}:w is a hash with a field for each partition,
 // source|generation|number, and values as online.AppendWatermark makes them.
-// {...}:e:<key> is a string, the blob. All keys of a lane share one hash tag, so
+// {...}:e:<key> and {...}:c:<key> are strings, the blobs. All keys of a lane share one hash tag, so
 // one script may change them together on a cluster too.
 //
 // Writes are scripts on connections that never retry: a script that was sent and

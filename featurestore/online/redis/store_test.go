@@ -201,6 +201,34 @@ func TestLayout(t *testing.T) {
 	apply(t, s, b, online.OutcomeOK)
 }
 
+// TestClosedPartsExpireWithTheirEntity: every apply gives both keys the same
+// instant, to the millisecond, also where it leaves the closed part as it is.
+func TestClosedPartsExpireWithTheirEntity(t *testing.T) {
+	srv := server(t)
+	s := open(t, redis.Config{Addr: srv.Addr()})
+	create(t, s)
+	c := admin(t, srv)
+	last := time.Duration(0)
+	for i, w := range []online.Write{{Closed: []byte("c")}, {Renew: true}, {Closed: []byte("d")}, {Renew: true}} {
+		b := step(int64(i)-1, 0)
+		w.Key, w.Blob = []byte("a"), onlinetest.Blob(fmt.Sprint(i), nil)
+		if i > 0 {
+			w.Expect = onlinetest.Prefix(onlinetest.Blob(fmt.Sprint(i-1), nil))
+		}
+		b.Writes, b.TTL = []online.Write{w}, time.Duration(i+1)*time.Hour
+		if i == 3 {
+			b.TTL = 0
+		}
+		apply(t, s, b, online.OutcomeOK)
+		open, err1 := c.PExpireTime(t.Context(), "{p.v.1.0}:e:a").Result()
+		closed, err2 := c.PExpireTime(t.Context(), "{p.v.1.0}:c:a").Result()
+		if err1 != nil || err2 != nil || open != closed || (open > last) != (i < 3) || i == 3 && open != -1 {
+			t.Errorf("write %d: the open part expires at %v (%v), the closed at %v (%v)", i, open, err1, closed, err2)
+		}
+		last = open
+	}
+}
+
 // TestScriptsFlushed removes the scripts between all calls.
 func TestScriptsFlushed(t *testing.T) {
 	srv := server(t)
