@@ -43,7 +43,7 @@ func (s *Store) Clock(ctx context.Context, project string) (t featurestore.Insta
 		return 0, false, err
 	}
 	defer s.leave()
-	value, done, err := get(s.db, []byte(clockPrefix + project))
+	value, done, err := get(s.db, []byte(clockPrefix+project))
 	if err != nil || value == nil {
 		return 0, false, err
 	}

@@ -28,7 +28,7 @@ type model struct {
 	// closed are the closed parts; rows and states share keys here, so that one
 	// may stand beside a row, too.
 	closed [modelLanes]map[string][]byte
-	next  int // makes every list and payload a new one
+	next   int // makes every list and payload a new one
 }
 
 // testModel runs random calls against the store and the model, and compares
