@@ -63,6 +63,7 @@ func (s *State) fold(o *agg.Order, inputs []featurestore.Value) {
 	if e < s.edges.drop {
 		return // its tile ends at the drop edge or before: no window can reach it any more
 	}
+	s.touch(e)
 	s.cells.Add(s.tile(e), o, inputs)
 }
 

@@ -3,31 +3,68 @@ package window
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/transforms/agg"
 	"github.com/freshet/freshet/transforms/agg/pack"
 )
 
-// AppendState appends the body of a settled state: tiles, the latest row,
-// pending rows and ids, as docs/formats/entity-v1.md specifies. The applied list
-// and the newest event time stand in the header, which package codec writes.
-func (p *Plan) AppendState(dst []byte, s *State) []byte {
+// AppendOpen appends the open part of a settled state: the newest tiles, the
+// latest row, pending rows and ids, as docs/formats/entity-v2.md specifies. The
+// applied list and the newest event time stand in the header, which package
+// codec writes.
+func (p *Plan) AppendOpen(dst []byte, s *State) []byte {
 	s.bind(p)
-	dst = s.appendTiles(dst)
+	if len(p.ladder.sizes) > 0 {
+		dst = s.appendTiles(dst, split(s.starts, p.ladder.sizes[0]), len(s.starts))
+	}
 	dst = s.appendLatest(dst)
 	dst = s.appendHeld(dst)
 	return s.appendIDs(dst)
 }
 
+// AppendClosed appends the closed part of a settled state, nothing where there
+// is none: its older tiles (split).
+func (p *Plan) AppendClosed(dst []byte, s *State) []byte {
+	s.bind(p)
+	if len(p.ladder.sizes) == 0 {
+		return dst
+	}
+	if n := split(s.starts, p.ladder.sizes[0]); n > 0 {
+		dst = s.appendTiles(dst, 0, n)
+	}
+	return dst
+}
+
+// AppendState appends both parts in one: the closed one behind its length, then
+// the open one.
+func (p *Plan) AppendState(dst []byte, s *State) []byte {
+	return p.AppendOpen(pack.AppendText(dst, p.AppendClosed(nil, s)), s)
+}
+
+// DecodeWhole reads bytes of AppendState.
+func (p *Plan) DecodeWhole(body []byte, h Header, s *State) error {
+	r := pack.NewReader(body)
+	closed := r.Text()
+	if r.Err() != nil {
+		s.bind(p)
+		s.Reset()
+		return r.Err()
+	}
+	return p.DecodeState(r.Rest(), closed, h, s)
+}
+
 // appendTiles writes each tile's distance from the end of the one before it, in
 // finest tiles, and its cells. Its size follows from its place (ladder).
-func (s *State) appendTiles(dst []byte) []byte {
+func (s *State) appendTiles(dst []byte, from, to int) []byte {
 	sizes := s.plan.ladder.sizes
-	dst = pack.AppendUint(dst, uint64(len(s.starts)))
+	dst = pack.AppendUint(dst, uint64(to-from))
 	end := int64(0)
-	for i, start := range s.starts {
-		if i == 0 {
+	for i := range to - from {
+		i += from
+		start := s.starts[i]
+		if i == from {
 			dst = pack.AppendInt(dst, start/sizes[0])
 		} else {
 			dst = pack.AppendUint(dst, uint64((start-end)/sizes[0]))
@@ -103,10 +140,10 @@ type Header struct {
 	Folded  bool                   // whether there is one
 }
 
-// DecodeState reads a body of AppendState into s, replacing what it held. The
-// error says what was wrong; s is then empty. It never panics, and allocates in
-// proportion to the body.
-func (p *Plan) DecodeState(body []byte, h Header, s *State) error {
+// DecodeState reads both parts of a state into s, replacing what it held; closed
+// is empty where there is none. The error says what was wrong; s is then empty.
+// It never panics, and allocates in proportion to the bytes.
+func (p *Plan) DecodeState(open, closed []byte, h Header, s *State) error {
 	s.bind(p)
 	s.Reset()
 	s.Applied = append(s.Applied, h.Applied...)
@@ -122,11 +159,33 @@ func (p *Plan) DecodeState(body []byte, h Header, s *State) error {
 	if largest, any := s.Applied.MaxLogTime(); any && len(p.ladder.sizes) > 0 {
 		s.edges = p.ladder.at(largest)
 	}
-	s.reader = pack.NewReader(body)
-	s.decodeTiles(&s.reader)
+	if len(closed) > 0 {
+		s.reader = pack.NewReader(closed)
+		s.decodeTiles(&s.reader)
+		if err := s.finish(); err != nil {
+			return fmt.Errorf("closed part: %w", err)
+		}
+	}
+	n := len(s.starts)
+	s.reader = pack.NewReader(open)
+	if len(p.ladder.sizes) > 0 {
+		s.decodeTiles(&s.reader)
+		if n != split(s.starts, p.ladder.sizes[0]) {
+			s.reader.Fail(pack.ErrCanonical)
+		}
+	}
 	s.decodeLatest(&s.reader)
 	s.decodeHeld(&s.reader)
 	s.decodeIDs(&s.reader)
+	if err := s.finish(); err != nil {
+		return err
+	}
+	s.Stored()
+	return nil
+}
+
+// finish ends the reading of one part.
+func (s *State) finish() error {
 	err := s.reader.Err()
 	if n := len(s.reader.Rest()); err == nil && n > 0 {
 		err = fmt.Errorf("%d bytes follow the state", n)
@@ -141,11 +200,14 @@ func (p *Plan) DecodeState(body []byte, h Header, s *State) error {
 func (s *State) decodeTiles(r *pack.Reader) {
 	sizes := s.plan.ladder.sizes
 	n := r.Count(1 + s.plan.layout.Groups())
-	if n > 0 && len(sizes) == 0 {
+	if len(sizes) == 0 {
 		r.Failf("%d tiles in a view without windows", n)
 		return
 	}
-	end := int64(0)
+	end, before := int64(0), math.MinInt64
+	if k := len(s.starts); k > 0 {
+		before = int(s.starts[k-1] + sizes[s.levels[k-1]])
+	}
 	for i := 0; i < n && r.Err() == nil; i++ {
 		start := end
 		if i == 0 {
@@ -154,7 +216,7 @@ func (s *State) decodeTiles(r *pack.Reader) {
 			start += int64(r.Uint()) * sizes[0]
 		}
 		level := s.plan.ladder.level(&s.edges, start)
-		if start < end && i > 0 || start != floor(start, sizes[level]) || start+sizes[level] < start {
+		if start < end && i > 0 || int(start) < before || start != floor(start, sizes[level]) || start+sizes[level] < start {
 			r.Failf("tile %d starts at %s, where none of its size can", i, featurestore.Instant(start))
 			return
 		}

@@ -63,6 +63,7 @@ func (s *State) compact(next edges) {
 	if lo >= hi {
 		return
 	}
+	s.touch(s.starts[lo])
 	w := lo
 	for i := lo; i < hi; i++ {
 		level := s.plan.ladder.level(&s.edges, s.starts[i])
@@ -88,6 +89,7 @@ func (s *State) dropTiles() {
 		n++
 	}
 	if n > 0 {
+		s.touch(s.starts[0])
 		s.starts = slices.Delete(s.starts, 0, n)
 		s.levels = slices.Delete(s.levels, 0, n)
 		s.slots = slices.Delete(s.slots, 0, n)

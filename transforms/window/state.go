@@ -29,6 +29,9 @@ type State struct {
 	ids    []idBucket   // ascending by partition, then tile
 	order  agg.Order    // scratch of Apply
 	reader pack.Reader  // scratch of DecodeState
+
+	storedBoundary int64 // boundary() as it is stored
+	touched        int64 // tiles before this are as they are stored
 }
 
 // accumulator is the slot that reads merge into.
@@ -61,6 +64,7 @@ func (s *State) Reset() {
 	s.starts, s.levels, s.slots = s.starts[:0], s.levels[:0], s.slots[:0]
 	s.latest.has = false
 	s.held, s.ids = s.held[:0], s.ids[:0]
+	s.storedBoundary, s.touched = math.MinInt64, math.MaxInt64
 	if s.plan != nil {
 		s.edges = s.plan.ladder.unsettled()
 		s.cells.Reset()
