@@ -111,7 +111,8 @@ func (r *run) feed(rows []window.Row, entity *oracle.Entity) ([]byte, string) {
 			}
 		}
 	}
-	return codec.AppendEntity(nil, header, r.plan, state), ""
+	open, closed := codec.AppendEntity(nil, nil, header, r.plan, state)
+	return append(open, closed...), ""
 }
 
 // verdict checks what the fold says of a row; list holds the row if it was
@@ -130,13 +131,13 @@ func (r *run) verdict(row *window.Row, got window.Verdict, list featurestore.App
 }
 
 func (r *run) recode(state *window.State) (*window.State, string) {
-	blob := codec.AppendEntity(nil, header, r.plan, state)
+	open, closed := codec.AppendEntity(nil, nil, header, r.plan, state)
 	again := &window.State{}
-	if err := codec.DecodeEntity(blob, header, r.plan, again); err != nil {
+	if err := codec.DecodeEntity(open, closed, header, r.plan, again); err != nil {
 		return nil, "decode: " + err.Error()
 	}
-	if second := codec.AppendEntity(nil, header, r.plan, again); !bytes.Equal(blob, second) {
-		return nil, fmt.Sprintf("decode and encode give other bytes:\n%x\n%x", blob, second)
+	if second, secondClosed := codec.AppendEntity(nil, nil, header, r.plan, again); !bytes.Equal(open, second) || !bytes.Equal(closed, secondClosed) {
+		return nil, fmt.Sprintf("decode and encode give other bytes:\n%x %x\n%x %x", open, closed, second, secondClosed)
 	}
 	return again, ""
 }
