@@ -15,6 +15,7 @@ package online
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -140,13 +141,16 @@ type Batch struct {
 type Outcome uint8
 
 // Outcomes. Unknown means that the store may or may not have applied the batch:
-// it is settled by reading the watermark, never by blind retry.
+// it is settled by reading the watermark, never by blind retry. Refused means
+// that the store said no and nothing changed: it is out of memory, has no master,
+// or does not let this user; the same batch may be sent again later.
 const (
 	OutcomeUnknown Outcome = iota
 	OutcomeOK
 	OutcomeWatermark  // WM: the stored watermark is another
 	OutcomeVersion    // VER: an entity's applied list is another
 	OutcomeDefinition // DEF: the lane belongs to another definition, or has no metadata
+	OutcomeRefused
 )
 
 // String gives the outcome's short name.
@@ -160,12 +164,15 @@ func (o Outcome) String() string {
 		return "VER"
 	case OutcomeDefinition:
 		return "DEF"
+	case OutcomeRefused:
+		return "REFUSED"
 	default:
 		return "UNKNOWN"
 	}
 }
 
-// Result is the outcome of one Batch; Err is set with OutcomeUnknown.
+// Result is the outcome of one Batch; Err, an ErrUnavailable, is set with
+// OutcomeUnknown and OutcomeRefused.
 type Result struct {
 	Outcome Outcome
 	Err     error
@@ -180,6 +187,14 @@ type Row struct {
 	Key  []byte
 	Blob []byte
 }
+
+// ErrEvicted says that the store has evicted keys since it was last checked. Which
+// they were nobody knows: every generation in it is LOST, and is rebuilt.
+var ErrEvicted = errors.New("the online store has evicted keys")
+
+// ErrNearlyFull says that the store will soon refuse writes for want of memory.
+// Until then all is well: it is for an alert, not for refusing to start.
+var ErrNearlyFull = errors.New("the online store is nearly full")
 
 // Store is an online store. It is safe for concurrent use.
 type Store interface {
@@ -208,7 +223,8 @@ type Store interface {
 	// metadata goes first, so that nothing can be applied any more.
 	Drop(ctx context.Context, g Generation, lanes uint16) error
 	// Check verifies the store's settings (eviction, role, persistence) and
-	// says what to change.
+	// says what to change. It is cheap enough for every second: settings are
+	// watched while the store is in use. An ErrEvicted is given once.
 	Check(ctx context.Context) error
 	Close() error
 }

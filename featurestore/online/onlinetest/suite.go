@@ -125,7 +125,7 @@ func (f *fixture) apply(b online.Batch, want online.Outcome) {
 
 func (f *fixture) want(r online.Result, want online.Outcome) {
 	f.t.Helper()
-	if r.Outcome != want || (r.Err != nil) != (want == online.OutcomeUnknown) {
+	if r.Outcome != want || (r.Err != nil) != (want == online.OutcomeUnknown || want == online.OutcomeRefused) {
 		f.t.Fatalf("outcome %v (%v), want %v", r.Outcome, r.Err, want)
 	}
 }

@@ -31,16 +31,19 @@ func (s *Store) Apply(ctx context.Context, batches []online.Batch) []online.Resu
 	return results
 }
 
-// result reads an answer; what is not one of the four is unknown.
+// result reads an answer; what is not one of the four, nor a refusal, is unknown.
 func (s *Store) result(cmd *redis.Cmd) online.Result {
 	n, err := cmd.Int()
+	if err != nil && refusal(err) != "" {
+		return online.Result{Outcome: online.OutcomeRefused, Err: s.unavailable("applying", err)}
+	}
 	if err != nil {
 		return online.Result{Err: s.unavailable("applying", err)}
 	}
 	if o := online.Outcome(n); o >= online.OutcomeOK && o <= online.OutcomeDefinition {
 		return online.Result{Outcome: o}
 	}
-	return online.Result{Err: featurestore.Unavailablef("redis %s: the apply script answered %d", s.addr, n)}
+	return online.Result{Err: featurestore.Unavailablef("redis %s: the apply script answered %d", s.name, n)}
 }
 
 // What becomes of a closed part, as apply.lua reads it.
