@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,6 +119,14 @@ type spyLog struct {
 	logrecord.Log
 	mu     sync.Mutex
 	opened map[string][]int64 // by topic
+
+	expired atomic.Int64 // the first offset that every partition still holds
+}
+
+func (l *spyLog) Bounds(ctx context.Context, topic string, number int32) (logrecord.Bounds, error) {
+	b, err := l.Log.Bounds(ctx, topic, number)
+	b.Start = max(b.Start, l.expired.Load())
+	return b, err
 }
 
 func (l *spyLog) Open(ctx context.Context, topic string, number int32, from int64) (logrecord.Reader, error) {

@@ -30,6 +30,7 @@ func (e *rewindError) Error() string { return fmt.Sprintf("rewind to after offse
 type Counts struct {
 	Folded, Pending, Duplicate, Late, Filtered, NullKey, LongKey, FailedExpr int64
 	Batches, Conflicts, Rewinds, Unknown                                     int64
+	Damaged, Rebuilt                                                         int64 // entities whose blobs did not decode
 }
 
 // ViewConfig is what a View is made from.
@@ -59,6 +60,8 @@ type View struct {
 	cache  *cache
 	counts Counts
 	fold   foldBuffers
+
+	rebuilding sync.Mutex // held by whoever rebuilds entities, one at a time
 
 	// fed is, for each partition, the offset through which this View was fed
 	// without a hole since its lanes were last read. Lanes that had nothing to
@@ -135,6 +138,12 @@ func (v *View) Met(p online.Partition) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.lanes.met(p)
+}
+
+func (v *View) laneCount() uint16 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return uint16(len(v.lanes.marks))
 }
 
 // isLive reports whether every lane said LIVE when they were last read.

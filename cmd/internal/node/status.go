@@ -19,6 +19,9 @@ type Status struct {
 	Partitions  []PartitionStatus `json:"partitions"`
 	Views       []ViewStatus      `json:"views"`
 	Predictions *predlog.Stats    `json:"predictions,omitempty"`
+
+	// DamagedReads are the lookups, entity by entity, whose stored bytes did not decode.
+	DamagedReads int64 `json:"damaged_reads,omitempty"`
 }
 
 // PartitionStatus is one partition of a source.
