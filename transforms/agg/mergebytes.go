@@ -157,7 +157,7 @@ func (c *Cells) addCounts(g int, counts []int64, m *TileMerge) {
 // mergeColumn merges the cells of one partial.
 func (c *Cells) mergeColumn(r *pack.Reader, p int, counts []int64, m *TileMerge) {
 	switch col := c.cols[p].(type) {
-	case *cells[intSum, *intSum]:
+	case *intSums:
 		b, err := r.Rest(), error(nil)
 		for i := range m.Runs {
 			b, err = mergeInts(b, &col.at[m.target(i, p)].sum, m.cells[i])
@@ -166,7 +166,7 @@ func (c *Cells) mergeColumn(r *pack.Reader, p int, counts []int64, m *TileMerge)
 			}
 		}
 		r.Continue(b, err)
-	case *cells[intExtreme, *intExtreme]:
+	case *intExtremes:
 		b, err := r.Rest(), error(nil)
 		for i := range m.Runs {
 			b, err = mergeExtremes(b, &col.at[m.target(i, p)], m.cells[i])
