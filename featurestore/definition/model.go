@@ -145,6 +145,7 @@ type SchemaRef struct {
 	File    string
 	Subject string
 	Message string          // of a Protobuf file
+	Digest  [32]byte        // SHA-256 of the file and, of a .proto file, of all others
 	Avro    *schema.Avro    // of an Avro file
 	Proto   *schema.Message // of a Protobuf file
 }
