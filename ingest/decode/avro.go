@@ -72,14 +72,6 @@ func (d *Decoder) paths() [][]string {
 	return out
 }
 
-// Times is how a source declares its times, for package schema.
-func Times(t definition.TimeSpec) schema.Times {
-	return schema.Times{
-		Counted: t.Format == definition.FormatUnixS || t.Format == definition.FormatUnixMS || t.Format == definition.FormatUnixUS,
-		Native:  t.Format == definition.FormatNative, Zoned: t.Zone != nil,
-	}
-}
-
 // avroPlan is how a record of a schema is read: its fields in their order.
 type avroPlan struct{ steps []avroStep }
 
@@ -107,7 +99,7 @@ func (d *Decoder) planAvro(tree *node, root *schema.Avro) (*avroPlan, *Error) {
 			switch {
 			case m.slot >= 0:
 				s := &d.slots[m.slot]
-				if err := f.Type.Readable(s.typ, Times(d.source.Timestamp)); err != nil {
+				if err := f.Type.Readable(s.typ, definition.SchemaTimes(d.source.Timestamp)); err != nil {
 					return nil, &Error{Code: CodeSchema, Field: s.name, Message: fmt.Sprintf("the schema's %q cannot be read: %v", pathText(s.path), err)}
 				}
 				step.slot = m.slot

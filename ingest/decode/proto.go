@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/schema"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
@@ -93,7 +94,7 @@ func (d *Decoder) planProto(tree *node, m *schema.Message) (*protoPlan, *Error) 
 		switch {
 		case member.slot >= 0:
 			s := &d.slots[member.slot]
-			if err := f.Readable(s.typ, Times(d.source.Timestamp)); err != nil {
+			if err := f.Readable(s.typ, definition.SchemaTimes(d.source.Timestamp)); err != nil {
 				return nil, &Error{Code: CodeSchema, Field: s.name, Message: fmt.Sprintf("the message's %q cannot be read: %v", pathText(s.path), err)}
 			}
 			if member.slot != d.timeSlot && (!f.Presence || f.Repeated || f.IsMap) { // an absent event time is none
