@@ -31,11 +31,7 @@ const (
 const unavailable = "__debezium_unavailable_value"
 
 // compileChanges chooses the forms of a change feed.
-func (d *Decoder) compileChanges(paths [][]string) error {
-	row, err := newJSONForm(d, paths)
-	if err != nil {
-		return err
-	}
+func (d *Decoder) compileChanges(row *jsonForm) (err error) {
 	json := &debeziumJSON{d: d, row: row}
 	d.form, d.pushed = json, json
 	if d.source.Schema != nil {
@@ -99,7 +95,7 @@ func (d *Decoder) imagesOf(ch *change, c *content) (from, to int, err *Error) {
 	fail := func(format string, args ...any) (int, int, *Error) {
 		return 0, 0, &Error{Code: CodeDebezium, Message: fmt.Sprintf(format, args...)}
 	}
-	if d.changeTime() && (ch.op == "u" || ch.op == "d") {
+	if changeTime(d.source) && (ch.op == "u" || ch.op == "d") {
 		return fail("operation %q cannot be taken back: the event time is declared to be that of the change, so that the row's own is not known; declare a timestamp of the row", ch.op)
 	}
 	switch ch.op {

@@ -10,7 +10,6 @@ package decode
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -103,7 +102,7 @@ func New(src *definition.StreamSource, opts Options) (*Decoder, error) {
 		}
 		d.slots = append(d.slots, slot{name: f.Name, path: f.At(), typ: f.Type, pii: f.PII})
 	}
-	if spec.Origin == definition.TimeField && !d.changeTime() {
+	if spec.Origin == definition.TimeField && !changeTime(d.source) {
 		d.timeSlot = d.slotOf(spec.Name)
 	}
 	return d, d.compile()
@@ -120,8 +119,8 @@ func readableType(t featurestore.Type) bool {
 }
 
 // changeTime reports whether the event time is that of the change.
-func (d *Decoder) changeTime() bool {
-	return d.source.Changes() && d.source.Timestamp.Name == definition.ChangeTime
+func changeTime(s *definition.StreamSource) bool {
+	return s.Changes() && s.Timestamp.Name == definition.ChangeTime
 }
 
 // slotOf finds the slot of the timestamp, or adds one: it need not be a field.
@@ -137,24 +136,15 @@ func (d *Decoder) slotOf(name string) int {
 
 // compile chooses the form.
 func (d *Decoder) compile() error {
-	names := make([][]string, len(d.slots))
-	paths, nested := make([][]string, len(d.slots)), false
-	for i := range d.slots {
-		names[i], paths[i] = []string{d.slots[i].name}, d.slots[i].path
-		nested = nested || strings.Join(paths[i], "\x00") != d.slots[i].name
-	}
-	plain, err := newJSONForm(d, names)
+	plain, err := newJSONForm(d)
 	if err != nil {
 		return err
 	}
 	d.plain, d.form, d.pushed = plain, plain, plain
 	switch d.source.Format {
 	case definition.FormatJSON, "":
-		if nested {
-			d.form, err = newJSONForm(d, paths)
-		}
-		if err == nil && d.source.Schema != nil {
-			d.form = &framedForm{d: d, inner: d.form}
+		if d.source.Schema != nil {
+			d.form = &framedForm{d: d, inner: plain}
 		}
 	case definition.FormatCSV:
 		d.form, err = newCSVForm(d)
@@ -163,7 +153,7 @@ func (d *Decoder) compile() error {
 	case definition.FormatProtobuf:
 		d.form, err = newProtoForm(d)
 	case definition.FormatDebezium:
-		err = d.compileChanges(paths)
+		err = d.compileChanges(plain)
 	default:
 		err = featurestore.Invalidf("source %q: format %q is unknown", d.source.Name, d.source.Format)
 	}
@@ -290,9 +280,9 @@ func (d *Decoder) event(b *Batch, rec *logrecord.Record, e featurestore.Event, m
 func (d *Decoder) time(rec *logrecord.Record, e *featurestore.Event, times *timeReader, replayed bool) (featurestore.EventTime, error) {
 	spec := &d.source.Timestamp
 	switch {
-	case d.changeTime() && !replayed:
+	case changeTime(d.source) && !replayed:
 		return e.Mutated, nil
-	case spec.Origin == definition.TimeField && !d.changeTime():
+	case spec.Origin == definition.TimeField && !changeTime(d.source):
 		return 0, &Error{Code: CodeNoTime, Field: spec.Name, Message: "the timestamp is missing or null"}
 	case replayed:
 		t, ok := rec.Headers.Micros(logrecord.HeaderEventTime)
@@ -323,11 +313,11 @@ func headerTime(rec *logrecord.Record, name string, times *timeReader) (features
 }
 
 // Pushed makes a record of an event in JSON, such that this decoder reads it
-// whatever the format of the source's records: by the names of the fields or, of
-// a change feed, as a change. The value is not copied.
+// whatever the format of the source's records: fields stand in it as they do
+// there, and an event of a change feed is a change. The value is not copied.
 func (d *Decoder) Pushed(json []byte, at featurestore.LogTime) logrecord.Record {
 	rec := logrecord.Record{LogTime: at, Value: json}
-	if d.form != d.pushed && (d.source.Format != definition.FormatJSON || d.source.Schema != nil) {
+	if d.form != d.pushed {
 		rec.Headers = rec.Headers.Append(logrecord.HeaderPushed, []byte{})
 	}
 	return rec

@@ -76,7 +76,7 @@ type outcome[T any] struct {
 	bad   *Error // the schema does not hold what is declared: so of each of its records
 }
 
-var errNoRegistry = errors.New("no schema registry is set: write log: {kafka: {schema_registry: {url: ...}}} in freshet.yaml")
+var errNoRegistry = errors.New("no schema registry is set: write log: {schema_registry: {url: ...}} in freshet.yaml")
 
 // of gives the compiled schema of an id. An error that is no *Error says that
 // nothing is known yet.

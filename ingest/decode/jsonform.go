@@ -15,8 +15,8 @@ type jsonForm struct {
 	reader objectReader
 }
 
-func newJSONForm(d *Decoder, paths [][]string) (*jsonForm, error) {
-	tree, marks, ok := newTree(paths)
+func newJSONForm(d *Decoder) (*jsonForm, error) {
+	tree, marks, ok := newTree(d.paths())
 	if !ok {
 		return nil, featurestore.Invalidf("source %q: the path of a field goes on where another field's path ends", d.source.Name)
 	}
