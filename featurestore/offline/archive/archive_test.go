@@ -163,8 +163,8 @@ func TestSchema(t *testing.T) {
 	if err != nil || fmt.Sprint(schema) != goldenSchema {
 		t.Errorf("schema\n%s\n%v, want\n%s", schema, err, goldenSchema)
 	}
-	if _, err := Schema(&definition.StreamSource{Fields: []definition.Field{{Name: "l", Type: featurestore.List(featurestore.Int64)}}}); !errors.Is(err, featurestore.ErrInvalid) {
-		t.Errorf("a list: %v", err)
+	if _, err := Schema(&definition.StreamSource{Fields: []definition.Field{{Name: "l", Type: featurestore.Type{Kind: featurestore.KindStruct}}}}); !errors.Is(err, featurestore.ErrInvalid) {
+		t.Errorf("a struct: %v", err)
 	}
 }
 
