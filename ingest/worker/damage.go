@@ -200,7 +200,7 @@ func (v *View) replace(ctx context.Context, targets map[string]*target) (again b
 			again = true
 		case online.OutcomeDefinition:
 			return false, errLost
-		case online.OutcomeUnknown:
+		case online.OutcomeUnknown, online.OutcomeRefused:
 			return false, r.Err
 		}
 	}

@@ -165,13 +165,17 @@ func filled(lanes []online.Lane) bool {
 	return !slices.ContainsFunc(lanes, func(l online.Lane) bool { return l.Meta.State <= online.StateBuilding })
 }
 
-// intact reports whether every lane has its metadata, and whether any has.
+// intact reports whether every lane has its metadata and none is known to be
+// lost, and whether any has.
 func intact(lanes []online.Lane) (whole, some bool) {
 	whole = len(lanes) > 0
 	for i := range lanes {
-		if lanes[i].Meta.State == online.StateMissing {
+		switch lanes[i].Meta.State {
+		case online.StateMissing:
 			whole = false
-		} else {
+		case online.StateLost:
+			whole, some = false, true
+		default:
 			some = true
 		}
 	}

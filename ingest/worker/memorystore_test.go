@@ -44,6 +44,7 @@ const (
 	answerLost
 	batchLost
 	arrivesLate
+	refused
 )
 
 var _ online.Store = (*memoryStore)(nil)
@@ -100,6 +101,8 @@ func (s *memoryStore) Apply(_ context.Context, batches []online.Batch) []online.
 			s.apply(b)
 		case arrivesLate:
 			s.late = append(s.late, ownedBatch(b))
+		case refused:
+			out[i].Outcome = online.OutcomeRefused
 		case batchLost:
 		}
 		out[i].Err = featurestore.Unavailablef("no answer came")

@@ -45,8 +45,9 @@ type plant struct {
 
 	clock       func() featurestore.Instant                     // of the log; nil: it stands still
 	openArchive func(*definition.StreamSource) (Archive, error) // nil: the real one
-	keepLetters Letters                                         // nil: the folder
-	sent        map[online.Partition][]logrecord.Record         // all records, in their places
+	physicalTTL bool
+	keepLetters Letters                                 // nil: the folder
+	sent        map[online.Partition][]logrecord.Record // all records, in their places
 }
 
 // patience bounds every wait.
@@ -178,7 +179,7 @@ func (p *plant) config() Config {
 		Project: "p", Registry: p.registry, Log: p.log, Online: p.store, Letters: p.letters,
 		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.ArchiveOnly}),
 		Logger:      slog.New(slog.NewTextHandler(testWriter{p.t}, nil)),
-		OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
+		PhysicalTTL: p.physicalTTL, OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
 	}
 	if p.openArchive != nil {
 		c.OpenArchive = p.openArchive

@@ -84,7 +84,7 @@ func (s *schedule) fate(*online.Batch) fate {
 	if !s.faults || s.n(12) > 0 {
 		return arrives
 	}
-	return fate(1 + s.n(3))
+	return fate(1 + s.n(4))
 }
 
 // start opens a process anew, with a cache that holds everything or almost nothing.

@@ -29,7 +29,7 @@ func (e *rewindError) Error() string { return fmt.Sprintf("rewind to after offse
 // read again after a rewind are counted again.
 type Counts struct {
 	Folded, Pending, Duplicate, Late, Filtered, NullKey, LongKey, FailedExpr int64
-	Batches, Conflicts, Rewinds, Unknown                                     int64
+	Batches, Conflicts, Rewinds, Unknown, Refused                            int64
 	Damaged, Rebuilt                                                         int64 // entities whose blobs did not decode
 }
 
@@ -240,6 +240,7 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 // must be folded once more, on fresh blobs.
 func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, works [][]int32, results []online.Result) (again bool, err error) {
 	rewind := false
+	var refused error
 	for i, r := range results {
 		lane := batches[i].Lane.Lane
 		switch r.Outcome {
@@ -263,12 +264,21 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 			if r.Outcome == online.OutcomeUnknown {
 				v.counts.Unknown++
 			}
+		case online.OutcomeRefused:
+			// Nothing has changed there; what was folded for it is not stored.
+			v.counts.Refused++
+			refused = r.Err
+			v.forget(works[i])
 		}
 	}
-	if !rewind {
-		return again, nil
+	switch {
+	case rewind:
+		return false, v.rewind(ctx, c.Partition)
+	case refused != nil:
+		v.dropWork()
+		return false, refused // the caller waits before it begins again
 	}
-	return false, v.rewind(ctx, c.Partition)
+	return again, nil
 }
 
 // rewind takes the store's watermarks for true and asks for the partition from

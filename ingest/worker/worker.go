@@ -216,6 +216,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.revision) })
+	group.Go(func() error { return w.watchStore(ctx, cancel) })
 	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine, parts))
 }
 

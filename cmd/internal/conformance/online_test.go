@@ -83,7 +83,7 @@ func TestRedis(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	store, err := redis.Open(redis.Config{Addr: server.Addr()})
+	store, err := redis.Open(redis.Config{Addrs: []string{server.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
