@@ -66,7 +66,7 @@ func (l *loader) batchFeature(d *document, v *BatchView, source *document, n *no
 	if !ok || name == nil {
 		return
 	}
-	f := BatchFeature{Name: name.text, Type: t, Default: l.defaultOf(n, t, true)}
+	f := BatchFeature{Name: name.text, Type: t, Default: l.defaultOf(n, t)}
 	if text, ok := l.latestExpression(n); ok && source != nil && !source.fieldsBroken() {
 		f.Expr = l.batchExpression(n, text, source, t)
 	}

@@ -21,7 +21,9 @@ type shape struct {
 	check   func(text string) error
 	hint    func(text string) string // the way out of a text that does not pass
 	pattern string                   // for editors
-	any     bool                     // any node; the definition's own check looks at it
+	least   int64                    // for editors: the bounds of a whole number
+	most    int64
+	any     bool // any node; the definition's own check looks at it
 
 	// Lists and mappings of free keys.
 	elem     *shape

@@ -89,7 +89,7 @@ func streamViewDetails(v *definition.StreamView) viewDetail {
 			out.Aggregate = "latest"
 		}
 		if !f.Default.IsNull() {
-			out.Default = f.Default.Text(f.Type)
+			out.Default = f.Default.Exact(f.Type)
 		}
 		d.Features = append(d.Features, out)
 	}
