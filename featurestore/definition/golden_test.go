@@ -31,11 +31,14 @@ func TestInvalid(t *testing.T) {
 	if err != nil || len(paths) < 70 {
 		t.Fatalf("%d wrong files: %v", len(paths), err)
 	}
-	base := file(t, corpus+"/base.yaml")
+	beside := []definition.File{file(t, corpus+"/base.yaml")}
+	for _, f := range readDir(t, corpus+"/schemas") {
+		beside = append(beside, definition.File{Path: "schemas/" + f.Path, Data: f.Data})
+	}
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			wrong := file(t, path)
-			project, problems := definition.Load([]definition.File{wrong, base})
+			project, problems := definition.Load(append([]definition.File{wrong}, beside...))
 			if (project == nil) != (problems.Errors() > 0) {
 				t.Errorf("project %v with %d errors", project != nil, problems.Errors())
 			}

@@ -57,6 +57,7 @@ func (m *meaning) program(p *expr.Program, fields []Field) {
 	for _, slot := range p.Slots() {
 		m.text(fields[slot].Name)
 		m.typ(fields[slot].Type)
+		m.path(&fields[slot])
 	}
 }
 
@@ -93,6 +94,19 @@ func (m *meaning) fieldAt(i int, fields []Field) {
 	}
 	m.text(fields[i].Name)
 	m.typ(fields[i].Type)
+	m.path(&fields[i])
+}
+
+// path adds where a record has a field, where that is not under its name.
+func (m *meaning) path(f *Field) {
+	if len(f.Path) == 0 || len(f.Path) == 1 && f.Path[0] == f.Name {
+		return
+	}
+	m.text("\x00path")
+	m.number(int64(len(f.Path)))
+	for _, name := range f.Path {
+		m.text(name)
+	}
 }
 
 func (m *meaning) entity(e *Entity) {
@@ -120,6 +134,9 @@ func (m *meaning) streamSource(s *StreamSource) {
 	m.text(s.Name) // names order the events of an instant
 	m.text(s.Format)
 	m.timeSpec(&s.Timestamp)
+	if i := fieldIndex(s.Fields, s.Timestamp.Name); i >= 0 && s.Timestamp.Origin == TimeField {
+		m.path(&s.Fields[i])
+	}
 	m.fieldAt(s.EventID, s.Fields)
 	m.fieldAt(s.Sequence, s.Fields)
 	m.length(s.AllowedLateness)

@@ -2,8 +2,8 @@ package definition
 
 import "slices"
 
-// File is one definition file: its path relative to the root, with slashes, and
-// its bytes.
+// File is one definition file, or a schema that one names (IsSchemaFile): its path
+// relative to the root, with slashes, and its bytes.
 type File struct {
 	Path string
 	Data []byte
@@ -12,10 +12,14 @@ type File struct {
 // Load parses and checks a whole project. The project is nil iff there are
 // errors among the problems; warnings come beside a project.
 func Load(files []File) (*Project, Problems) {
-	l := &loader{grammar: grammar(), names: map[string]*document{}, lost: map[string]bool{}, project: &Project{}}
+	l := &loader{grammar: grammar(), names: map[string]*document{}, lost: map[string]bool{}, schemas: map[string][]byte{}, project: &Project{}}
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b File) int { return comparePaths(a.Path, b.Path) })
 	for _, f := range files {
+		if IsSchemaFile(f.Path) {
+			l.schemas[f.Path] = f.Data
+			continue
+		}
 		l.read(f)
 	}
 	l.register()
@@ -39,6 +43,7 @@ type loader struct {
 	docs     []*document
 	names    map[string]*document // by namespace and name
 	lost     map[string]bool      // names of documents that could not be read
+	schemas  map[string][]byte    // files of schemas, by path
 	project  *Project
 	problems Problems
 	sources  []*source

@@ -17,7 +17,7 @@ func readDir(t testing.TB, dir string) []definition.File {
 	t.Helper()
 	var files []definition.File
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".yaml") {
+		if err != nil || !strings.HasSuffix(path, ".yaml") && !definition.IsSchemaFile(path) {
 			return err
 		}
 		data, err := os.ReadFile(path)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/schema"
 	"github.com/freshet/freshet/transforms/expr"
 	"github.com/freshet/freshet/transforms/window"
 )
@@ -45,11 +46,21 @@ type Project struct {
 	Tests         []*Test
 }
 
-// Field is a named, typed column.
+// Field is a named, typed column. Path is where a stream's record has it, from
+// the record's root (for debezium: from the row); nil: under its name.
 type Field struct {
 	Name string
 	Type featurestore.Type
 	PII  bool
+	Path []string
+}
+
+// At is the path of the field in a record.
+func (f *Field) At() []string {
+	if f.Path != nil {
+		return f.Path
+	}
+	return []string{f.Name}
 }
 
 // Entity is what features are about; its keys are in their declared order.
@@ -108,17 +119,55 @@ type History struct {
 	AvailableAt *TimeSpec // nil: the event time
 }
 
+// Formats of the records of a stream.
+const (
+	FormatJSON     = "json"
+	FormatCSV      = "csv"
+	FormatAvro     = "avro"
+	FormatProtobuf = "protobuf"
+	FormatDebezium = "debezium" // changes of a table's rows, in JSON or, with a schema, in Avro
+)
+
+// KeyForm is how a record's key holds the field that records are keyed by.
+type KeyForm uint8
+
+// Forms of a record's key.
+const (
+	KeyText  KeyForm = iota // text; of an int64 its decimal digits; of bytes the bytes
+	KeyInt64                // eight bytes, big endian (Kafka's LongSerializer)
+	KeyInt32                // four bytes, big endian (Kafka's IntegerSerializer)
+)
+
+// SchemaRef is where the schema of a source's records is: a file beside the
+// definitions, which every record is written with, or a subject of the schema
+// registry, where each record names its own.
+type SchemaRef struct {
+	File    string
+	Subject string
+	Message string          // of a Protobuf file
+	Digest  [32]byte        // SHA-256 of the file and, of a .proto file, of all others
+	Avro    *schema.Avro    // of an Avro file
+	Proto   *schema.Message // of a Protobuf file
+}
+
+// ChangeTime is the timestamp field of a debezium source that takes the time of
+// the change for the event time; its rows can then only be added.
+const ChangeTime = "source.ts_ms"
+
 // StreamSource is a stream of events. Key (what records are keyed by), EventID
-// and Sequence are indexes into Fields, -1 for none. Format is "json" in this
-// version.
+// and Sequence are indexes into Fields, -1 for none.
 type StreamSource struct {
 	Meta
 	Topic           string
 	Connection      string
 	Format          string
+	Schema          *SchemaRef // nil: none is needed
+	Columns         []string   // of csv, in the order of the record
+	Separator       byte       // of csv
 	Timestamp       TimeSpec
 	Fields          []Field
 	Key             int
+	KeyForm         KeyForm
 	EventID         int
 	Sequence        int
 	AllowedLateness featurestore.Duration
@@ -126,6 +175,10 @@ type StreamSource struct {
 	Where           *expr.Program // over Fields; nil keeps all
 	History         *History
 }
+
+// Changes reports whether the records are changes of rows, which take rows away
+// as well as add them.
+func (s *StreamSource) Changes() bool { return s.Format == FormatDebezium }
 
 // BatchSource is a warehouse table: files, or a query over files. The fields
 // are declared or, where they are not, those that its views name.

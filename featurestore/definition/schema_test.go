@@ -39,6 +39,9 @@ func TestSchemaTakesValidFiles(t *testing.T) {
 	}
 	kinds := root["$defs"].(map[string]any)
 	for _, f := range readDir(t, corpus+"/valid") {
+		if definition.IsSchemaFile(f.Path) {
+			continue
+		}
 		decoder := yaml.NewDecoder(strings.NewReader(string(f.Data)))
 		for {
 			var doc map[string]any

@@ -205,7 +205,7 @@ func (l *loader) checkSequences(n *node, v *StreamView) {
 func (l *loader) compilePlan(d *document, v *StreamView, at []*node) {
 	c := window.Config{Features: v.Features, TTL: v.TTL}
 	for _, b := range v.Bindings {
-		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0})
+		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0, Changes: b.Source.Changes()})
 	}
 	plan, err := window.Compile(c)
 	if err != nil {

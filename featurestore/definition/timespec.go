@@ -17,6 +17,7 @@ func timeFormats() []string {
 // no headers and no record time.
 func timestampShape() *shape {
 	s := fileTimeShape()
+	s.fields[0].shape = timeNameShape()
 	s.fields = append(s.fields,
 		field{key: "header", shape: filledTextShape("the name of a record's header"), doc: "The record's header that holds the time."},
 		field{key: "record", shape: onlyTrueShape(), doc: "The log's own record time."})

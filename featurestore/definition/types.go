@@ -77,7 +77,7 @@ func fieldsOf(n *node) []Field {
 		f := Field{Name: k.text}
 		declared := v
 		if v.form == formObject {
-			declared, f.PII = v.get("type"), v.get("pii").isTrue()
+			declared, f.PII, f.Path = v.get("type"), v.get("pii").isTrue(), pathOf(v.get("path"))
 		}
 		t, ok := typeOf(declared)
 		if !ok {

@@ -26,7 +26,7 @@ func newDisordered(a *answers) *disordered {
 // entity answers the reads of one entity; rows ascend by visibility.
 func (d *disordered) entity(rows []buffer, reads []read) {
 	d.order = pointers(d.order, rows)
-	slices.SortFunc(d.order, byPosition)
+	slices.SortStableFunc(d.order, byPosition)
 	d.admission.admit(d.order)
 	accepted := d.admission.accepted
 	slices.SortStableFunc(accepted, func(a, b *buffer) int {
@@ -80,7 +80,7 @@ func (d *disordered) ordered(rows []*buffer) bool {
 func (d *disordered) refold(rows []*buffer) {
 	d.reset()
 	d.order = append(d.order[:0], rows...)
-	slices.SortFunc(d.order, byPosition)
+	slices.SortStableFunc(d.order, byPosition)
 	for _, r := range d.order {
 		d.apply(&r.Row)
 	}

@@ -27,21 +27,23 @@ func (e *eventTime) entity(rows []buffer, reads []read) {
 	e.order = pointers(e.order, rows)
 	e.admission.admit(e.order)
 	accepted := e.admission.accepted
-	slices.SortFunc(accepted, func(a, b *buffer) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Sequence.Compare(b.Sequence), a.Position.Compare(b.Position))
+	slices.SortStableFunc(accepted, func(a, b *buffer) int {
+		return cmp.Or(cmp.Compare(a.seen(), b.seen()), a.Sequence.Compare(b.Sequence), a.Position.Compare(b.Position))
 	})
 	e.reset()
 	next := 0
 	for i := range reads {
 		r := &reads[i]
 		end := featurestore.EventTime(int64(r.at) - int64(e.s.r.Delay))
-		for ; next < len(accepted) && accepted[next].Time < end; next++ {
+		for ; next < len(accepted) && accepted[next].seen() < end; next++ {
 			row := accepted[next].Row
 			// One partition whose offsets are the ranks in the total order: ties
 			// fall as they did, and offsets ascend as Apply wants them.
 			row.Position = featurestore.Position{Offset: int64(next)}
-			row.LogTime = featurestore.LogTime(row.Time)
-			row.Sequence = featurestore.Null
+			row.LogTime = featurestore.LogTime(accepted[next].seen())
+			if row.Change == featurestore.NoChange { // changes are in the order in which they happened
+				row.Sequence = featurestore.Null
+			}
 			e.apply(&row)
 		}
 		newest, seen := e.read(r.at, e.cells)

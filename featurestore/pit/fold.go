@@ -29,7 +29,7 @@ func (f *fold) apply(r *window.Row) window.Verdict {
 	case window.Folded:
 		f.note(r.Time)
 	case window.Pending:
-		f.pending = append(f.pending, r.Time)
+		f.pending = append(f.pending, seenAt(r))
 	default:
 	}
 	if f.dirty++; f.dirty >= settleEvery {

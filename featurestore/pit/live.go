@@ -62,6 +62,16 @@ type buffer struct {
 	visible featurestore.Instant
 }
 
+// seen is the event's Visible: a change is seen no earlier than it happened.
+func (b *buffer) seen() featurestore.EventTime { return seenAt(&b.Row) }
+
+func seenAt(r *window.Row) featurestore.EventTime {
+	if r.Change == featurestore.NoChange {
+		return r.Time
+	}
+	return max(r.Time, r.Mutated)
+}
+
 func (b *buffered) row(entity int, visible featurestore.Instant, r *window.Row) {
 	if !b.started || entity != b.entity {
 		b.flush()

@@ -20,13 +20,16 @@ const (
 	colGeneration
 	colPartition
 	colOffset
+	colStep // of the two events of one record
 	colTime
 	colLogTime
+	colChange
+	colMutated
 	colID
 	colSequence // one for each source that declares a sequence
 )
 
-const sortKeys = colOffset + 1
+const sortKeys = colStep + 1
 
 // streamJoin is the join of one stream view.
 type streamJoin struct {
@@ -86,8 +89,8 @@ func (j *Joiner) joinStream(ctx context.Context, r *Request, o *output, view *de
 func (s *streamJoin) layOut() {
 	integer := func(name string) frame.Field { return frame.Field{Name: name, Type: featurestore.Int64} }
 	s.fields = []frame.Field{
-		integer("entity"), integer("visible"), integer("source"), integer("generation"), integer("partition"), integer("offset"),
-		integer("time"), integer("log_time"), {Name: "id", Type: featurestore.String},
+		integer("entity"), integer("visible"), integer("source"), integer("generation"), integer("partition"), integer("offset"), integer("step"),
+		integer("time"), integer("log_time"), integer("change"), integer("mutated"), {Name: "id", Type: featurestore.String},
 	}
 	for _, b := range s.view.Bindings {
 		at := -1
@@ -158,7 +161,7 @@ func (s *streamJoin) take(e *evaluator, ev *featurestore.Event, row []featuresto
 	if s.r.Mode != Available {
 		visible = 0 // the order is that of positions
 	}
-	for i, n := range [...]int64{int64(entity), visible, int64(ev.Source), int64(ev.Generation), int64(ev.Partition), ev.Offset, int64(ev.Time), int64(ev.LogTime)} {
+	for i, n := range [...]int64{int64(entity), visible, int64(ev.Source), int64(ev.Generation), int64(ev.Partition), ev.Offset, stepOf(ev.Change), int64(ev.Time), int64(ev.LogTime), int64(ev.Change), int64(ev.Mutated)} {
 		row[i] = featurestore.Int64Value(n)
 	}
 	row[colID] = featurestore.StringValue(ev.ID)
@@ -172,6 +175,15 @@ func (s *streamJoin) take(e *evaluator, ev *featurestore.Event, row []featuresto
 	}
 	copy(row[s.firstInput:], e.row(ev.Fields))
 	return true
+}
+
+// stepOf orders the events of one record: a row is taken away before another one
+// takes its place.
+func stepOf(c featurestore.Change) int64 {
+	if c == featurestore.Retracted {
+		return 0
+	}
+	return 1
 }
 
 // sweeper answers the reads of the view from records that come in order.
@@ -205,6 +217,7 @@ func (s *streamJoin) drive(f *frame.Frame, to sweeper) {
 			Offset:      at(colOffset),
 		}
 		row.Time, row.LogTime = featurestore.EventTime(at(colTime)), featurestore.LogTime(at(colLogTime))
+		row.Change, row.Mutated = featurestore.Change(at(colChange)), featurestore.EventTime(at(colMutated))
 		row.ID = f.Columns[colID].Text[i]
 		row.Sequence = featurestore.Null
 		if c := s.sequences[row.Source]; c >= 0 {

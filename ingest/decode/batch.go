@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"strconv"
 	"unsafe"
 
 	"github.com/freshet/freshet/featurestore"
@@ -15,13 +16,20 @@ import (
 // A Batch is not safe for concurrent use.
 type Batch struct {
 	Events []featurestore.Event
+
+	// Tombstones counts the records of change feeds that said nothing.
+	Tombstones int
+
+	// Invalid counts the typed NaN and infinities that were read as null.
+	Invalid int
+
 	values []featurestore.Value
 	text   text
 }
 
 // Reset empties the batch.
 func (b *Batch) Reset() {
-	b.Events, b.values = b.Events[:0], b.values[:0]
+	b.Events, b.values, b.Tombstones, b.Invalid = b.Events[:0], b.values[:0], 0, 0
 }
 
 // row gives n null values at the end of the batch.
@@ -55,6 +63,11 @@ func (t *text) reserve(n int) []byte {
 func (t *text) commit(b []byte) string {
 	t.chunk = t.chunk[:len(t.chunk)+len(b)]
 	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// integer gives the decimal digits of a number.
+func (t *text) integer(n int64) string {
+	return t.commit(strconv.AppendInt(t.reserve(20), n, 10))
 }
 
 func (t *text) put(b []byte) string {

@@ -1,8 +1,8 @@
-// Package decode turns the JSON records of a source into events, and events
-// into records again for a replay. It is compiled once from a source's
-// definition; then it scans each record once, reads the declared fields and
-// checks the rest. What does not decode gives an *Error with a code, never a
-// panic, a guess or half an event.
+// Package decode turns the records of a source into events, and events into
+// records again for a replay. It is compiled once from a source's definition;
+// then it scans each record once, reads the declared fields and checks the rest.
+// What does not decode gives an *Error with a code, never a panic, a guess or
+// half an event.
 //
 // It reads no log and no clock, and drops nothing: what to do with a bad record
 // is the ingester's.
@@ -10,7 +10,6 @@ package decode
 
 import (
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -25,6 +24,9 @@ type Options struct {
 	// Replay honours the headers of replayed history (logrecord.HeaderGeneration
 	// and its kin). It must be set for replay topics only.
 	Replay bool
+
+	// Schemas is the schema registry; nil where there is none.
+	Schemas logrecord.Schemas
 }
 
 // Decoder decodes the records of one source. It is cheap, and not safe for
@@ -37,20 +39,48 @@ type Decoder struct {
 	timeSlot int // -1: the time is not in a field
 	declared timeReader
 	replayed timeReader
-	names    lookup
-	seen     []bool // by slot, in this record
-	scratch  []byte
+	written  timeReader // of pushed records
+
+	form    form // of the declared format
+	plain   form // of replayed records: JSON by the names of the fields
+	pushed  form // of records that we write for a source of another format
+	content content
+	scratch []byte
 }
 
-// slot is one name that is read from the object.
-type slot struct {
-	name string
-	typ  featurestore.Type
-	pii  bool
+// form reads the records of one format.
+type form interface {
+	// read fills c from a record's value, which is neither empty nor too large.
+	// An error is an *Error, or of another kind where nothing is known of the
+	// record because the schema registry does not answer.
+	read(rec *logrecord.Record, times *timeReader, b *Batch, c *content) error
 }
 
-// New compiles a decoder. It is ErrInvalid where the source cannot be read from
-// JSON.
+// content is what a record says: no row (a tombstone), one, or a row that takes
+// another one's place.
+type content struct {
+	images  [2]image
+	count   int
+	mutated featurestore.Instant // of changes
+}
+
+// image is one row: a value a slot, and the event time where it is among them.
+type image struct {
+	row    []featurestore.Value
+	change featurestore.Change
+	when   featurestore.Instant
+	timed  bool
+}
+
+// add gives the next row of the record, all null.
+func (c *content) add(b *Batch, width int, change featurestore.Change) *image {
+	m := &c.images[c.count]
+	*m = image{row: b.row(width), change: change}
+	c.count++
+	return m
+}
+
+// New compiles a decoder. It is ErrInvalid where the source cannot be read.
 func New(src *definition.StreamSource, opts Options) (*Decoder, error) {
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = 1 << 20
@@ -59,24 +89,38 @@ func New(src *definition.StreamSource, opts Options) (*Decoder, error) {
 		opts.MaxDepth = 32
 	}
 	spec := src.Timestamp
-	if spec.Format == definition.FormatNative && !opts.Replay {
-		return nil, featurestore.Invalidf("source %q: JSON has no native timestamp: declare rfc3339, unix_s, unix_ms, unix_us or layout", src.Name)
-	}
 	d := &Decoder{opts: opts, source: src, fields: len(src.Fields), timeSlot: -1}
 	d.declared = timeReader{format: spec.Format, layout: spec.Layout, zone: spec.Zone}
-	d.replayed = replayReader(spec)
-	for _, f := range src.Fields {
-		if f.Type.Kind < featurestore.KindBool || f.Type.Kind > featurestore.KindDecimal {
-			return nil, featurestore.Invalidf("source %q: field %q of type %s cannot be read from JSON records", src.Name, f.Name, f.Type)
-		}
-		d.slots = append(d.slots, slot{name: f.Name, typ: f.Type, pii: f.PII})
+	d.replayed, d.written = replayReader(spec), d.declared
+	if spec.Format == definition.FormatNative {
+		d.written = d.replayed
 	}
-	if spec.Origin == definition.TimeField {
+	for i := range src.Fields {
+		f := &src.Fields[i]
+		if !readableType(f.Type) {
+			return nil, featurestore.Invalidf("source %q: field %q of type %s cannot be read from records", src.Name, f.Name, f.Type)
+		}
+		d.slots = append(d.slots, slot{name: f.Name, path: f.At(), typ: f.Type, pii: f.PII})
+	}
+	if spec.Origin == definition.TimeField && !changeTime(d.source) {
 		d.timeSlot = d.slotOf(spec.Name)
 	}
-	d.names = newLookup(d.slots)
-	d.seen = make([]bool, len(d.slots))
-	return d, nil
+	return d, d.compile()
+}
+
+func readableType(t featurestore.Type) bool {
+	switch t.Kind {
+	case featurestore.KindNull, featurestore.KindStruct:
+		return false
+	case featurestore.KindList, featurestore.KindMap:
+		return t.Elem != nil && readableType(*t.Elem)
+	}
+	return true
+}
+
+// changeTime reports whether the event time is that of the change.
+func changeTime(s *definition.StreamSource) bool {
+	return s.Changes() && s.Timestamp.Name == definition.ChangeTime
 }
 
 // slotOf finds the slot of the timestamp, or adds one: it need not be a field.
@@ -86,89 +130,159 @@ func (d *Decoder) slotOf(name string) int {
 			return i
 		}
 	}
-	d.slots = append(d.slots, slot{name: name, typ: featurestore.Timestamp})
+	d.slots = append(d.slots, slot{name: name, path: []string{name}, typ: featurestore.Timestamp})
 	return len(d.slots) - 1
 }
 
-// Append decodes one record to the end of the batch. at is the partition that
-// it was read from; the position of a replayed record is its own. An error is
-// an *Error, and leaves the batch as it was.
-func (d *Decoder) Append(b *Batch, rec *logrecord.Record, at featurestore.PartitionID) error {
-	row := b.row(len(d.slots))
-	e, err := d.event(&b.text, rec, at, row)
+// compile chooses the form.
+func (d *Decoder) compile() error {
+	plain, err := newJSONForm(d)
 	if err != nil {
-		b.values = b.values[:len(b.values)-len(row)]
 		return err
+	}
+	d.plain, d.form, d.pushed = plain, plain, plain
+	switch d.source.Format {
+	case definition.FormatJSON, "":
+		if d.source.Schema != nil {
+			d.form = &framedForm{d: d, inner: plain}
+		}
+	case definition.FormatCSV:
+		d.form, err = newCSVForm(d)
+	case definition.FormatAvro:
+		d.form, err = newAvroForm(d)
+	case definition.FormatProtobuf:
+		d.form, err = newProtoForm(d)
+	case definition.FormatDebezium:
+		err = d.compileChanges(plain)
+	default:
+		err = featurestore.Invalidf("source %q: format %q is unknown", d.source.Name, d.source.Format)
+	}
+	if err == nil && d.source.Timestamp.Format == definition.FormatNative && d.source.Timestamp.Origin == definition.TimeField && !d.opts.Replay && !d.hasNativeTimes() {
+		err = featurestore.Invalidf("source %q: %s has no native timestamp: declare rfc3339, unix_s, unix_ms, unix_us or layout", d.source.Name, d.source.Format)
+	}
+	return err
+}
+
+// hasNativeTimes reports whether the format has a timestamp type of its own.
+func (d *Decoder) hasNativeTimes() bool {
+	f := d.source.Format
+	return f == definition.FormatAvro || f == definition.FormatProtobuf || f == definition.FormatDebezium && d.source.Schema != nil
+}
+
+// Append decodes one record to the end of the batch: as one event, as two where
+// a row takes another one's place, or as none where a tombstone says nothing. at
+// is the partition that it was read from; the position of a replayed record is
+// its own. An error leaves the batch as it was. It is an *Error, but for one of
+// kind ErrUnavailable where the record's schema cannot be asked for: then the
+// same call may succeed later.
+func (d *Decoder) Append(b *Batch, rec *logrecord.Record, at featurestore.PartitionID) error {
+	values, events := b.values, len(b.Events)
+	if err := d.append(b, rec, at); err != nil {
+		b.values, b.Events = values, b.Events[:events]
+		return err
+	}
+	return nil
+}
+
+func (d *Decoder) append(b *Batch, rec *logrecord.Record, at featurestore.PartitionID) error {
+	e := featurestore.Event{LogTime: rec.LogTime, Position: featurestore.Position{PartitionID: at, Offset: rec.Offset}}
+	form, times, replayed := d.form, &d.declared, false
+	if rec.Headers != nil {
+		if d.opts.Replay {
+			var r logrecord.Replay
+			if r, replayed = rec.Headers.ReplayOf(); replayed {
+				form, times = d.plain, &d.replayed
+				e.LogTime = r.LogTime
+				e.Position = featurestore.Position{PartitionID: featurestore.PartitionID{Source: at.Source, Generation: r.Generation}, Offset: r.Rank}
+			}
+			if reason, refused := rec.Headers.Get(logrecord.HeaderRefused); refused && len(rec.Value) == 0 {
+				return &Error{Code: CodeHistory, Message: string(reason)}
+			}
+		}
+		if !replayed && rec.Headers.IsPushed() {
+			form, times = d.pushed, &d.written
+		}
+	}
+	c := &d.content
+	c.count = 0
+	if err := d.read(form, rec, times, b, c); err != nil {
+		return err
+	}
+	if form == d.plain && d.source.Changes() && c.count == 1 {
+		if err := writtenChange(rec, &e, c); err != nil {
+			return err
+		}
+	}
+	if c.count == 0 {
+		b.Tombstones++
+		return nil
+	}
+	for i := range c.count {
+		if err := d.event(b, rec, e, &c.images[i], times, replayed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read checks what is common to all formats, and reads.
+func (d *Decoder) read(form form, rec *logrecord.Record, times *timeReader, b *Batch, c *content) error {
+	switch {
+	case len(rec.Value) > d.opts.MaxBytes:
+		return &Error{Code: CodeTooLarge, Message: fmt.Sprintf("the record has %d bytes; at most %d are taken", len(rec.Value), d.opts.MaxBytes)}
+	case len(rec.Value) == 0 && rec.Value == nil && d.source.Changes():
+		return nil // the tombstone that follows a deletion
+	case len(rec.Value) == 0:
+		return &Error{Code: CodeEmpty, Message: "the record has no value"}
+	case times.format == definition.FormatNative && form == d.plain:
+		return &Error{Code: CodeTime, Message: "the record is no replayed one, and JSON has no native timestamp"}
+	}
+	return form.read(rec, times, b, c)
+}
+
+// event appends the event of one row.
+func (d *Decoder) event(b *Batch, rec *logrecord.Record, e featurestore.Event, m *image, times *timeReader, replayed bool) error {
+	e.Fields = m.row[:d.fields:d.fields]
+	if d.source.Key >= 0 && rec.Key != nil && e.Fields[d.source.Key].IsNull() {
+		v, err := d.keyField(&b.text, rec.Key)
+		if err != nil {
+			return err
+		}
+		e.Fields[d.source.Key] = v
+	}
+	e.Time, e.Change = featurestore.EventTime(m.when), m.change
+	if e.Change != featurestore.NoChange {
+		e.Mutated = featurestore.EventTime(d.content.mutated)
+	}
+	if !m.timed {
+		if m.change == featurestore.Retracted && d.timeSlot >= 0 {
+			return noBefore("it has no %q, which says when the row happened", d.source.Timestamp.Name)
+		}
+		var err error
+		if e.Time, err = d.time(rec, &e, times, replayed); err != nil {
+			return err
+		}
+	}
+	if e.Ahead() {
+		return &Error{Code: CodeAhead, Field: d.source.Timestamp.Name, Message: fmt.Sprintf("the event time %s lies more than %s after the log time %s", e.Visible(), featurestore.AheadLimit, e.LogTime)}
+	}
+	if i := d.source.Sequence; i >= 0 {
+		e.Sequence = e.Fields[i]
+	}
+	if i := d.source.EventID; i >= 0 {
+		e.ID = idOf(&b.text, e.Fields[i])
 	}
 	b.Events = append(b.Events, e)
 	return nil
 }
 
-func (d *Decoder) event(t *text, rec *logrecord.Record, at featurestore.PartitionID, row []featurestore.Value) (featurestore.Event, error) {
-	e := featurestore.Event{LogTime: rec.LogTime, Position: featurestore.Position{PartitionID: at, Offset: rec.Offset}}
-	times, replayed := &d.declared, false
-	if d.opts.Replay && rec.Headers != nil {
-		var r logrecord.Replay
-		if r, replayed = rec.Headers.ReplayOf(); replayed {
-			times = &d.replayed
-			e.LogTime = r.LogTime
-			e.Position = featurestore.Position{PartitionID: featurestore.PartitionID{Source: at.Source, Generation: r.Generation}, Offset: r.Rank}
-		}
-		if reason, refused := rec.Headers.Get(logrecord.HeaderRefused); refused && len(rec.Value) == 0 {
-			return e, &Error{Code: CodeHistory, Message: string(reason)}
-		}
-	}
-	if times.format == definition.FormatNative {
-		return e, &Error{Code: CodeTime, Message: "the record is no replayed one, and JSON has no native timestamp"}
-	}
-	when, found, err := d.object(t, rec.Value, row, times)
-	if err != nil {
-		return e, err
-	}
-	e.Fields = row[:d.fields:d.fields]
-	e.Time = featurestore.EventTime(when)
-	if !found {
-		if e.Time, err = d.time(rec, e.LogTime, times, replayed); err != nil {
-			return e, err
-		}
-	}
-	if e.Ahead() {
-		return e, &Error{Code: CodeAhead, Field: d.source.Timestamp.Name, Message: fmt.Sprintf("the event time %s lies more than %s after the log time %s", e.Time, featurestore.AheadLimit, e.LogTime)}
-	}
-	if i := d.source.Sequence; i >= 0 {
-		e.Sequence = row[i]
-	}
-	if i := d.source.EventID; i >= 0 {
-		e.ID = idOf(t, row[i])
-	}
-	return e, nil
-}
-
-// object scans the record. It gives the event time where that is a field and
-// found there.
-func (d *Decoder) object(t *text, value []byte, row []featurestore.Value, times *timeReader) (when featurestore.Instant, found bool, err error) {
-	switch {
-	case len(value) == 0:
-		return 0, false, &Error{Code: CodeEmpty, Message: "the record has no value"}
-	case len(value) > d.opts.MaxBytes:
-		return 0, false, &Error{Code: CodeTooLarge, Message: fmt.Sprintf("the record has %d bytes; at most %d are taken", len(value), d.opts.MaxBytes)}
-	case !utf8.Valid(value):
-		return 0, false, &Error{Code: CodeUTF8, Message: "the record is not valid UTF-8"}
-	}
-	r := objectReader{d: d, scanner: scanner{b: value, maxDepth: d.opts.MaxDepth}, text: t, row: row, times: times}
-	clear(d.seen)
-	r.read()
-	if r.err != nil {
-		return 0, false, r.err
-	}
-	return r.time, r.hasTime, nil
-}
-
 // time finds an event time that no field gave.
-func (d *Decoder) time(rec *logrecord.Record, a featurestore.LogTime, times *timeReader, replayed bool) (featurestore.EventTime, error) {
+func (d *Decoder) time(rec *logrecord.Record, e *featurestore.Event, times *timeReader, replayed bool) (featurestore.EventTime, error) {
 	spec := &d.source.Timestamp
 	switch {
-	case spec.Origin == definition.TimeField:
+	case changeTime(d.source) && !replayed:
+		return e.Mutated, nil
+	case spec.Origin == definition.TimeField && !changeTime(d.source):
 		return 0, &Error{Code: CodeNoTime, Field: spec.Name, Message: "the timestamp is missing or null"}
 	case replayed:
 		t, ok := rec.Headers.Micros(logrecord.HeaderEventTime)
@@ -177,7 +291,7 @@ func (d *Decoder) time(rec *logrecord.Record, a featurestore.LogTime, times *tim
 		}
 		return featurestore.EventTime(t), nil
 	case spec.Origin == definition.TimeRecord:
-		return featurestore.EventTime(a), nil
+		return featurestore.EventTime(e.LogTime), nil
 	}
 	return headerTime(rec, spec.Name, times)
 }
@@ -196,4 +310,23 @@ func headerTime(rec *logrecord.Record, name string, times *timeReader) (features
 		return 0, timeError(name, v, false, err)
 	}
 	return featurestore.EventTime(t), nil
+}
+
+// Pushed makes a record of an event in JSON, such that this decoder reads it
+// whatever the format of the source's records: fields stand in it as they do
+// there, and an event of a change feed is a change. The value is not copied.
+func (d *Decoder) Pushed(json []byte, at featurestore.LogTime) logrecord.Record {
+	rec := logrecord.Record{LogTime: at, Value: json}
+	if d.form != d.pushed {
+		rec.Headers = rec.Headers.Append(logrecord.HeaderPushed, []byte{})
+	}
+	return rec
+}
+
+// idOf gives an event id as text; null is no id.
+func idOf(t *text, v featurestore.Value) string {
+	if v.Kind() == featurestore.KindInt64 {
+		return t.integer(v.Int64())
+	}
+	return v.Str()
 }

@@ -16,9 +16,15 @@ import (
 type Encoder struct {
 	source *definition.StreamSource
 	times  timeReader
-	names  []string // "name": with quotes and colon, by field
-	time   int      // the field that holds the timestamp; -1: none of them
-	head   string   // "name": of a timestamp that is not among the fields
+	parts  []part
+	tail   string // what closes the objects that are open after the last part
+	time   int    // the field that holds the timestamp; -1: none of them
+}
+
+// part is a value of the record, with the names and braces before it.
+type part struct {
+	lead  string
+	field int // -1: the event time
 }
 
 // replayReader is how times are written in replayed records: in the declared
@@ -38,47 +44,82 @@ func NewEncoder(src *definition.StreamSource) (*Encoder, error) {
 	}
 	e := &Encoder{source: src, times: replayReader(src.Timestamp), time: -1}
 	for i, f := range src.Fields {
-		e.names = append(e.names, strconv.Quote(f.Name)+":")
 		if src.Timestamp.Origin == definition.TimeField && f.Name == src.Timestamp.Name {
 			e.time = i
 		}
 	}
-	if src.Timestamp.Origin == definition.TimeField && e.time < 0 {
-		e.head = string(appendText(nil, src.Timestamp.Name)) + ":"
-	}
+	e.layOut()
 	return e, nil
+}
+
+// layOut puts the fields where a decoder of the source finds them.
+func (e *Encoder) layOut() {
+	paths, fields := [][]string{}, []int{}
+	if t := &e.source.Timestamp; t.Origin == definition.TimeField && e.time < 0 && !changeTime(e.source) {
+		paths, fields = append(paths, []string{t.Name}), append(fields, -1)
+	}
+	for i := range e.source.Fields {
+		paths, fields = append(paths, e.source.Fields[i].At()), append(fields, i)
+	}
+	tree, _, _ := newTree(paths) // New has taken them
+	lead := "{"
+	var walk func(n *node)
+	walk = func(n *node) {
+		for i := range n.members { // in the order in which they were declared first
+			m := &n.members[i]
+			for name, j := range n.byName {
+				if j == i {
+					lead += string(appendText(nil, name)) + ":"
+				}
+			}
+			if m.child != nil {
+				lead += "{"
+				walk(m.child)
+				lead += "}"
+			} else {
+				e.parts = append(e.parts, part{lead, fields[m.slot]})
+				lead = ""
+			}
+			if i < len(n.members)-1 {
+				lead += ","
+			}
+		}
+	}
+	walk(tree)
+	e.tail = lead + "}"
 }
 
 // AppendValue appends the record's value: one JSON object. It is ErrInvalid
 // where the event cannot be written exactly.
 func (e *Encoder) AppendValue(dst []byte, ev *featurestore.Event) ([]byte, error) {
-	dst = append(dst, '{')
-	if e.head != "" {
-		dst = e.appendInstant(append(dst, e.head...), featurestore.Instant(ev.Time))
-	}
-	for i, v := range ev.Fields {
-		if dst[len(dst)-1] != '{' {
-			dst = append(dst, ',')
+	for k := range e.parts {
+		p := &e.parts[k]
+		dst = append(dst, p.lead...)
+		if p.field < 0 {
+			dst = e.appendInstant(dst, featurestore.Instant(ev.Time))
+			continue
 		}
-		dst = append(dst, e.names[i]...)
-		start := len(dst)
+		v, start := ev.Fields[p.field], len(dst)
 		var err error
-		if dst, err = e.appendField(dst, i, v); err != nil {
+		if dst, err = e.appendField(dst, p.field, v); err != nil {
 			return dst, err
 		}
-		if i == e.time {
+		if p.field == e.time {
 			if err := e.sameTime(dst[start:], v, ev.Time); err != nil {
 				return dst, err
 			}
 		}
 	}
-	return append(dst, '}'), nil
+	return append(dst, e.tail...), nil
 }
 
 // AppendHeaders appends the headers that say where the event stands.
 func (e *Encoder) AppendHeaders(h logrecord.Headers, ev *featurestore.Event) logrecord.Headers {
 	h = logrecord.AppendReplay(h, logrecord.Replay{Generation: ev.Generation, Rank: ev.Offset, LogTime: ev.LogTime})
-	if e.source.Timestamp.Origin != definition.TimeField {
+	if e.source.Changes() && ev.Change != featurestore.NoChange {
+		h = logrecord.AppendChange(h, ev.Change, ev.Mutated)
+	}
+	if e.source.Timestamp.Origin != definition.TimeField || changeTime(e.source) {
 		h = logrecord.AppendMicros(h, logrecord.HeaderEventTime, int64(ev.Time))
 	}
 	return h
@@ -111,7 +152,10 @@ func (e *Encoder) cannot(field int, format string, args ...any) error {
 }
 
 func (e *Encoder) appendField(dst []byte, i int, v featurestore.Value) ([]byte, error) {
-	typ := e.source.Fields[i].Type
+	return e.appendTyped(dst, i, v, e.source.Fields[i].Type)
+}
+
+func (e *Encoder) appendTyped(dst []byte, i int, v featurestore.Value, typ featurestore.Type) ([]byte, error) {
 	if v.IsNull() {
 		return append(dst, "null"...), nil
 	}
@@ -134,10 +178,38 @@ func (e *Encoder) appendField(dst []byte, i int, v featurestore.Value) ([]byte, 
 		dst = base64.StdEncoding.AppendEncode(dst, []byte(v.Str()))
 		return append(dst, '"'), nil
 	}
+	if v.Kind() == featurestore.KindList || v.Kind() == featurestore.KindMap {
+		return e.appendElements(dst, i, v, *typ.Elem)
+	}
 	if !utf8.ValidString(v.Str()) {
 		return dst, e.cannot(i, "it is not valid UTF-8")
 	}
 	return appendText(dst, v.Str()), nil
+}
+
+// appendElements writes an array, or an object of a map's entries.
+func (e *Encoder) appendElements(dst []byte, i int, v featurestore.Value, elem featurestore.Type) ([]byte, error) {
+	open, end := byte('['), byte(']')
+	if v.Kind() == featurestore.KindMap {
+		open, end = '{', '}'
+	}
+	dst = append(dst, open)
+	for k, x := range v.Elems() {
+		if k > 0 {
+			dst = append(dst, ',')
+		}
+		if v.Kind() == featurestore.KindMap {
+			if !utf8.ValidString(v.Keys()[k]) {
+				return dst, e.cannot(i, "a key of the map is not valid UTF-8")
+			}
+			dst = append(appendText(dst, v.Keys()[k]), ':')
+		}
+		var err error
+		if dst, err = e.appendTyped(dst, i, x, elem); err != nil {
+			return dst, err
+		}
+	}
+	return append(dst, end), nil
 }
 
 // appendInstant writes a time in the form of replayed records, exactly.

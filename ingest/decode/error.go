@@ -10,9 +10,14 @@ import (
 // metrics and do not change.
 type Code string
 
-// The codes. NullKey is for the ingester, which makes the keys.
+// The codes. A code that begins with DECODE_ and the name of a format says that
+// the record is not of that format. NullKey is for the ingester, which makes the keys.
 const (
-	CodeJSON       Code = "DECODE_JSON"     // not one well-formed JSON object
+	CodeJSON       Code = "DECODE_JSON" // not one well-formed JSON object
+	CodeCSV        Code = "DECODE_CSV"
+	CodeAvro       Code = "DECODE_AVRO"
+	CodeProtobuf   Code = "DECODE_PROTOBUF"
+	CodeDebezium   Code = "DECODE_DEBEZIUM" // not a change of a row
 	CodeType       Code = "DECODE_TYPE"     // a field is not of its declared type, or out of its range
 	CodeDuplicate  Code = "DUPLICATE_FIELD" // a name stands twice in the object
 	CodeUTF8       Code = "INVALID_UTF8"
@@ -24,7 +29,12 @@ const (
 	CodeTime       Code = "TIME_INVALID"
 	CodeAhead      Code = "AHEAD"
 	CodeNullKey    Code = "NULL_KEY"
-	CodeHistory    Code = "HISTORY_ROW" // a row of a history file that is no event; the message names it
+	CodeKey        Code = "DECODE_KEY"      // the record's key is not the field that it should hold
+	CodeSchemaID   Code = "UNKNOWN_SCHEMA"  // the record names no schema, or one that the registry does not have
+	CodeSchema     Code = "SCHEMA_MISMATCH" // the record's schema does not hold the declared fields
+	CodeNoBefore   Code = "NO_BEFORE_IMAGE" // a change that does not say what the row was
+	CodeTruncate   Code = "TRUNCATE"        // all rows of a table are gone; which they were is not said
+	CodeHistory    Code = "HISTORY_ROW"     // a row of a history file that is no event; the message names it
 )
 
 // Error says why one record did not decode. Its text holds field names,

@@ -75,6 +75,9 @@ func (r *timeReader) number(b []byte) (featurestore.Instant, error) {
 	return inRange(featurestore.Instant(n))
 }
 
+// isNative reports whether only a timestamp type of the format itself is taken.
+func (r *timeReader) isNative() bool { return r.format == definition.FormatNative }
+
 // digits is how many digits of the declared unit make a microsecond.
 func (r *timeReader) digits() int {
 	switch r.format {

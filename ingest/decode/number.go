@@ -3,6 +3,8 @@ package decode
 import (
 	"errors"
 	"math"
+	"strconv"
+	"unsafe"
 )
 
 var (
@@ -43,6 +45,44 @@ func parseInt64(b []byte) (int64, error) {
 		return 0, errRange
 	}
 	return int64(n), nil
+}
+
+// pow10 are the powers of ten that a double holds exactly.
+var pow10 = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+
+// parseDouble reads the text of a JSON number, correctly rounded. Where digits
+// and power of ten are both exact as doubles, one division or product of them is
+// (Clinger's fast path); the rest is left to the standard library.
+func parseDouble(b []byte) (float64, error) {
+	i, neg := 0, false
+	if len(b) > 0 && b[0] == '-' {
+		i, neg = 1, true
+	}
+	var digits uint64
+	point := -1
+	for start := i; i < len(b) && i-start < 17; i++ {
+		c := b[i]
+		if c-'0' <= 9 {
+			digits = digits*10 + uint64(c-'0')
+			continue
+		}
+		if c != '.' || point >= 0 {
+			break
+		}
+		point = i
+	}
+	if i < len(b) || digits > 1<<53 {
+		// The text lives as long as the call.
+		return strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64)
+	}
+	f := float64(digits)
+	if point >= 0 {
+		f /= pow10[len(b)-1-point]
+	}
+	if neg {
+		f = -f
+	}
+	return f, nil
 }
 
 // parseDecimal reads decimal(precision, scale) exactly, never through a float.

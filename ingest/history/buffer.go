@@ -14,6 +14,8 @@ import (
 // buffers hold the rows that wait for a seal, by partition and column, ready to
 // be written. There are two of them: one is filled while the other is sealed.
 type buffers struct {
+	source *definition.StreamSource
+	system int // columns before the fields
 	fields []definition.Field
 	of     map[offline.Partition]*buffer
 	rows   int
@@ -35,8 +37,8 @@ const (
 	cellBytes  = 24 // of a parquet.Value
 )
 
-func newBuffers(fields []definition.Field) *buffers {
-	return &buffers{fields: fields, of: map[offline.Partition]*buffer{}}
+func newBuffers(source *definition.StreamSource) *buffers {
+	return &buffers{source: source, system: archive.SystemColumns(source), fields: source.Fields, of: map[offline.Partition]*buffer{}}
 }
 
 func (b *buffers) add(ev *featurestore.Event, late bool) error {
@@ -51,21 +53,22 @@ func (b *buffers) add(ev *featurestore.Event, late bool) error {
 	p := offline.Partition{Generation: ev.Generation, Partition: ev.Partition}
 	part := b.of[p]
 	if part == nil {
-		part = &buffer{columns: make([][]parquet.Value, archive.SystemColumns+len(b.fields))}
+		part = &buffer{columns: make([][]parquet.Value, b.system+len(b.fields))}
 		b.of[p] = part
 	}
 	part.times = append(part.times, ev.Time)
 	part.logs = append(part.logs, ev.LogTime)
 	part.offsets = append(part.offsets, ev.Offset)
-	system := [archive.SystemColumns]parquet.Value{
+	system := [...]parquet.Value{
 		parquet.Int64Value(int64(ev.Time)), parquet.Int64Value(int64(ev.LogTime)),
 		parquet.Int32Value(ev.Partition), parquet.Int64Value(ev.Offset), parquet.BooleanValue(late),
+		parquet.Int32Value(int32(ev.Change)), parquet.Int64Value(int64(ev.Mutated)),
 	}
-	for i, v := range system {
+	for i, v := range system[:b.system] {
 		part.columns[i] = append(part.columns[i], v.Level(0, 0, i))
 	}
 	for i, v := range ev.Fields {
-		c := archive.SystemColumns + i
+		c := b.system + i
 		level := 1
 		if v.IsNull() {
 			level = 0

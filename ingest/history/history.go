@@ -62,6 +62,7 @@ type Writer struct {
 type feed struct {
 	from, next int64
 	archived   []offline.Range // complete when the feed began, ascending
+	half       bool            // the last offset has a row that was taken away: the one in its place may follow
 }
 
 // has reports whether an offset was archived before the feed began. Offsets
@@ -81,14 +82,14 @@ func Open(o Options) (*Writer, error) {
 	if o.SealBytes <= 0 {
 		o.SealBytes = defaultSealBytes
 	}
-	schema, err := archive.Schema(o.Source.Fields)
+	schema, err := archive.Schema(o.Source)
 	if err != nil {
 		return nil, err
 	}
 	w := &Writer{
 		o: o, schema: schema, folder: archive.Folder(o.Dir, o.Source.Name),
 		feeds:  map[offline.Partition]*feed{},
-		active: newBuffers(o.Source.Fields), spare: make(chan *buffers, 1),
+		active: newBuffers(o.Source), spare: make(chan *buffers, 1),
 		jobs: make(chan job, 1), ended: make(chan struct{}),
 	}
 	if err := o.Disk.MakeFolder(w.folder); err != nil {
@@ -101,7 +102,7 @@ func Open(o Options) (*Writer, error) {
 		w.unlock() //nolint:errcheck // the error that stands is the reason
 		return nil, err
 	}
-	w.spare <- newBuffers(o.Source.Fields)
+	w.spare <- newBuffers(o.Source)
 	go w.sealing()
 	return w, nil
 }
@@ -146,14 +147,20 @@ func (w *Writer) Begin(p offline.Partition, offset int64) error {
 }
 
 // Append archives an event, which is copied. Offsets of a partition ascend; one
-// that was consumed before (a rewind) is skipped. It waits while the buffers
+// that was consumed before (a rewind) is skipped, but for a row that takes the
+// place of the row before it, of the same record. It waits while the buffers
 // before are being sealed and these are full. The position's Source is not
 // looked at.
 func (w *Writer) Append(ev *featurestore.Event) error {
 	f, err := w.feed(offline.Partition{Generation: ev.Generation, Partition: ev.Partition})
-	if err != nil || ev.Offset < f.next {
+	if err != nil {
 		return err
 	}
+	second := f.half && ev.Offset == f.next-1 && ev.Change == featurestore.Added
+	if ev.Offset < f.next && !second {
+		return nil
+	}
+	f.half = false
 	if f.has(ev.Offset) {
 		f.next = ev.Offset + 1
 		return nil
@@ -162,6 +169,9 @@ func (w *Writer) Append(ev *featurestore.Event) error {
 		return featurestore.Invalidf("source %q, offset %d: %v", w.o.Source.Name, ev.Offset, err)
 	}
 	f.next = ev.Offset + 1
+	if f.half = ev.Change == featurestore.Retracted; f.half {
+		return nil // no seal parts the rows of one record
+	}
 	if w.active.rows >= w.o.SealRows || w.active.bytes >= w.o.SealBytes {
 		return w.seal(nil)
 	}

@@ -101,6 +101,9 @@ func (w *Writer) write(j *job) (*archive.Manifest, error) {
 			m.AddFile(f)
 		}
 	}
+	if j.rows.rows > 0 {
+		m.Version = max(m.Version, archive.Version(w.o.Source))
+	}
 	return m, m.Store(&w.o.Disk, w.o.Dir)
 }
 

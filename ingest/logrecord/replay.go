@@ -71,3 +71,36 @@ func (h Headers) Micros(key string) (int64, bool) {
 	}
 	return int64(binary.BigEndian.Uint64(v)), true
 }
+
+// HeaderPushed marks a record that this program wrote for a source whose
+// records have another format: its value is JSON, by the names of the fields. It
+// says nothing of positions, so that it may be honoured on any topic.
+const HeaderPushed = "freshet-pushed"
+
+// IsPushed reports whether a record has HeaderPushed.
+func (h Headers) IsPushed() bool {
+	_, ok := h.Get(HeaderPushed)
+	return ok
+}
+
+// HeaderChange holds, of a replayed or pushed row of a change feed, what it does
+// (one byte: a featurestore.Change) and when the change happened (microseconds
+// since 1970, int64, big endian): 9 bytes. Without it the row is added at its log time.
+const HeaderChange = "freshet-change"
+
+// AppendChange adds HeaderChange.
+func AppendChange(h Headers, c featurestore.Change, at featurestore.EventTime) Headers {
+	var b [9]byte
+	b[0] = byte(c)
+	binary.BigEndian.PutUint64(b[1:], uint64(at))
+	return h.Append(HeaderChange, b[:])
+}
+
+// ChangeOf reads what AppendChange wrote; ok is false where there is none.
+func (h Headers) ChangeOf() (c featurestore.Change, at featurestore.EventTime, ok bool) {
+	v, _ := h.Get(HeaderChange)
+	if len(v) != 9 || v[0] > byte(featurestore.Retracted) {
+		return 0, 0, false
+	}
+	return featurestore.Change(v[0]), featurestore.EventTime(binary.BigEndian.Uint64(v[1:])), true
+}

@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -78,15 +79,25 @@ func sameRecords(a, b *definition.StreamSource) bool {
 	if a == b {
 		return true
 	}
-	if a.Format != b.Format || a.EventID != b.EventID || a.Sequence != b.Sequence || a.AllowedLateness != b.AllowedLateness || len(a.Fields) != len(b.Fields) {
+	if a.Format != b.Format || a.EventID != b.EventID || a.Sequence != b.Sequence || a.AllowedLateness != b.AllowedLateness || a.Key != b.Key || a.KeyForm != b.KeyForm ||
+		a.Separator != b.Separator || !slices.Equal(a.Columns, b.Columns) || !sameSchema(a.Schema, b.Schema) || len(a.Fields) != len(b.Fields) {
 		return false
 	}
 	for i := range a.Fields {
-		if a.Fields[i].Name != b.Fields[i].Name || !a.Fields[i].Type.Equal(b.Fields[i].Type) || a.Fields[i].PII != b.Fields[i].PII {
+		if a.Fields[i].Name != b.Fields[i].Name || !a.Fields[i].Type.Equal(b.Fields[i].Type) || a.Fields[i].PII != b.Fields[i].PII || !slices.Equal(a.Fields[i].At(), b.Fields[i].At()) {
 			return false
 		}
 	}
 	return sameTime(a.Timestamp, b.Timestamp)
+}
+
+// sameSchema reports whether two references lead to one schema. Of a file it is
+// its text that counts: another schema under the old name reads otherwise.
+func sameSchema(a, b *definition.SchemaRef) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.File == b.File && a.Subject == b.Subject && a.Message == b.Message && a.Digest == b.Digest
 }
 
 func sameTime(a, b definition.TimeSpec) bool {

@@ -67,6 +67,7 @@ func (v *View) collect(c *Chunk, bindingIndex int) {
 		row := window.Row{
 			Position: featurestore.Position{PartitionID: id, Offset: ev.Offset},
 			Time:     ev.Time, LogTime: ev.LogTime, Sequence: ev.Sequence, ID: ev.ID,
+			Change: ev.Change, Mutated: ev.Mutated,
 		}
 		row.Inputs = v.evaluate(b.Inputs, ev.Fields)
 		f.add(row, lane)

@@ -285,7 +285,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
 		}
 		for i := range p.readings {
-			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed}); err != nil {
+			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {
 				return nil, err
 			}
 		}

@@ -18,6 +18,8 @@ type PartitionStatus struct {
 	LogTime   featurestore.LogTime
 	Events    int64
 	Dead      int64
+	Silent    int64  // tombstones of change feeds: records that say nothing
+	Invalid   int64  // typed NaN and infinities, read as null
 	Trouble   string // why nothing moves; "" when it does
 }
 
@@ -64,6 +66,8 @@ func (p *Progress) applied(id online.Partition, c *decodedChunk) {
 		s.LogTime = max(s.LogTime, first.LogTime)
 		s.Events += int64(len(first.Events))
 		s.Dead += int64(len(c.letters))
+		s.Silent += int64(c.parts[0].batch.Tombstones)
+		s.Invalid += int64(c.parts[0].batch.Invalid)
 	})
 }
 

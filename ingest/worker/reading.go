@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -51,9 +52,12 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 		default:
 			c = &decodedChunk{parts: make([]decodedPart, len(p.readings))}
 		}
-		reached = p.decode(c, batch, from, reached)
+		reached, err = p.decode(c, batch, from, reached)
 		from = batch.Next
 		batch.Release()
+		if err != nil {
+			return err // what could not be decoded yet is read again
+		}
 		select {
 		case out <- c:
 		case <-ctx.Done():
@@ -63,8 +67,9 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 }
 
 // decode fills a chunk with what lies at from and behind. reached is the largest
-// log time of the stream so far; the new one is returned.
-func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, reached featurestore.LogTime) featurestore.LogTime {
+// log time of the stream so far; the new one is returned. An error says that the
+// schema of some record cannot be asked for.
+func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, reached featurestore.LogTime) (featurestore.LogTime, error) {
 	c.letters, c.end = c.letters[:0], batch.LastStable
 	chunk := Chunk{Partition: p.id(), From: from, Through: batch.Next - 1, Prints: c.first().Prints[:0]}
 	if batch.AtEnd() {
@@ -77,18 +82,22 @@ func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, 
 	for i := range c.parts {
 		part := &c.parts[i]
 		part.batch.Reset()
-		reached = max(reached, p.decodePart(c, part, batch, from, &p.readings[i]))
+		high, err := p.decodePart(c, part, batch, from, &p.readings[i])
+		if err != nil {
+			return reached, err
+		}
+		reached = max(reached, high)
 	}
 	chunk.LogTime = reached
 	for i := range c.parts {
 		c.parts[i].Chunk = chunk
 		c.parts[i].Events = c.parts[i].batch.Events
 	}
-	return reached
+	return reached, nil
 }
 
 // decodePart decodes by one definition and gives the largest log time.
-func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrecord.Batch, from int64, r *reading) featurestore.LogTime {
+func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrecord.Batch, from int64, r *reading) (featurestore.LogTime, error) {
 	reached := noLogTime
 	at := featurestore.PartitionID{Generation: p.generation, Partition: p.number}
 	for i := range batch.Records {
@@ -96,17 +105,22 @@ func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrec
 		if rec.Offset < from {
 			continue
 		}
+		before := len(part.batch.Events)
 		err := r.decoder.Append(&part.batch, rec, at)
+		bad := (*decode.Error)(nil)
 		switch {
-		case err == nil:
-			reached = max(reached, part.batch.Events[len(part.batch.Events)-1].LogTime)
+		case err == nil && len(part.batch.Events) > before:
+			reached = max(reached, part.batch.Events[before].LogTime)
 			continue
+		case err == nil: // a tombstone
+		case !errors.As(err, &bad):
+			return reached, fmt.Errorf("source %q partition %d offset %d: %w", p.source.Name, p.number, rec.Offset, err)
 		case r == &p.readings[0]:
-			c.letters = append(c.letters, p.letter(rec, err))
+			c.letters = append(c.letters, p.letter(rec, bad))
 		}
 		reached = max(reached, p.logTime(rec))
 	}
-	return reached
+	return reached, nil
 }
 
 // logTime is the log time of a record that is no event.
@@ -119,12 +133,8 @@ func (p *partition) logTime(rec *logrecord.Record) featurestore.LogTime {
 	return rec.LogTime
 }
 
-func (p *partition) letter(rec *logrecord.Record, err error) deadletter.DeadLetter {
+func (p *partition) letter(rec *logrecord.Record, bad *decode.Error) deadletter.DeadLetter {
 	letter := deadletter.Of(p.source.Name, p.generation, rec)
-	var bad *decode.Error
-	if errors.As(err, &bad) {
-		letter.Code = string(bad.Code)
-	}
-	letter.Message = err.Error()
+	letter.Code, letter.Message = string(bad.Code), bad.Error()
 	return letter
 }

@@ -26,6 +26,7 @@ type Config struct {
 	Online   online.Store
 	History  offline.History // complete ranges of the archive, to fill new generations from
 	Letters  Letters
+	Schemas  logrecord.Schemas // the schema registry; nil where there is none
 	Logger   *slog.Logger
 
 	// OpenArchive opens the archive of a source; the worker closes it.

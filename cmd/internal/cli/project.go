@@ -13,7 +13,8 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 )
 
-// DefinitionFiles reads every .yaml and .yml below root: folders that begin with
+// DefinitionFiles reads every .yaml and .yml below root, and the schemas that
+// they may name: folders that begin with
 // a dot, the settings and what is not a definition's business are left out.
 func DefinitionFiles(root string) ([]definition.File, error) {
 	var files []definition.File
@@ -28,7 +29,7 @@ func DefinitionFiles(root string) ([]definition.File, error) {
 			}
 			return nil
 		}
-		if ext := filepath.Ext(name); ext != ".yaml" && ext != ".yml" || strings.HasPrefix(name, ".") {
+		if ext := filepath.Ext(name); ext != ".yaml" && ext != ".yml" && !definition.IsSchemaFile(name) || strings.HasPrefix(name, ".") {
 			return nil
 		}
 		rel, err := filepath.Rel(root, path)

@@ -122,7 +122,7 @@ func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.Stre
 	records := make([][]logrecord.Record, partitions)
 	var batch decode.Batch
 	for i, e := range events {
-		rec := logrecord.Record{LogTime: featurestore.LogTime(now.Floor(featurestore.Millisecond)), Value: e}
+		rec := d.Pushed(e, featurestore.LogTime(now.Floor(featurestore.Millisecond)))
 		if err := d.Append(&batch, &rec, featurestore.PartitionID{}); err != nil {
 			rejected = append(rejected, rpc.Rejected{Index: i, Reason: rejection(err)})
 			continue

@@ -18,6 +18,7 @@ import (
 	"github.com/freshet/freshet/ingest/kafka"
 	embeddedlog "github.com/freshet/freshet/ingest/kafka/embedded"
 	"github.com/freshet/freshet/ingest/logrecord"
+	"github.com/freshet/freshet/ingest/schemaregistry"
 )
 
 // Parts are the stores of a project, as its settings name them.
@@ -27,8 +28,9 @@ type Parts struct {
 	Logger   *slog.Logger
 
 	Registry registry.Store
-	Online   online.Store  // nil where it was not asked for
-	Log      logrecord.Log // nil where it was not asked for
+	Online   online.Store      // nil where it was not asked for
+	Log      logrecord.Log     // nil where it was not asked for
+	Schemas  logrecord.Schemas // the schema registry; nil where none is set
 	Runs     *runs.Record
 
 	closers []func() error
@@ -135,6 +137,20 @@ func (p *Parts) openLog(ctx context.Context) error {
 	}
 	p.Log = client
 	p.closers = append(p.closers, client.Close)
+	return p.openSchemas()
+}
+
+func (p *Parts) openSchemas() error {
+	s := p.Settings.Log.SchemaRegistry
+	if s == nil {
+		return nil
+	}
+	r, err := schemaregistry.Open(schemaregistry.Config{URLs: []string{s.URL}, Username: s.Username, Password: string(s.Password), Clock: p.Clock.Now})
+	if err != nil {
+		return err
+	}
+	p.Schemas = r
+	p.closers = append(p.closers, r.Close)
 	return nil
 }
 

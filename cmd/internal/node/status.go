@@ -31,6 +31,8 @@ type PartitionStatus struct {
 	LogTime    string `json:"log_time,omitempty"`
 	Events     int64  `json:"events"`
 	Dead       int64  `json:"dead_letters"`
+	Tombstones int64  `json:"tombstones,omitempty"`     // records of change feeds that say nothing
+	Invalid    int64  `json:"invalid_values,omitempty"` // typed NaN and infinities, read as null
 	Trouble    string `json:"trouble,omitempty"`
 }
 
@@ -71,7 +73,7 @@ func statusOf(project string, now featurestore.Instant, c *service.Catalog, w *w
 func partitionStatus(x worker.PartitionStatus) PartitionStatus {
 	s := PartitionStatus{
 		Source: x.Partition.Source, Generation: x.Partition.Generation, Partition: x.Partition.Number,
-		Applied: x.Through + 1, Lag: max(0, x.End-x.Through-1), Events: x.Events, Dead: x.Dead, Trouble: x.Trouble,
+		Applied: x.Through + 1, Lag: max(0, x.End-x.Through-1), Events: x.Events, Dead: x.Dead, Tombstones: x.Silent, Invalid: x.Invalid, Trouble: x.Trouble,
 	}
 	if x.Events > 0 {
 		s.LogTime = x.LogTime.String()

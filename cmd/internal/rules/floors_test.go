@@ -37,7 +37,7 @@ func floors() []floor {
 		{name: computation, upTo: computation, pure: true, packages: []string{"transforms/..."}},
 		{name: logic, upTo: logic, pure: true, packages: []string{
 			"featurestore/codec", "featurestore/definition", "featurestore/frame", "featurestore/latest",
-			"featurestore/ondemand", "featurestore/pit", "featurestore/plan", "featurestore/skew",
+			"featurestore/ondemand", "featurestore/pit", "featurestore/plan", "featurestore/schema", "featurestore/skew",
 		}},
 		{name: state, upTo: state, packages: []string{
 			"featurestore/online", "featurestore/registry", "featurestore/predictions", "ingest/logrecord",
@@ -51,7 +51,7 @@ func floors() []floor {
 		// An adapter knows the contract that it fulfils and no engine.
 		{name: adapters, upTo: state, packages: []string{
 			"featurestore/online/embedded", "featurestore/online/redis", "featurestore/offline/duckdb", "featurestore/registry/sqlite",
-			"ingest/kafka", "ingest/kafka/embedded",
+			"ingest/kafka", "ingest/kafka/embedded", "ingest/schemaregistry",
 		}},
 		// Harnesses start real services, run suites and draw examples for tests.
 		{name: harnesses, upTo: adapters, packages: []string{

@@ -21,20 +21,23 @@ func libraries() []library {
 	return []library{
 		{"cel.dev/cel-go", []string{"transforms/expr"}},
 		{"github.com/apache/arrow-go/v18", []string{"featurestore/offline/duckdb"}},
+		{"github.com/bufbuild/protocompile", []string{"featurestore/schema"}},
 		{"github.com/cockroachdb/pebble/v2", []string{"featurestore/online/embedded"}},
 		{"github.com/duckdb/duckdb-go/v2", []string{"featurestore/offline/duckdb"}},
 		{"github.com/parquet-go/parquet-go", []string{"featurestore/offline/...", "featurestore/predictions", "ingest/history", "ingest/materialize", "serving/predlog", "cmd/freshet"}}, // cmd/freshet counts rows for the demo's summary
 		{"github.com/redis/go-redis/v9", []string{"featurestore/online/redis/..."}},
 		{"github.com/segmentio/kafka-go", []string{"ingest/kafka"}},
 		{"github.com/spf13/cobra", []string{"cmd/..."}},
+		{"github.com/twmb/avro", []string{"featurestore/schema"}},
 		{"github.com/twmb/franz-go/pkg/kfake", []string{"ingest/kafka/embedded"}},
+		{"github.com/twmb/franz-go/pkg/sr", []string{"ingest/schemaregistry"}},
 		{"github.com/valyala/fastjson", []string{"featurestore/offline/files", "featurestore/predictions", "ingest/decode", "serving/rpc", "cmd/..."}},
 		{"github.com/zeebo/xxh3", anywhere}, // a hash is part of several formats
 		{"go.yaml.in/yaml/v3", []string{"featurestore/definition", "cmd/..."}},
 		{"golang.org/x/sync", []string{"ingest/...", "serving/...", "cmd/..."}},
 		{"google.golang.org/genproto/googleapis/rpc", []string{"serving/rpc"}},
 		{"google.golang.org/grpc", []string{"serving/api/...", "serving/rpc", "cmd/..."}},
-		{"google.golang.org/protobuf", []string{"serving/api/...", "serving/rpc", "cmd/..."}},
+		{"google.golang.org/protobuf", []string{"featurestore/schema", "ingest/decode", "serving/api/...", "serving/rpc", "cmd/..."}},
 		{"modernc.org/sqlite", []string{"featurestore/registry/sqlite"}},
 		// Libraries of tests have no home in what runs, their harnesses apart.
 		{"github.com/rogpeppe/go-internal", nil},

@@ -65,6 +65,8 @@ type Registry struct {
 type Log struct {
 	Embedded string `yaml:"embedded,omitempty"`
 	Kafka    *Kafka `yaml:"kafka,omitempty"`
+
+	SchemaRegistry *SchemaRegistry `yaml:"schema_registry,omitempty"`
 }
 
 // Kafka is a Kafka cluster.
@@ -214,6 +216,11 @@ func (s *Settings) Validate() error {
 	if s.Log.Kafka != nil && len(s.Log.Kafka.Brokers) == 0 {
 		problems = append(problems, errors.New("log.kafka.brokers: name at least one broker, as host:port"))
 	}
+	if r := s.Log.SchemaRegistry; r != nil {
+		if err := r.validate(); err != nil {
+			problems = append(problems, err)
+		}
+	}
 	if r := s.Online.Redis; r != nil {
 		if len(r.Addrs) != 1 {
 			problems = append(problems, fmt.Errorf("online.redis.addrs: one address is supported, %d are given", len(r.Addrs)))
@@ -254,6 +261,12 @@ func (s *Settings) overlayEnvironment(getenv func(string) string) error {
 	if v := getenv("FRESHET_LOG_KAFKA_BROKERS"); v != "" {
 		s.Log.Kafka = &Kafka{Brokers: strings.Split(v, ",")}
 	}
+	if v := getenv("FRESHET_LOG_SCHEMA_REGISTRY_URL"); v != "" {
+		if s.Log.SchemaRegistry == nil {
+			s.Log.SchemaRegistry = &SchemaRegistry{}
+		}
+		s.Log.SchemaRegistry.URL = v
+	}
 	if v := getenv("FRESHET_ONLINE_REDIS_ADDRS"); v != "" {
 		if s.Online.Redis == nil {
 			s.Online.Redis = &Redis{}
@@ -281,6 +294,9 @@ func (s *Settings) resolve(getenv func(string) string) error {
 		for i := range s.Log.Kafka.Brokers {
 			texts = append(texts, &s.Log.Kafka.Brokers[i])
 		}
+	}
+	if r := s.Log.SchemaRegistry; r != nil {
+		texts = append(texts, r.texts()...)
 	}
 	if r := s.Online.Redis; r != nil {
 		for i := range r.Addrs {

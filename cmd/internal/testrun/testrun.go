@@ -18,7 +18,6 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/embedded"
 	"github.com/freshet/freshet/ingest/decode"
-	"github.com/freshet/freshet/ingest/logrecord"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/service"
 )
@@ -120,7 +119,8 @@ func (r *run) load(ctx context.Context, root string) error {
 	return nil
 }
 
-// decode reads a source's events; an event's log time is its event time. An
+// decode reads a source's events; an event's log time is its event time, a
+// change's the time of the change. An
 // event that a deployment would reject fails the test here.
 func (r *run) decode(root string, e definition.TestEvents) (*feed, error) {
 	source := r.project.StreamSource(e.Source)
@@ -142,14 +142,18 @@ func (r *run) decode(root string, e definition.TestEvents) (*feed, error) {
 	f := &feed{source: source}
 	var batch decode.Batch
 	for i, line := range lines {
-		rec := logrecord.Record{Offset: int64(i), LogTime: featurestore.LogTime(featurestore.MaxInstant), Value: line}
+		rec := d.Pushed(line, featurestore.LogTime(featurestore.MaxInstant))
+		rec.Offset = int64(i)
 		if err := d.Append(&batch, &rec, featurestore.PartitionID{Generation: 1}); err != nil {
 			return nil, featurestore.Invalidf("event %d of %q would be a dead letter: %w", i, e.Source, err)
 		}
 	}
 	f.events = batch.Events
 	for i := range f.events {
-		f.events[i].LogTime = featurestore.LogTime(f.events[i].Time)
+		ev := &f.events[i]
+		if ev.LogTime = featurestore.LogTime(ev.Time); ev.Change != featurestore.NoChange {
+			ev.LogTime = featurestore.LogTime(ev.Mutated)
+		}
 	}
 	return f, nil
 }
@@ -168,7 +172,7 @@ func (r *run) advance(ctx context.Context, t featurestore.Instant) error {
 		}
 		c := &worker.Chunk{
 			Partition: online.Partition{Source: f.source.Name, Generation: 1},
-			Events:    f.events[from:f.next], Through: int64(f.next) - 1,
+			Events:    f.events[from:f.next], Through: f.events[f.next-1].Offset,
 		}
 		for _, v := range r.views {
 			if err := v.Apply(ctx, c); err != nil {

@@ -123,7 +123,7 @@ func (c *Checker) sampleStream(ctx context.Context, v *definition.StreamView) (*
 		if !wanted {
 			return
 		}
-		row := window.Row{Position: ev.Position, Time: ev.Time, LogTime: ev.LogTime, Sequence: ev.Sequence, ID: strings.Clone(ev.ID)}
+		row := window.Row{Position: ev.Position, Time: ev.Time, LogTime: ev.LogTime, Sequence: ev.Sequence, ID: strings.Clone(ev.ID), Change: ev.Change, Mutated: ev.Mutated}
 		row.Source = source
 		for _, p := range b.Inputs {
 			value, _ := p.Eval(ev.Fields)

@@ -99,7 +99,7 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 func configOf(v *definition.StreamView) window.Config {
 	c := window.Config{Features: v.Features, TTL: v.TTL}
 	for _, b := range v.Bindings {
-		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0})
+		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0, Changes: b.Source.Changes()})
 	}
 	return c
 }

@@ -20,7 +20,7 @@ import (
 
 func example() *Manifest {
 	p := offline.Partition{Generation: 1, Partition: 2}
-	m := &Manifest{Version: ManifestVersion, Source: "clicks"}
+	m := &Manifest{Version: 1, Source: "clicks"}
 	m.AddComplete(p, offline.Range{From: 0, To: 10})
 	m.AddComplete(offline.Partition{}, offline.Range{From: 3, To: 4})
 	for _, r := range []offline.Range{{From: 5, To: 9}, {From: 0, To: 5}} {
@@ -77,7 +77,7 @@ func TestDamagedManifest(t *testing.T) {
 		"empty":          {"", "EOF"},
 		"cut":            {text[:len(text)/2], "unexpected EOF"},
 		"two":            {text + text, "text after its end"},
-		"version":        {strings.Replace(text, `"version": 1`, `"version": 2`, 1), "version 2"},
+		"version":        {strings.Replace(text, `"version": 1`, `"version": 3`, 1), "version 3"},
 		"other source":   {strings.Replace(text, "clicks", "views", 1), `source "views"`},
 		"unknown member": {strings.Replace(text, `"bytes"`, `"octets"`, 1), "octets"},
 		"outside path":   {strings.Replace(text, "gen=1/", "../gen=1/", 1), "should have the path"},
@@ -156,15 +156,15 @@ const goldenSchema = `message event {
 }`
 
 func TestSchema(t *testing.T) {
-	schema, err := Schema([]definition.Field{
+	schema, err := Schema(&definition.StreamSource{Fields: []definition.Field{
 		{Name: "z", Type: featurestore.Int64}, {Name: "b", Type: featurestore.Bool}, {Name: "d", Type: featurestore.Double},
 		{Name: "s", Type: featurestore.String}, {Name: "y", Type: featurestore.Bytes}, {Name: "t", Type: featurestore.Timestamp},
 		{Name: "m", Type: featurestore.Decimal(10, 2)},
-	})
+	}})
 	if err != nil || fmt.Sprint(schema) != goldenSchema {
 		t.Errorf("schema\n%s\n%v, want\n%s", schema, err, goldenSchema)
 	}
-	if _, err := Schema([]definition.Field{{Name: "l", Type: featurestore.List(featurestore.Int64)}}); !errors.Is(err, featurestore.ErrInvalid) {
+	if _, err := Schema(&definition.StreamSource{Fields: []definition.Field{{Name: "l", Type: featurestore.List(featurestore.Int64)}}}); !errors.Is(err, featurestore.ErrInvalid) {
 		t.Errorf("a list: %v", err)
 	}
 }

@@ -17,8 +17,12 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/atomicfile"
 )
 
-// ManifestVersion is the version of the manifest and of the files' columns.
-const ManifestVersion = 1
+// ManifestVersion is the greatest version of a manifest, and of the columns of
+// the files that it lists, which this program reads. A manifest has the greatest
+// version of its files, so that a program that would take changes for ordinary
+// events refuses it: 1 for events, 2 where a file holds changes (at most two rows
+// an offset).
+const ManifestVersion = 2
 
 // Manifest says what is archived of one source. What it does not list is not
 // there; an offset within a complete range and in no file never held an event.
@@ -71,7 +75,7 @@ func Load(dir, source string) (*Manifest, error) {
 	path := filepath.Join(Folder(dir, source), ManifestName)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &Manifest{Version: ManifestVersion, Source: source}, nil
+		return &Manifest{Version: 1, Source: source}, nil
 	}
 	if err != nil {
 		return nil, featurestore.Unavailablef("archive manifest %q cannot be read: %v", path, err)
@@ -104,8 +108,8 @@ func damaged(path string, err error) error {
 }
 
 func (m *Manifest) check(source string) error {
-	if m.Version != ManifestVersion {
-		return fmt.Errorf("version %d, this program knows %d", m.Version, ManifestVersion)
+	if m.Version < 1 || m.Version > ManifestVersion {
+		return fmt.Errorf("version %d, this program knows 1 to %d", m.Version, ManifestVersion)
 	}
 	if m.Source != source {
 		return fmt.Errorf("it is of source %q, not %q", m.Source, source)
@@ -134,7 +138,7 @@ func (m *Manifest) checkFile(f *File) error {
 	if f.Path != want {
 		return fmt.Errorf("file %q should have the path %q", f.Path, want)
 	}
-	if f.Rows < 1 || f.Rows > f.To-f.From {
+	if f.Rows < 1 || f.Rows > int64(m.Version)*(f.To-f.From) {
 		return fmt.Errorf("file %q: %d rows do not fit its offsets", f.Path, f.Rows)
 	}
 	for _, r := range m.Ranges(f.Key()) {

@@ -18,16 +18,35 @@ const (
 	ColumnPartition = "_partition"  // INT32
 	ColumnOffset    = "_offset"     // INT64
 	ColumnLate      = "_late"       // BOOLEAN, by the lateness declared when it was written
+
+	// The files of a change feed have these besides, since version 2. A file of
+	// version 1 has neither: its rows are ordinary events.
+	ColumnChange  = "_change"  // INT32: a featurestore.Change
+	ColumnMutated = "_mutated" // TIMESTAMP(micros, UTC): when the change happened
 )
 
 // SystemColumns is how many columns stand before the declared fields.
-const SystemColumns = 5
+func SystemColumns(source *definition.StreamSource) int {
+	if source.Changes() {
+		return 7
+	}
+	return 5
+}
+
+// Version is the version of the files of a source, and of a manifest that lists
+// one of them.
+func Version(source *definition.StreamSource) int {
+	if source.Changes() {
+		return 2
+	}
+	return 1
+}
 
 // Schema is the schema of a file: the system columns, all required, then the
 // declared fields in their order, all optional. int64 is INT(64), decimal
 // DECIMAL over INT64, timestamp TIMESTAMP(micros, UTC), bytes a plain
 // BYTE_ARRAY.
-func Schema(fields []definition.Field) (*parquet.Schema, error) {
+func Schema(source *definition.StreamSource) (*parquet.Schema, error) {
 	instant := parquet.Timestamp(parquet.Microsecond)
 	columns := []parquet.Field{
 		column{instant, ColumnEventTime},
@@ -36,7 +55,10 @@ func Schema(fields []definition.Field) (*parquet.Schema, error) {
 		column{parquet.Int(64), ColumnOffset},
 		column{parquet.Leaf(parquet.BooleanType), ColumnLate},
 	}
-	for _, f := range fields {
+	if source.Changes() {
+		columns = append(columns, column{parquet.Int(32), ColumnChange}, column{instant, ColumnMutated})
+	}
+	for _, f := range source.Fields {
 		node := nodeOf(f.Type)
 		if node == nil {
 			return nil, featurestore.Invalidf("field %q: type %s is not archived in this version: declare only the parts that are needed", f.Name, f.Type)
@@ -91,9 +113,11 @@ func (c column) Value(base reflect.Value) reflect.Value {
 }
 
 // RowSpec is how the reader of files reads archived events: the times stand in
-// the system columns, the offset comes as a field after the declared ones, and a
-// field that was declared later is null. needed nil is all.
-func RowSpec(fields []definition.Field, needed []int) files.Spec {
+// the system columns, the offset comes as a field after the declared ones (then,
+// of a change feed, the change and its time), and a field that was declared later
+// is null. needed nil is all.
+func RowSpec(source *definition.StreamSource, needed []int) files.Spec {
+	fields := source.Fields
 	spec := files.Spec{
 		Format:    definition.Parquet,
 		Time:      definition.TimeSpec{Name: ColumnEventTime, Format: definition.FormatNative},
@@ -101,8 +125,14 @@ func RowSpec(fields []definition.Field, needed []int) files.Spec {
 		Missing:   files.MissingIsNull,
 	}
 	spec.Fields = append(append(spec.Fields, fields...), definition.Field{Name: ColumnOffset, Type: featurestore.Int64})
+	if source.Changes() {
+		spec.Fields = append(spec.Fields, definition.Field{Name: ColumnChange, Type: featurestore.Int64}, definition.Field{Name: ColumnMutated, Type: featurestore.Timestamp})
+	}
 	if needed != nil {
-		spec.Needed = append(append([]int{}, needed...), len(fields))
+		spec.Needed = append([]int{}, needed...)
+		for i := len(fields); i < len(spec.Fields); i++ {
+			spec.Needed = append(spec.Needed, i)
+		}
 	}
 	return spec
 }

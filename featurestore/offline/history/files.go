@@ -176,6 +176,8 @@ func rankPlace(row *files.Row) place {
 	return place{key: int64(row.Available), file: row.File, number: row.Number}
 }
 
-func offsetPlace(row *files.Row) place {
-	return place{key: row.Fields[len(row.Fields)-1].Int64()}
+// offsetPlace is the place of an archived row; its offset stands behind the
+// source's fields. The two rows of one record have one place and keep their order.
+func offsetPlace(fields int) func(*files.Row) place {
+	return func(row *files.Row) place { return place{key: row.Fields[fields].Int64()} }
 }

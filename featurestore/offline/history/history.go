@@ -129,7 +129,7 @@ func (r *Reader) Complete(source *definition.StreamSource) (map[offline.Partitio
 
 func (r *Reader) manifest(source *definition.StreamSource) (*archive.Manifest, error) {
 	if r.o.Dir == "" {
-		return &archive.Manifest{Version: archive.ManifestVersion, Source: source.Name}, nil
+		return &archive.Manifest{Version: 1, Source: source.Name}, nil
 	}
 	return archive.Load(r.o.Dir, source.Name)
 }

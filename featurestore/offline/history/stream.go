@@ -24,9 +24,11 @@ type stream struct {
 
 	open   *merge // of parts[0]; nil before it is opened
 	rank   int64  // of the next row, where parts[0] is of history files
+	held   *held  // a row that waits for the other one of its record
 	events []featurestore.Event
 	stats  offline.Stats
 	done   int64 // invalid cells of the merges that are closed
+	last   featurestore.Change
 }
 
 // neededFields adds to the wanted fields what every event carries.
@@ -111,7 +113,7 @@ func (s *stream) openPart(ctx context.Context) (err error) {
 		}
 		feeds = append(feeds, &feed{first: place{key: f.From}, open: func() (input, error) { return s.openArchived(&f) }})
 	}
-	s.open = newMerge(feeds, offsetPlace)
+	s.open = newMerge(feeds, offsetPlace(len(s.spec.Source.Fields)))
 	return nil
 }
 
@@ -129,7 +131,7 @@ func (s *stream) openArchived(f *archive.File) (input, error) {
 	if info.Size() != f.Bytes {
 		return nil, featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), f.Bytes)
 	}
-	return files.Open(path, path, archive.RowSpec(s.spec.Source.Fields, s.needed))
+	return files.Open(path, path, archive.RowSpec(s.spec.Source, s.needed))
 }
 
 // fill makes the next batch of the open part. A batch ends where an input must
@@ -141,6 +143,10 @@ func (s *stream) fill(p *part) (offline.Batch, error) {
 	}
 	s.events = s.events[:0]
 	batch := offline.Batch{Partition: p.partition.Of(s.spec.Index), Through: -1}
+	if s.held != nil {
+		batch.Through = s.held.offset
+		s.release()
+	}
 	for len(s.events) < s.r.o.BatchRows && !(batch.Through >= 0 && s.open.refills()) {
 		rows, err := s.open.run(s.r.o.BatchRows - len(s.events))
 		if errors.Is(err, io.EOF) {
@@ -156,13 +162,44 @@ func (s *stream) fill(p *part) (offline.Batch, error) {
 			}
 			if offset >= p.offsets.From {
 				batch.Through = offset
+				s.last = featurestore.NoChange
 				s.take(p, &rows[i], offset)
 			}
 		}
 	}
+	s.hold(&batch)
 	batch.Events = s.events
 	p.offsets.From = batch.Through + 1
 	return batch, nil
+}
+
+// held is the first row of a record that may have two, read at the end of a
+// batch: no batch ends between the rows of one position.
+type held struct {
+	offset int64
+	event  *featurestore.Event // nil: it was not kept
+}
+
+// hold takes the last row off a batch where another one of its record may follow.
+func (s *stream) hold(batch *offline.Batch) {
+	if s.last != featurestore.Retracted || batch.Through < 0 {
+		return
+	}
+	s.held = &held{offset: batch.Through}
+	if n := len(s.events); n > 0 && s.events[n-1].Offset == batch.Through {
+		ev := s.events[n-1]
+		ev.Fields = slices.Clone(ev.Fields) // they are valid until the input is read on
+		s.held.event, s.events = &ev, s.events[:n-1]
+	}
+	batch.Through--
+}
+
+// release puts the held row at the beginning of the next batch.
+func (s *stream) release() {
+	if s.held.event != nil {
+		s.events = append(s.events, *s.held.event)
+	}
+	s.held = nil
 }
 
 // endOf gives the last batch of a part, which accounts for all of the part.
@@ -174,7 +211,7 @@ func (s *stream) endOf(p *part, batch offline.Batch) offline.Batch {
 
 func (s *stream) offsetOf(p *part, row *files.Row) int64 {
 	if p.kind == offline.ArchiveSegment {
-		return offsetPlace(row).key
+		return row.Fields[len(s.spec.Source.Fields)].Int64()
 	}
 	offset := s.rank
 	s.rank++
@@ -200,6 +237,9 @@ func (s *stream) take(p *part, row *files.Row, offset int64) {
 		Position: position, Time: row.Time, LogTime: row.Available, Fields: row.Fields[:len(source.Fields):len(source.Fields)],
 	})
 	ev := &s.events[len(s.events)-1]
+	if source.Changes() {
+		s.change(p, row, ev)
+	}
 	if source.Sequence >= 0 {
 		ev.Sequence = ev.Fields[source.Sequence]
 	}
@@ -212,6 +252,17 @@ func (s *stream) take(p *part, row *files.Row, offset int64) {
 		return
 	}
 	s.stats.Events++
+}
+
+// change says what a row of a change feed does. A row of a history file is added
+// when it became available.
+func (s *stream) change(p *part, row *files.Row, ev *featurestore.Event) {
+	ev.Change, ev.Mutated = featurestore.Added, featurestore.EventTime(row.Available)
+	if p.kind == offline.ArchiveSegment {
+		n := len(s.spec.Source.Fields)
+		ev.Change, ev.Mutated = featurestore.Change(row.Fields[n+1].Int64()), featurestore.EventTime(row.Fields[n+2].Timestamp())
+	}
+	s.last = ev.Change
 }
 
 // eventID is the text of an event id; "" for a null.

@@ -1,0 +1,148 @@
+package decode
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// slot is one value that is read from a record: a field, or the timestamp.
+type slot struct {
+	name string
+	path []string
+	typ  featurestore.Type
+	pii  bool
+}
+
+// maxPlaces bounds what a node remembers of the names that it has seen.
+const maxPlaces = 64
+
+// node is one object of a record, as far as it is read. Producers write the
+// names of an object in the same order each time, so the name that stood at a
+// place before is tried first.
+type node struct {
+	byName  map[string]int
+	members []member
+	places  []place
+	marks   *int // of all members of the tree, also of those that it learns
+}
+
+// member is a name of an object: a value that is read, an object that is read
+// further, or a name that is not declared.
+type member struct {
+	slot  int // -1: none
+	child *node
+	mark  int // which tells that it stood in this record
+}
+
+type place struct {
+	name   string
+	member int
+}
+
+// newTree makes the tree of paths; ok is false where one path goes on where
+// another one ends.
+func newTree(paths [][]string) (root *node, marks *int, ok bool) {
+	marks = new(int)
+	root = newNode(marks)
+	for i, path := range paths {
+		at := root
+		for k, name := range path {
+			j, found := at.byName[name]
+			last := k == len(path)-1
+			if found && (last || at.members[j].child == nil) {
+				return nil, nil, false
+			}
+			if !found {
+				j = at.add(name)
+				if last {
+					at.members[j].slot = i
+				} else {
+					at.members[j].child = newNode(marks)
+				}
+			}
+			at = at.members[j].child
+		}
+	}
+	return root, marks, true
+}
+
+func newNode(marks *int) *node { return &node{byName: map[string]int{}, marks: marks} }
+
+func (n *node) add(name string) int {
+	n.members = append(n.members, member{slot: -1, mark: *n.marks})
+	*n.marks++
+	n.byName[name] = len(n.members) - 1
+	return len(n.members) - 1
+}
+
+// find gives the member of the name at place i of the object; nil for a name
+// that it does not know, which is the caller's to compare with others of its
+// kind. u are those that stood before in this object.
+func (n *node) find(i int, name []byte, u *unknownNames) *member {
+	if i < len(n.places) {
+		if p := &n.places[i]; p.name == string(name) {
+			return &n.members[p.member]
+		}
+	}
+	return n.slow(i, name, u)
+}
+
+func (n *node) slow(i int, name []byte, u *unknownNames) *member {
+	j, found := n.byName[string(name)]
+	if !found && (i != len(n.places) || i >= maxPlaces || u.has(name)) {
+		return nil
+	}
+	if !found {
+		j = n.add(string(name)) // learned: the same producer will write it again
+	}
+	if i == len(n.places) && i < maxPlaces {
+		n.places = append(n.places, place{name: string(name), member: j})
+	}
+	return &n.members[j]
+}
+
+// unknownNames are the names of one object that no node knows. A few are
+// compared one by one; many go into a map, so that a record of a hundred
+// thousand names costs no more than its size.
+type unknownNames struct {
+	few  [][]byte // alias the record
+	many map[string]struct{}
+}
+
+const fewNames = 16
+
+func (u *unknownNames) reset() {
+	u.few = u.few[:0]
+	u.many = nil
+}
+
+func (u *unknownNames) has(name []byte) bool {
+	for _, n := range u.few {
+		if bytes.Equal(n, name) {
+			return true
+		}
+	}
+	_, found := u.many[string(name)]
+	return found
+}
+
+// add reports whether the name is new.
+func (u *unknownNames) add(name []byte) bool {
+	if u.has(name) {
+		return false
+	}
+	if len(u.few) < fewNames {
+		u.few = append(u.few, name)
+		return true
+	}
+	if u.many == nil {
+		u.many = map[string]struct{}{}
+	}
+	u.many[string(name)] = struct{}{}
+	return true
+}
+
+// pathText writes a path as definitions do.
+func pathText(path []string) string { return strings.Join(path, ".") }
