@@ -1,10 +1,12 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg"
 	"github.com/freshet/freshet/transforms/window"
 )
 
@@ -75,7 +77,7 @@ func (c *Case) windowed(j *featureJSON, f *Feature, w *window.Feature) (err erro
 	}
 	w.Type = resultType(w.Call)
 	if f.By != "" {
-		w.Call.MaxKeys = f.MaxKeys
+		w.Call.MaxKeys = cmp.Or(f.MaxKeys, agg.DefaultMaxKeys)
 		if w.By, w.Call.By, err = c.column(f.By); err != nil {
 			return err
 		}
