@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/freshet/freshet/featurestore"
 )
@@ -16,21 +15,26 @@ func build(file *fileJSON, v vectorJSON, j *caseJSON) ([]*Case, error) {
 	c := &Case{
 		Vector: v.ID, Name: caseName(v.ID, j.Name), Title: v.Title, Kind: j.Kind, Needs: j.Needs, Replays: j.Replays,
 		Counters: j.Counters, Distinct: j.Distinct, Text: j.Text, Instant: featurestore.Instant(j.Instant), Refused: j.Refused,
+		At: featurestore.Instant(j.At),
 	}
 	if c.Kind == "" {
 		c.Kind = KindWindow
 	}
-	steps := []func(*Case, *caseJSON) error{buildKeys, buildColumns, buildSources, buildView, buildReadings, buildRequest}
+	steps := []func(*Case, *caseJSON) error{buildKeys, buildColumns, buildSources, buildView, buildReadings, buildExpect}
 	for _, step := range steps {
 		if err := step(c, j); err != nil {
 			return nil, err
 		}
 	}
-	events := slices.Concat(file.Logs[j.Log], j.Events)
 	if j.Log != "" && file.Logs[j.Log] == nil {
 		return nil, fmt.Errorf("unknown log %q", j.Log)
 	}
-	return ordered(c, events, j.Orders)
+	made, err := j.Generate.events()
+	if err != nil {
+		return nil, err
+	}
+	records := asRecords(slices.Concat(file.Logs[j.Log], made, j.Events), j.Changes)
+	return ordered(c, records, j.Orders)
 }
 
 func buildKeys(c *Case, j *caseJSON) (err error) {
@@ -99,7 +103,7 @@ func buildSources(c *Case, j *caseJSON) error {
 		if err != nil {
 			return err
 		}
-		c.Sources = append(c.Sources, Source{Name: s.Name, AllowedLateness: lateness, EventID: s.EventID, Sequence: s.Sequence, TextTime: hasTextTime(j.Events)})
+		c.Sources = append(c.Sources, Source{Name: s.Name, AllowedLateness: lateness, EventID: s.EventID, Sequence: s.Sequence, TextTime: hasTextTime(j.Events), Changes: len(j.Changes) > 0})
 	}
 	if !slices.IsSortedFunc(c.Sources, func(x, y Source) int { return bytes.Compare([]byte(x.Name), []byte(y.Name)) }) {
 		return fmt.Errorf("sources must ascend by name")
@@ -109,107 +113,4 @@ func buildSources(c *Case, j *caseJSON) error {
 
 func hasTextTime(events []eventJSON) bool {
 	return slices.ContainsFunc(events, func(e eventJSON) bool { return len(e.E) > 0 && e.E[0] == '"' })
-}
-
-// event builds a record; its offset is next unless one is given.
-func (c *Case) event(j *eventJSON, next func(partition featurestore.PartitionID) int64) (Event, error) {
-	e := Event{Source: j.Source}
-	if e.Source == "" {
-		e.Source = c.Sources[0].Name
-	}
-	at := slices.IndexFunc(c.Sources, func(s Source) bool { return s.Name == e.Source })
-	if at < 0 {
-		return e, fmt.Errorf("unknown source %q", e.Source)
-	}
-	var err error
-	if e.Key, err = c.key(j.Entity); err != nil {
-		return e, err
-	}
-	e.Row.PartitionID = featurestore.PartitionID{Source: uint16(at), Generation: 1, Partition: j.Partition}
-	if j.Offset != nil {
-		e.Row.Offset = *j.Offset
-	} else {
-		e.Row.Offset = next(e.Row.PartitionID)
-	}
-	if err := c.times(&e, j); err != nil {
-		return e, err
-	}
-	if err := c.fields(&e, j); err != nil {
-		return e, err
-	}
-	e.Wire, err = c.wire(&e, j, c.Sources[at])
-	return e, err
-}
-
-func (c *Case) times(e *Event, j *eventJSON) error {
-	text := literal(j.E)
-	if len(j.E) > 0 && j.E[0] == '"' {
-		t, err := featurestore.ParseInstant(text)
-		if err != nil {
-			e.BadAt = text
-		}
-		e.Row.Time = featurestore.EventTime(t)
-	} else {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return fmt.Errorf("e: %w", err)
-		}
-		e.Row.Time = featurestore.EventTime(n)
-	}
-	e.Row.LogTime = featurestore.LogTime(e.Row.Time)
-	if j.A != nil {
-		e.Row.LogTime = featurestore.LogTime(*j.A)
-	}
-	return nil
-}
-
-func (c *Case) fields(e *Event, j *eventJSON) error {
-	source := c.Sources[e.Row.Source]
-	known := 0
-	for _, col := range c.Columns {
-		raw, given := j.Fields[col.Name]
-		if given {
-			known++
-		}
-		v, err := parseValue(raw, col.Type)
-		if err != nil {
-			return fmt.Errorf("field %q: %w", col.Name, err)
-		}
-		e.Row.Inputs = append(e.Row.Inputs, v)
-		switch col.Name {
-		case source.EventID:
-			e.Row.ID = v.Str()
-		case source.Sequence:
-			e.Row.Sequence = v
-		}
-	}
-	if known != len(j.Fields) {
-		return fmt.Errorf("an event has fields that no column declares")
-	}
-	return nil
-}
-
-// wire is the record as a source would send it: the key columns, the fields,
-// and the event time under "ts".
-func (c *Case) wire(e *Event, j *eventJSON, s Source) ([]byte, error) {
-	object := map[string]any{}
-	for i, k := range c.Key {
-		object[k.Name] = nil
-		if j.Entity != nil {
-			object[k.Name] = j.Entity[i]
-		} else if !e.Key[i].IsNull() {
-			object[k.Name] = e.Key[i].Str()
-		}
-	}
-	for _, col := range c.Columns {
-		object[col.Name] = wireValue(j.Fields[col.Name], col.Type)
-	}
-	object["ts"] = int64(e.Row.Time)
-	switch {
-	case e.BadAt != "":
-		object["ts"] = e.BadAt
-	case s.TextTime:
-		object["ts"] = e.Row.Time.String()
-	}
-	return json.Marshal(object)
 }

@@ -16,7 +16,7 @@ const (
 	KindRequest   Kind = "request"    // a lookup whose key is Request, as it came in
 	KindKey       Kind = "key"        // count the distinct bytes of Keys
 	KindParseTime Kind = "parse_time" // read Text as a source's rfc3339 time
-	KindMergeTree Kind = "merge_tree" // one state for every tree of merges
+	KindMergeTree Kind = "merge_tree" // one state and value for every tree of merges of Events, read at At
 )
 
 // Mode is the path on which a reading is taken.
@@ -33,7 +33,7 @@ const (
 
 // Case is one thing to run. It is never changed by an executor.
 type Case struct {
-	Vector int    // 1 to 43
+	Vector int
 	Name   string // "12/late", "20/order 3"
 	Title  string
 	Kind   Kind
@@ -50,7 +50,8 @@ type Case struct {
 	Counters map[string]int64 // expected, where an executor counts them
 
 	Request  map[string][]byte    // KindRequest: key name -> JSON value
-	Expect   []featurestore.Cell  // KindRequest: a cell a feature
+	Expect   []featurestore.Cell  // KindRequest, KindMergeTree: a cell a feature
+	At       featurestore.Instant // KindMergeTree
 	Keys     []KeyTuple           // KindKey
 	Distinct int                  // KindKey
 	Text     string               // KindParseTime
@@ -76,13 +77,15 @@ func (k KeyTuple) Equal(o KeyTuple) bool {
 func (k KeyTuple) HasNull() bool { return slices.ContainsFunc(k, featurestore.Value.IsNull) }
 
 // Source is a stream source. EventID and Sequence are names of columns, or "".
-// TextTime says that the wire's time is RFC 3339 text, not unix microseconds.
+// TextTime says that the wire's time is RFC 3339 text, not unix microseconds;
+// Changes, that its records are changes with before-images.
 type Source struct {
 	Name            string
 	AllowedLateness featurestore.Duration
 	EventID         string
 	Sequence        string
 	TextTime        bool
+	Changes         bool
 }
 
 // View is the case's stream view in the words of the definition language.
@@ -93,21 +96,37 @@ type View struct {
 }
 
 // Feature is one feature of a View. Agg is "" for a latest value, whose column
-// is Column.
+// is Column. Window is the text of the window in the definition language.
 type Feature struct {
 	Name, Agg, Column string
-	Window, Offset    featurestore.Duration
+	Window            string
+	Offset            featurestore.Duration
+	Exact             bool
+	MaxRows           int64  // 0: none declared
+	Where, By         string // names of columns, "" for none
+	MaxKeys           int64  // 0: none declared
+	RespectNulls      bool
 	Default           string // text of the default, "" for none
 	EmptyNull         bool
 }
 
-// Event is one record of a log.
+// Event is one record of a log, with the rows that it brings: one, or up to two
+// of a change record (the before-image is retracted, then the after-image is
+// added), at one position. A record whose time is no time brings none.
 type Event struct {
 	Source string
-	Key    KeyTuple
-	Row    window.Row // Sequence and ID taken from their columns
-	Wire   []byte     // the record as a JSON object
-	BadAt  string     // the time as it came in, where it is not a time: a dead letter
+	featurestore.Position
+	LogTime featurestore.LogTime
+	Rows    []EntityRow
+	Wire    []byte // the record as a JSON object; of a change, Debezium's envelope
+	BadAt   string // the time as it came in, where it is not a time: a dead letter
+}
+
+// EntityRow is a row and whose it is. Sequence and ID are taken from their
+// columns.
+type EntityRow struct {
+	Key KeyTuple
+	window.Row
 }
 
 // Reading is one read of one entity. Where AsOf is set, the clock stands at
@@ -126,8 +145,10 @@ type Reading struct {
 func (c *Case) Rows(entity KeyTuple) []window.Row {
 	var rows []window.Row
 	for i := range c.Events {
-		if e := &c.Events[i]; e.BadAt == "" && e.Key.Equal(entity) {
-			rows = append(rows, e.Row)
+		for k := range c.Events[i].Rows {
+			if r := &c.Events[i].Rows[k]; r.Key.Equal(entity) {
+				rows = append(rows, r.Row)
+			}
 		}
 	}
 	return rows

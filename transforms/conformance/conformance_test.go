@@ -2,12 +2,17 @@ package conformance
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg"
+	"github.com/freshet/freshet/transforms/window"
 )
 
 func load(t *testing.T) []*Case {
@@ -29,40 +34,65 @@ func TestEveryVectorIsThere(t *testing.T) {
 			t.Errorf("vector %d of the file is %d %q with %d cases", i+1, v.ID, v.Title, len(v.Cases))
 		}
 	}
-	if len(file.Vectors) != 43 {
-		t.Errorf("%d vectors, want 43", len(file.Vectors))
+	if len(file.Vectors) < 203 {
+		t.Errorf("%d vectors, want the 43 of semantics.md and 160 more", len(file.Vectors))
+	}
+	names := map[string]bool{}
+	for _, v := range file.Vectors {
+		for _, c := range v.Cases {
+			name := caseName(v.ID, c.Name)
+			if names[name] {
+				t.Errorf("two cases have the name %s", name)
+			}
+			names[name] = true
+		}
 	}
 }
 
-// Exactly the cases that need a capability of later versions wait.
+// Exactly the cases whose view this version's engine does not run wait.
 func TestWaitingIsExact(t *testing.T) {
 	file, err := read(os.DirFS(Dir()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	runs := capabilities()
 	var waits []string
 	for _, v := range file.Vectors {
-		for _, c := range v.Cases {
-			name := caseName(v.ID, c.Name)
-			for _, need := range c.Needs {
-				if _, known := runs[need]; !known {
-					t.Errorf("case %s needs an unknown capability %q", name, need)
-				}
+		for i := range v.Cases {
+			c := &v.Cases[i]
+			built, err := build(file, v, c)
+			if err != nil {
+				t.Fatalf("case %s: %v", caseName(v.ID, c.Name), err)
 			}
-			if slices.ContainsFunc(c.Needs, func(need string) bool { return !runs[need] }) {
-				waits = append(waits, name)
+			if len(c.View.Features) == 0 {
+				continue
+			}
+			if _, err := window.Compile(built[0].Config); errors.Is(err, agg.ErrUnsupported) {
+				waits = append(waits, caseName(v.ID, c.Name))
+			} else if err != nil {
+				t.Errorf("case %s: %v", caseName(v.ID, c.Name), err)
 			}
 		}
 	}
-	var listed []string
-	for name := range Waiting() {
-		listed = append(listed, name)
-	}
-	slices.Sort(listed)
+	listed := slices.Sorted(maps.Keys(Waiting()))
 	slices.Sort(waits)
 	if !slices.Equal(listed, waits) {
-		t.Errorf("listed as waiting: %q; waiting by their needs: %q", listed, waits)
+		t.Errorf("listed as waiting: %q; refused by the engine: %q", listed, waits)
+	}
+}
+
+// needs of a case are words of the specification, and name every kind of window.
+func TestNeedsAreKnown(t *testing.T) {
+	for _, c := range load(t) {
+		for _, need := range c.Needs {
+			if !slices.Contains(capabilities, need) {
+				t.Errorf("case %s needs an unknown capability %q", c.Name, need)
+			}
+		}
+		for _, f := range c.Config.Features {
+			if !slices.Contains(c.Needs, kindWord(f.Kind)) {
+				t.Errorf("case %s has a window of kind %s, which its needs do not say", c.Name, kindWord(f.Kind))
+			}
+		}
 	}
 }
 
@@ -82,14 +112,23 @@ func TestOrdersExpand(t *testing.T) {
 func TestWireRecordsHoldTheRows(t *testing.T) {
 	for _, c := range load(t) {
 		for _, e := range c.Events {
-			var object map[string]json.RawMessage
-			if err := json.Unmarshal(e.Wire, &object); err != nil {
-				t.Fatalf("%s: %s: %v", c.Name, e.Wire, err)
-			}
-			for i, col := range c.Columns {
-				got, err := parseValue(object[col.Name], col.Type)
-				if err != nil || !got.Equal(e.Row.Inputs[i]) {
-					t.Errorf("%s: field %s of %s is %v (%v)", c.Name, col.Name, e.Wire, got, err)
+			for _, row := range e.Rows {
+				var object, envelope map[string]json.RawMessage
+				if err := json.Unmarshal(e.Wire, &envelope); err != nil {
+					t.Fatalf("%s: %s: %v", c.Name, e.Wire, err)
+				}
+				image := json.RawMessage(e.Wire)
+				if row.Change != featurestore.NoChange {
+					image = envelope[map[featurestore.Change]string{featurestore.Added: "after", featurestore.Retracted: "before"}[row.Change]]
+				}
+				if err := json.Unmarshal(image, &object); err != nil {
+					t.Fatalf("%s: %s: %v", c.Name, e.Wire, err)
+				}
+				for i, col := range c.Columns {
+					got, err := parseValue(object[col.Name], col.Type)
+					if err != nil || !got.Equal(row.Inputs[i]) {
+						t.Errorf("%s: field %s of %s is %v (%v)", c.Name, col.Name, e.Wire, got, err)
+					}
 				}
 			}
 		}
@@ -98,9 +137,11 @@ func TestWireRecordsHoldTheRows(t *testing.T) {
 
 func TestOracle(t *testing.T) {
 	leftOut := RunAll(t, load(t), Oracle{})
-	want := []string{"27/bytes", "28/request", "29", "30", "31/parse", "32/parse"}
-	if !slices.Equal(leftOut, want) {
-		t.Errorf("left out %q, want %q", leftOut, want)
+	for _, name := range leftOut {
+		vector, _, _ := strings.Cut(name, "/")
+		if !slices.Contains([]string{"27", "28", "29", "30", "31", "32", "40", "255"}, vector) {
+			t.Errorf("%s is left out", name)
+		}
 	}
 }
 
@@ -125,7 +166,7 @@ func (w wrong) Run(c *Case) (Result, error) {
 }
 
 func TestDifferencesAreReported(t *testing.T) {
-	cases := load(t)
+	cases := slices.DeleteFunc(load(t), func(c *Case) bool { return c.Vector > 43 }) // enough, and fast
 	readings := 0
 	for _, c := range cases {
 		readings += len(c.Readings)
@@ -147,12 +188,12 @@ func TestLoadRefusesWhatItDoesNotKnow(t *testing.T) {
 		t.Errorf("permutations of 3: %v", permutations(3))
 	}
 	for name, text := range map[string]string{
-		"unknown field": `{"version": 1, "vectors": [], "more": 1}`,
-		"version":       `{"version": 2, "vectors": []}`,
-		"two documents": `{"version": 1, "vectors": []} {}`,
-		"column":        `{"version": 1, "vectors": [{"id": 1, "title": "x", "cases": [{"columns": [{"name": "v", "type": "int"}]}]}]}`,
-		"aggregate of":  `{"version": 1, "vectors": [{"id": 1, "title": "x", "cases": [{"view": {"features": [{"name": "a", "agg": "sum(w)"}]}}]}]}`,
-		"log":           `{"version": 1, "vectors": [{"id": 1, "title": "x", "cases": [{"log": "base"}]}]}`,
+		"unknown field": `{"version": 2, "vectors": [], "more": 1}`,
+		"version":       `{"version": 1, "vectors": []}`,
+		"two documents": `{"version": 2, "vectors": []} {}`,
+		"column":        `{"version": 2, "vectors": [{"id": 1, "title": "x", "cases": [{"columns": [{"name": "v", "type": "int"}]}]}]}`,
+		"aggregate of":  `{"version": 2, "vectors": [{"id": 1, "title": "x", "cases": [{"view": {"features": [{"name": "a", "agg": "sum(w)"}]}}]}]}`,
+		"log":           `{"version": 2, "vectors": [{"id": 1, "title": "x", "cases": [{"log": "base"}]}]}`,
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(dir+"/"+FileName, []byte(text), 0o600); err != nil {

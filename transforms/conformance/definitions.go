@@ -43,7 +43,11 @@ func (c *Case) sourceText(s Source) string {
 	if s.TextTime {
 		format = "rfc3339"
 	}
-	fmt.Fprintf(&b, "kind: StreamSource\nname: %s\nkafka: {topic: %s}\nformat: json\n", s.Name, s.Name)
+	encoding := "json"
+	if s.Changes {
+		encoding = "debezium"
+	}
+	fmt.Fprintf(&b, "kind: StreamSource\nname: %s\nkafka: {topic: %s}\nformat: %s\n", s.Name, s.Name, encoding)
 	fmt.Fprintf(&b, "timestamp: {field: ts, format: %s}\nallowed_lateness: %s\nfields:\n", format, s.AllowedLateness)
 	for _, f := range append(append([]Column(nil), c.Key...), c.Columns...) {
 		fmt.Fprintf(&b, "  %s: %q\n", f.Name, f.Type.String())
@@ -84,20 +88,22 @@ func (c *Case) viewText() string {
 
 func (f *Feature) text(t featurestore.Type) string {
 	parts := []string{"name: " + f.Name}
-	if f.Agg == "" {
-		parts = append(parts, fmt.Sprintf("type: %q, column: %s", t.String(), f.Column))
-	} else {
-		parts = append(parts, fmt.Sprintf("agg: %q, window: %s", f.Agg, f.Window))
+	add := func(is bool, format string, args ...any) {
+		if is {
+			parts = append(parts, fmt.Sprintf(format, args...))
+		}
 	}
-	if f.Offset != 0 {
-		parts = append(parts, "offset: "+f.Offset.String())
-	}
-	if f.EmptyNull {
-		parts = append(parts, "empty: null")
-	}
-	if f.Default != "" {
-		parts = append(parts, "default: "+defaultText(f.Default, t))
-	}
+	add(f.Agg == "", "type: %q, column: %s", t.String(), f.Column)
+	add(f.Agg != "", "agg: %q, window: %s", f.Agg, f.Window)
+	add(f.Offset != 0, "offset: %s", f.Offset)
+	add(f.Exact, "exact: true")
+	add(f.MaxRows != 0, "max_rows: %d", f.MaxRows)
+	add(f.Where != "", "where: %s", f.Where)
+	add(f.By != "", "by: %s", f.By)
+	add(f.MaxKeys != 0, "max_keys: %d", f.MaxKeys)
+	add(f.RespectNulls, "nulls: respect")
+	add(f.EmptyNull, "empty: null")
+	add(f.Default != "", "default: %s", defaultText(f.Default, t))
 	return strings.Join(parts, ", ")
 }
 

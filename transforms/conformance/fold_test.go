@@ -21,7 +21,7 @@ type fold struct{}
 func (fold) Name() string { return "fold" }
 
 func (fold) Runs(c *conformance.Case, r *conformance.Reading) bool {
-	return c.Kind != conformance.KindMergeTree && (r == nil || r.Mode != conformance.EventTime)
+	return r == nil || r.Mode != conformance.EventTime
 }
 
 func (f fold) Run(c *conformance.Case) (conformance.Result, error) {
@@ -34,6 +34,8 @@ func (f fold) Run(c *conformance.Case) (conformance.Result, error) {
 		return conformance.Result{Instant: t}, err
 	case conformance.KindKey:
 		return distinctKeys(c)
+	case conformance.KindMergeTree:
+		return mergeTrees(c)
 	}
 	plan, err := window.Compile(c.Config)
 	if err != nil {
@@ -102,7 +104,13 @@ func online(c *conformance.Case, plan *window.Plan, r conformance.Reading) ([]fe
 type blobs struct{ open, closed []byte }
 
 func feed(plan *window.Plan, h codec.Header, blob blobs, rows []window.Row, size int) (blobs, error) {
-	for batch := range slices.Chunk(rows, size) {
+	for len(rows) > 0 {
+		n := min(size, len(rows))
+		for n < len(rows) && rows[n].Position == rows[n-1].Position { // two rows of one change
+			n++
+		}
+		batch := rows[:n]
+		rows = rows[n:]
 		var state window.State
 		if blob.open != nil {
 			if err := codec.DecodeEntity(blob.open, blob.closed, h, plan, &state); err != nil {
@@ -123,21 +131,22 @@ func counters(c *conformance.Case, plan *window.Plan) map[string]int64 {
 	count := map[string]int64{"late": 0, "ahead": 0, "null_key": 0, "dead_letter": 0}
 	var state window.State
 	for i := range c.Events {
-		e := &c.Events[i]
-		switch {
-		case e.BadAt != "":
+		if c.Events[i].BadAt != "" {
 			count["dead_letter"]++
-			continue
-		case e.Key.HasNull():
-			count["null_key"]++
-			continue
 		}
-		state.Reset()
-		switch plan.Apply(&state, &e.Row) {
-		case window.Late:
-			count["late"]++
-		case window.Ahead:
-			count["ahead"]++
+		for k := range c.Events[i].Rows {
+			row := &c.Events[i].Rows[k]
+			if row.Key.HasNull() {
+				count["null_key"]++
+				continue
+			}
+			state.Reset()
+			switch plan.Apply(&state, &row.Row) {
+			case window.Late:
+				count["late"]++
+			case window.Ahead:
+				count["ahead"]++
+			}
 		}
 	}
 	return count

@@ -15,6 +15,9 @@ import (
 // FileName is the vectors' file within testdata/conformance.
 const FileName = "vectors.json"
 
+// version is the version of the file's format that this runner reads.
+const version = 2
+
 // The shapes of vectors.json, as README.md beside it specifies them.
 type (
 	fileJSON struct {
@@ -36,22 +39,21 @@ type (
 		Sources  []sourceJSON               `json:"sources"`
 		View     viewJSON                   `json:"view"`
 		Log      string                     `json:"log"`
+		Generate *generateJSON              `json:"generate"`
 		Events   []eventJSON                `json:"events"`
+		Changes  []changeJSON               `json:"changes"`
 		Orders   string                     `json:"orders"`
 		Replays  []int                      `json:"replays"`
 		Counters map[string]int64           `json:"counters"`
 		Readings []readingJSON              `json:"readings"`
+		At       int64                      `json:"at"`
 		Request  map[string]json.RawMessage `json:"request"`
-		Expect   map[string]cellJSON        `json:"expect"`
+		Expect   json.RawMessage            `json:"expect"` // a request: cells by feature; merge_tree: one cell
 		Keys     [][]json.RawMessage        `json:"keys"`
 		Distinct int                        `json:"distinct"`
 		Text     string                     `json:"text"`
 		Instant  int64                      `json:"instant"`
 		Refused  string                     `json:"refused"`
-
-		Changes   json.RawMessage `json:"changes"`
-		Generate  json.RawMessage `json:"generate"`
-		Aggregate string          `json:"aggregate"`
 	}
 	columnJSON struct {
 		Name string `json:"name"`
@@ -69,22 +71,40 @@ type (
 		Features []featureJSON `json:"features"`
 	}
 	featureJSON struct {
-		Name    string `json:"name"`
-		Agg     string `json:"agg"`
-		Window  string `json:"window"`
-		Offset  string `json:"offset"`
-		Default string `json:"default"`
-		Empty   string `json:"empty"`
-		Type    string `json:"type"`
+		Name    string          `json:"name"`
+		Agg     string          `json:"agg"`
+		Type    string          `json:"type"`
+		Window  json.RawMessage `json:"window"` // a text, or a windowJSON
+		Offset  string          `json:"offset"`
+		Exact   bool            `json:"exact"`
+		MaxRows int64           `json:"max_rows"`
+		Where   string          `json:"where"`
+		By      string          `json:"by"`
+		MaxKeys int64           `json:"max_keys"`
+		Nulls   string          `json:"nulls"`
+		Empty   string          `json:"empty"`
+		Default string          `json:"default"`
+	}
+	imageJSON struct {
+		E      json.RawMessage            `json:"e"`
+		Entity []json.RawMessage          `json:"entity"`
+		Fields map[string]json.RawMessage `json:"fields"`
 	}
 	eventJSON struct {
-		Source    string                     `json:"source"`
-		Partition int32                      `json:"partition"`
-		Offset    *int64                     `json:"offset"`
-		E         json.RawMessage            `json:"e"`
-		A         *int64                     `json:"a"`
-		Entity    []json.RawMessage          `json:"entity"`
-		Fields    map[string]json.RawMessage `json:"fields"`
+		imageJSON
+		placeJSON
+	}
+	placeJSON struct {
+		A         *int64 `json:"a"`
+		Source    string `json:"source"`
+		Partition int32  `json:"partition"`
+		Offset    *int64 `json:"offset"`
+	}
+	changeJSON struct {
+		placeJSON
+		M      int64      `json:"m"`
+		Before *imageJSON `json:"before"`
+		After  *imageJSON `json:"after"`
 	}
 	readingJSON struct {
 		Entity []json.RawMessage   `json:"entity"`
@@ -138,8 +158,8 @@ func read(dir fs.FS) (*fileJSON, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, featurestore.Invalidf("%s: text after the end", FileName)
 	}
-	if file.Version != 1 {
-		return nil, featurestore.Invalidf("%s: version %d is not 1", FileName, file.Version)
+	if file.Version != version {
+		return nil, featurestore.Invalidf("%s: version %d is not %d", FileName, file.Version, version)
 	}
 	return &file, nil
 }

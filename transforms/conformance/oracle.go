@@ -57,7 +57,6 @@ func (c *Case) AppliedBefore(entity KeyTuple, t featurestore.Instant) featuresto
 
 // accepted reports whether a row is neither late nor ahead of its log.
 func accepted(c window.Config, row *window.Row) bool {
-	late := int64(row.LogTime) - int64(c.Sources[row.Source].AllowedLateness)
-	ahead := int64(row.LogTime) + int64(featurestore.AheadLimit)
-	return int64(row.Time) >= late && int64(row.Time) <= ahead
+	e := featurestore.Event{Time: row.Time, LogTime: row.LogTime, Change: row.Change, Mutated: row.Mutated}
+	return !e.Late(c.Sources[row.Source].AllowedLateness) && !e.Ahead()
 }

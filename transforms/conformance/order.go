@@ -10,7 +10,7 @@ import (
 // ordered builds the case once for each order that the file asks for: "log",
 // every permutation of the events, each a log of its own; "arrival", every
 // interleaving that keeps the order of each partition; none, as written.
-func ordered(c *Case, events []eventJSON, orders string) ([]*Case, error) {
+func ordered(c *Case, events []record, orders string) ([]*Case, error) {
 	if orders == "" {
 		return c.withEvents(events)
 	}
@@ -18,7 +18,7 @@ func ordered(c *Case, events []eventJSON, orders string) ([]*Case, error) {
 	for i, p := range permutations(len(events)) {
 		each := *c
 		each.Name = fmt.Sprintf("%s/order %d", c.Name, i+1)
-		reordered := make([]eventJSON, len(p))
+		reordered := make([]record, len(p))
 		for k, at := range p {
 			reordered[k] = events[at]
 		}
@@ -40,7 +40,7 @@ func ordered(c *Case, events []eventJSON, orders string) ([]*Case, error) {
 	return cases, nil
 }
 
-func (c *Case) withEvents(events []eventJSON) ([]*Case, error) {
+func (c *Case) withEvents(events []record) ([]*Case, error) {
 	ends := map[featurestore.PartitionID]int64{}
 	next := func(p featurestore.PartitionID) int64 { ends[p]++; return ends[p] - 1 }
 	for i := range events {
@@ -53,7 +53,7 @@ func (c *Case) withEvents(events []eventJSON) ([]*Case, error) {
 	return []*Case{c}, nil
 }
 
-func keepsOffsets(events []eventJSON) bool {
+func keepsOffsets(events []record) bool {
 	last := map[int32]int64{}
 	for _, e := range events {
 		if before, seen := last[e.Partition]; seen && *e.Offset < before {

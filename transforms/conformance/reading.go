@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"github.com/freshet/freshet/featurestore"
@@ -32,18 +34,38 @@ func buildReadings(c *Case, j *caseJSON) error {
 	return nil
 }
 
-// buildRequest reads what only a request has.
-func buildRequest(c *Case, j *caseJSON) (err error) {
+// buildExpect reads what a request or a tree of merges must give.
+func buildExpect(c *Case, j *caseJSON) error {
 	for name, raw := range j.Request {
 		if c.Request == nil {
 			c.Request = map[string][]byte{}
 		}
 		c.Request[name] = raw
 	}
-	if j.Expect != nil {
-		c.Expect, err = c.cells(j.Expect)
+	if j.Expect == nil {
+		return nil
 	}
+	expect := map[string]cellJSON{}
+	var err error
+	if c.Kind == KindMergeTree {
+		var one cellJSON
+		err = strict(j.Expect, &one)
+		expect[c.Config.Features[0].Name] = one
+	} else {
+		err = strict(j.Expect, &expect)
+	}
+	if err != nil {
+		return err
+	}
+	c.Expect, err = c.cells(expect)
 	return err
+}
+
+// strict decodes JSON without unknown fields.
+func strict(raw []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	return dec.Decode(into)
 }
 
 // cells reads expected cells in the order of the view's features; each feature

@@ -2,21 +2,63 @@ package conformance
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/freshet/freshet/featurestore"
 )
 
-// parseValue reads a JSON value of vectors.json: null, true, false, a number,
-// or a text that holds the value exactly. "NaN" is a typed double that is no
-// number, which every path treats as null.
+// parseValue reads a JSON value of vectors.json: null, true, false, a number, a
+// text that holds the value exactly, an array for a list, an object for a map.
+// "NaN" is a typed double that is no number, which every path treats as null.
 func parseValue(raw json.RawMessage, t featurestore.Type) (featurestore.Value, error) {
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		return featurestore.Null, nil
 	}
+	switch t.Kind {
+	case featurestore.KindList:
+		return parseList(raw, *t.Elem)
+	case featurestore.KindMap:
+		return parseMap(raw, *t.Elem)
+	}
 	return parseText(literal(raw), t)
+}
+
+func parseList(raw json.RawMessage, elem featurestore.Type) (featurestore.Value, error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return featurestore.Null, err
+	}
+	var values []featurestore.Value
+	for i := range list {
+		v, err := parseValue(list[i], elem)
+		if err != nil {
+			return featurestore.Null, fmt.Errorf("element %d: %w", i, err)
+		}
+		values = append(values, v)
+	}
+	return featurestore.ListValue(values), nil
+}
+
+func parseMap(raw json.RawMessage, elem featurestore.Type) (featurestore.Value, error) {
+	var entries map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &entries); err != nil {
+		return featurestore.Null, err
+	}
+	keys := slices.Sorted(maps.Keys(entries))
+	var values []featurestore.Value
+	for _, k := range keys {
+		v, err := parseValue(entries[k], elem)
+		if err != nil {
+			return featurestore.Null, fmt.Errorf("key %q: %w", k, err)
+		}
+		values = append(values, v)
+	}
+	return featurestore.MapValue(keys, values), nil
 }
 
 // literal is the text of a JSON scalar, without the quotes of a string.
@@ -45,28 +87,13 @@ func parseText(s string, t featurestore.Type) (featurestore.Value, error) {
 	case featurestore.KindString:
 		return featurestore.StringValue(s), nil
 	case featurestore.KindBytes:
-		return featurestore.BytesValue(s), nil
+		b, err := base64.StdEncoding.DecodeString(s)
+		return featurestore.BytesValue(string(b)), err
 	case featurestore.KindTimestamp:
 		n, err := strconv.ParseInt(s, 10, 64)
 		return featurestore.TimestampValue(featurestore.Instant(n)), err
 	}
 	return featurestore.Null, fmt.Errorf("no literals of type %s", t)
-}
-
-// wireValue is a field as a JSON record carries it. JSON has no NaN: such a
-// value goes as null.
-func wireValue(raw json.RawMessage, t featurestore.Type) json.RawMessage {
-	if len(raw) == 0 {
-		return json.RawMessage("null")
-	}
-	text := literal(raw)
-	switch {
-	case text == "NaN":
-		return json.RawMessage("null")
-	case t.Kind == featurestore.KindInt64 || t.Kind == featurestore.KindDouble:
-		return json.RawMessage(text)
-	}
-	return raw
 }
 
 func parseType(s string) (featurestore.Type, error) { return featurestore.ParseType(s) }

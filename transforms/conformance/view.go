@@ -1,10 +1,9 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/transforms/agg"
@@ -21,7 +20,7 @@ func buildView(c *Case, j *caseJSON) (err error) {
 	}
 	c.Config.TTL = c.View.TTL
 	for _, s := range c.Sources {
-		c.Config.Sources = append(c.Config.Sources, window.SourceRule{AllowedLateness: s.AllowedLateness, HasEventID: s.EventID != ""})
+		c.Config.Sources = append(c.Config.Sources, window.SourceRule{AllowedLateness: s.AllowedLateness, HasEventID: s.EventID != "", Changes: s.Changes})
 	}
 	for i := range j.View.Features {
 		f, compiled, err := c.feature(&j.View.Features[i])
@@ -35,26 +34,59 @@ func buildView(c *Case, j *caseJSON) (err error) {
 }
 
 func (c *Case) feature(j *featureJSON) (f Feature, w window.Feature, err error) {
-	f = Feature{Name: j.Name, Agg: j.Agg, Default: j.Default, EmptyNull: j.Empty == "null"}
-	if f.Window, err = parseDuration(j.Window); err != nil {
-		return f, w, err
+	f = Feature{
+		Name: j.Name, Agg: j.Agg, Exact: j.Exact, MaxRows: j.MaxRows, Where: j.Where, By: j.By, MaxKeys: j.MaxKeys,
+		RespectNulls: j.Nulls == "respect", Default: j.Default, EmptyNull: j.Empty == "null",
 	}
 	if f.Offset, err = parseDuration(j.Offset); err != nil {
 		return f, w, err
 	}
-	w = window.Feature{Name: f.Name, Where: -1, Input: -1, Width: f.Window, Offset: f.Offset, EmptyNull: f.EmptyNull}
+	w = window.Feature{
+		Name: f.Name, Where: -1, Input: -1, Second: -1, By: -1, Offset: f.Offset,
+		Exact: f.Exact, MaxRows: f.MaxRows, EmptyNull: f.EmptyNull,
+	}
 	if j.Agg == "" {
 		f.Column, w.Kind = j.Name, window.Latest
 		w.Input, w.Type, err = c.column(f.Column)
 	} else {
-		w.Tile = c.View.Tile
-		w.Call, w.Input, err = c.call(j.Agg)
-		w.Type = resultType(w.Call)
+		err = c.windowed(j, &f, &w)
 	}
 	if err == nil && f.Default != "" {
 		w.Default, err = parseText(f.Default, w.Type)
 	}
 	return f, w, err
+}
+
+// windowed reads an aggregate over a window.
+func (c *Case) windowed(j *featureJSON, f *Feature, w *window.Feature) (err error) {
+	w.Tile = c.View.Tile
+	if err := c.call(j.Agg, w); err != nil {
+		return err
+	}
+	w.Call.RespectNulls = f.RespectNulls
+	if f.Window, err = readWindow(j.Window, w); err != nil {
+		return err
+	}
+	if w.Kind == window.Lifetime || w.Kind == window.Rows {
+		w.Tile = 0 // these have none
+	}
+	if f.Where != "" {
+		if w.Where, _, err = c.column(f.Where); err != nil {
+			return err
+		}
+	}
+	w.Type = resultType(w.Call)
+	if f.By != "" {
+		w.Call.MaxKeys = cmp.Or(f.MaxKeys, agg.DefaultMaxKeys)
+		if w.By, w.Call.By, err = c.column(f.By); err != nil {
+			return err
+		}
+		w.Type = featurestore.Map(w.Type)
+	}
+	if w.Kind == window.Series {
+		w.Type = featurestore.List(w.Type)
+	}
+	return nil
 }
 
 func (c *Case) column(name string) (int, featurestore.Type, error) {
@@ -63,43 +95,4 @@ func (c *Case) column(name string) (int, featurestore.Type, error) {
 		return -1, featurestore.Type{}, fmt.Errorf("unknown column %q", name)
 	}
 	return i, c.Columns[i].Type, nil
-}
-
-// call reads "count", "sum(v)", "count_distinct(v, max: 10)".
-func (c *Case) call(text string) (agg.Call, int, error) {
-	name, args, _ := strings.Cut(strings.TrimSuffix(text, ")"), "(")
-	call := agg.Call{Func: name}
-	if args == "" {
-		return call, -1, nil
-	}
-	column, option, _ := strings.Cut(args, ",")
-	input, t, err := c.column(strings.TrimSpace(column))
-	if err != nil {
-		return call, -1, err
-	}
-	call.Input = t
-	if option != "" {
-		digits, ok := strings.CutPrefix(strings.TrimSpace(option), "max:")
-		if !ok {
-			return call, -1, fmt.Errorf("aggregate %q: unknown option", text)
-		}
-		call.Max, err = strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-	}
-	return call, input, err
-}
-
-// resultType is the type of an aggregate's value, as semantics.md has it.
-func resultType(c agg.Call) featurestore.Type {
-	switch c.Func {
-	case "count", "count_distinct":
-		return featurestore.Int64
-	case "sum":
-		if c.Input.Kind == featurestore.KindDecimal {
-			return featurestore.Decimal(featurestore.MaxDecimalPrecision, c.Input.Scale)
-		}
-		return c.Input
-	case "min", "max", "first", "last":
-		return c.Input
-	}
-	return featurestore.Double
 }
