@@ -52,14 +52,6 @@ func (t *tiles) split(unit int64) int {
 	return split(len(t.starts), func(i int) int64 { return t.starts[i] / unit })
 }
 
-// boundary is the start of the first open tile.
-func (t *tiles) boundary(unit int64) int64 {
-	if n := t.split(unit); n > 0 {
-		return t.starts[n]
-	}
-	return never
-}
-
 // appendStarts writes the number of tiles from to to-1 and where they stand:
 // the first start as a zigzag varint, of each other the gap behind the tile
 // before it, as varints in units of the finest tile. Behind a gap of 0 stands how
