@@ -179,6 +179,9 @@ func (a *App) dev(ctx context.Context, s *settings.Settings, speed float64, unti
 	}
 	a.Note("replayed %d events in %s; the clock stands at %s", x.drive.Records(), time.Since(start).Round(time.Millisecond), x.parts.Clock.Now())
 	if until != 0 {
+		if err := x.settle(ctx); err != nil {
+			return err
+		}
 		return x.node.Worker.Flush()
 	}
 	x.parts.Clock.Run()

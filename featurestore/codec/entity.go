@@ -139,7 +139,7 @@ func decodeEntity(blob []byte, h Header, p *window.Plan, s *window.State) error 
 		return err
 	}
 	state := window.Header{Applied: s.Applied, Newest: featurestore.EventTime(newest), Folded: newest != never}
-	if err := p.DecodeState(body, state, s); err != nil {
+	if err := p.DecodeWhole(body, state, s); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return nil

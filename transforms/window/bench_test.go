@@ -86,7 +86,7 @@ func BenchmarkDecode(b *testing.B) {
 	h := window.Header{Applied: append(featurestore.Applied(nil), s.Applied...), Newest: newest, Folded: folded}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.DecodeState(body, h, &s); err != nil {
+		if err := p.DecodeWhole(body, h, &s); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -72,7 +72,7 @@ func recode(t *rapid.T, p *window.Plan, s *window.State) *window.State {
 	newest, folded := s.Newest()
 	var back window.State
 	h := window.Header{Applied: slices.Clone(s.Applied), Newest: newest, Folded: folded}
-	if err := p.DecodeState(p.AppendState(nil, s), h, &back); err != nil {
+	if err := p.DecodeWhole(p.AppendState(nil, s), h, &back); err != nil {
 		t.Fatalf("decode: %v", err)
 	}
 	return &back
@@ -195,7 +195,7 @@ func FuzzDecodeState(f *testing.F) {
 	f.Add(p.AppendState(nil, &s))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var s window.State
-		if err := p.DecodeState(body, h, &s); err != nil {
+		if err := p.DecodeWhole(body, h, &s); err != nil {
 			return
 		}
 		out := make([]featurestore.Cell, len(p.Features()))

@@ -60,8 +60,10 @@ func (a *App) Root(name, short string) *cobra.Command {
 			}
 			return nil
 		},
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		Version: a.Version,
+		// What is wrong for every verb is refused before any has done something.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkFormat() },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:           a.Version,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.Dir, "dir", "C", ".", "the repository of definitions: here, or a parent with freshet.yaml")
@@ -75,6 +77,7 @@ func (a *App) Root(name, short string) *cobra.Command {
 }
 
 func unknownCommand(cmd *cobra.Command, arg string) error {
+	cmd.SuggestionsMinimumDistance = 2 // of letters that differ
 	hint := ""
 	if near := cmd.SuggestionsFor(arg); len(near) > 0 {
 		hint = "; did you mean " + strings.Join(near, " or ") + "?"

@@ -41,6 +41,15 @@ func (a *App) Print(data any, table Table) error {
 	case "table":
 		return printTable(a.Stdout, table)
 	}
+	return a.checkFormat()
+}
+
+// checkFormat refuses a format that Print does not know.
+func (a *App) checkFormat() error {
+	switch a.Format {
+	case "", "json", "jsonl", "yaml", "name", "table":
+		return nil
+	}
 	return featurestore.Invalidf("there is no output format %q: use table, json, yaml, jsonl or name", a.Format)
 }
 

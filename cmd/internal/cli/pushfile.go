@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/featurestore"
@@ -163,12 +162,13 @@ func (a *App) pusher(ctx context.Context, source *definition.StreamSource) (send
 		addr = s.Serve.Listen
 	}
 	if addr == "" {
-		parts, err := node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedLog)
+		// The online store knows whether time is a replay's: that is the events' log time then.
+		parts, err := node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline|node.NeedLog)
 		if err != nil {
 			return nil, nil, err
 		}
 		return func(ctx context.Context, events [][]byte) ([]rpc.Rejected, error) {
-			return node.WriteEvents(ctx, parts.Log, source, events, featurestore.InstantOf(time.Now()))
+			return node.WriteEvents(ctx, parts.Log, source, events, parts.Clock.Now())
 		}, parts.Close, nil
 	}
 	own := *a

@@ -1,0 +1,17 @@
+package worker
+
+import "github.com/freshet/freshet/featurestore/online"
+
+// Unfillable are the generations that history cannot fill, with this revision
+// and this process: waiting for them is in vain. The log says why.
+func (w *Worker) Unfillable() []online.Generation {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []online.Generation
+	for _, id := range w.sorted() {
+		if w.views[id].broken {
+			out = append(out, id)
+		}
+	}
+	return out
+}

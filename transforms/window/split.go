@@ -1,0 +1,102 @@
+package window
+
+import (
+	"math"
+	"math/bits"
+)
+
+// A state's bytes stand in two parts, so that an event rewrites few of them: the
+// open part with the newest tiles and rows and all that changes often, and the
+// closed part with the older ones, which is written anew only when one of them
+// changes. Where a list of tiles or rows is cut is a function of that list
+// alone, so that equal states are equal in both parts.
+
+const (
+	leastSplit = 24 // a shorter list is all open
+	mostOpen   = 32 // the open part holds the newest ones, at least one and at most this many
+)
+
+// split is how many of a list's tiles or rows, the oldest ones, are closed. at
+// gives their starts in some unit. The boundary is the roundest of the newest
+// mostOpen (the one whose start most powers of two divide, the older of equal
+// ones): it stays where it is while the list grows, until a rounder one comes or
+// it is no longer among these. Of a list without gaps that is for mostOpen
+// appends.
+func split(n int, at func(int) int64) int {
+	if n < leastSplit {
+		return 0
+	}
+	best, round := 0, -1
+	for i := max(1, n-mostOpen); i < n; i++ {
+		if z := bits.TrailingZeros64(uint64(at(i))); z > round {
+			best, round = i, z
+		}
+	}
+	return best
+}
+
+// mark knows whether the closed part of a list may have changed.
+type mark struct {
+	stored  int64 // the boundary as it is stored
+	touched int64 // what is before this is as it is stored
+}
+
+func (m *mark) reset() { *m = mark{stored: never, touched: math.MaxInt64} }
+
+// touch notes that something at an instant changed.
+func (m *mark) touch(at int64) { m.touched = min(m.touched, at) }
+
+// changed reports whether the closed part may differ, where the boundary now is
+// the given one.
+func (m *mark) changed(boundary int64) bool {
+	return boundary != m.stored || boundary != never && m.touched <= boundary
+}
+
+// Splits reports whether entities of this view can ever have a closed part.
+func (p *Plan) Splits() bool {
+	return p.raw || len(p.ladder.sizes) > 0 || len(p.sessions) > 0 || len(p.lists) > 0
+}
+
+// ClosedChanged reports whether the closed part may differ from what it was when
+// the state was decoded, or since the last call of Stored. It may be true of
+// equal bytes, and is never false of others. The state is settled.
+func (s *State) ClosedChanged() bool {
+	if s.plan == nil {
+		return false
+	}
+	if s.closed > 0 && s.closed != len(s.Applied) {
+		return true // rows name partitions by their place in the list
+	}
+	changed := false
+	s.each(func(m *mark, boundary int64) { changed = changed || m.changed(boundary) })
+	return changed
+}
+
+// Stored notes that the state's bytes are stored as they are now.
+func (s *State) Stored() {
+	if s.plan == nil {
+		return
+	}
+	s.closed = 0
+	s.each(func(m *mark, boundary int64) {
+		m.stored, m.touched = boundary, math.MaxInt64
+		if boundary != never {
+			s.closed = len(s.Applied)
+		}
+	})
+}
+
+// each visits the lists of which parts may be closed.
+func (s *State) each(visit func(m *mark, boundary int64)) {
+	if s.plan.raw {
+		visit(&s.net.mark, s.net.boundary())
+		return
+	}
+	visit(&s.tiles.mark, s.tiles.boundary(s.plan.unit()))
+	for i := range s.sessions {
+		visit(&s.sessions[i].tiles.mark, s.sessions[i].tiles.boundary(s.plan.sessions[i].tile))
+	}
+	for i := range s.lists {
+		visit(&s.lists[i].mark, s.lists[i].boundary())
+	}
+}
