@@ -51,9 +51,6 @@ var mutants = []mutant{
 // compiler reads in place of the original, and runs the differential test: it
 // must fail. What it costs is the building, a few seconds each.
 func TestMutantsAreCaught(t *testing.T) {
-	if testing.Short() || testing.CoverMode() != "" {
-		t.Skip("builds the engine once for each mutant")
-	}
 	for _, m := range mutants {
 		if *onlyMutant != "" && m.name != *onlyMutant {
 			continue
