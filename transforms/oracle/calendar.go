@@ -8,19 +8,29 @@ import (
 )
 
 // dividesOffsets reports whether g divides every offset from UTC that the zone
-// has had since 1970.
+// has had since 1970, and by its rules will have until 2100.
 func dividesOffsets(zone *time.Location, g featurestore.Duration) bool {
-	for at := time.Unix(0, 0).In(zone); ; {
-		_, offset := at.Zone()
-		if featurestore.Duration(offset)*featurestore.Second%g != 0 {
+	for at := time.Unix(0, 0).In(zone); at.Year() < 2100; {
+		if offsetAt(at)*featurestore.Second%g != 0 {
 			return false
 		}
 		_, end := at.ZoneBounds()
-		if end.IsZero() || end.Year() >= 2100 {
+		if end.IsZero() {
 			return true
+		}
+		// Of far years the package time knows no exact bounds: some lie behind.
+		if next := at.Add(24 * time.Hour); end.Before(next) {
+			end = next
 		}
 		at = end
 	}
+	return true
+}
+
+// offsetAt is the zone's offset in seconds.
+func offsetAt(at time.Time) featurestore.Duration {
+	_, offset := at.Zone()
+	return featurestore.Duration(offset)
 }
 
 // calendar is the window of the unit that holds t, up to t, or the last complete
@@ -72,19 +82,36 @@ func unitsBefore(f *window.Feature, t featurestore.Instant) (begin, before featu
 // one. A day that begins in a gap begins with the gap's end; one that begins
 // twice, the first time.
 func dayBegin(date time.Time, zone *time.Location) featurestore.Instant {
-	// From one change of the zone's offset to the next: within, local time goes
-	// as fast as time.
-	for at := date.Add(-48 * time.Hour).In(zone); ; {
-		_, offset := at.Zone()
-		from, to := at.ZoneBounds()
-		midnight := date.Add(-time.Duration(offset) * time.Second)
-		switch {
-		case !to.IsZero() && !midnight.Before(to): // not within this stretch: all of it is before the date
-			at = to
-			continue
-		case !from.IsZero() && midnight.Before(from): // its beginning is past midnight already
-			return featurestore.InstantOf(from)
+	// No offset is as large as 26 hours, and none changes twice in an hour.
+	from := date.Add(-26 * time.Hour).In(zone)
+	for {
+		to := offsetChange(from, from.Add(time.Hour))
+		// Within, local time goes as fast as time.
+		midnight := date.Add(-time.Duration(offsetAt(from)) * time.Second)
+		if midnight.Before(from) { // the beginning is past midnight already
+			midnight = from
 		}
-		return featurestore.InstantOf(midnight)
+		if midnight.Before(to) {
+			return featurestore.InstantOf(midnight)
+		}
+		from = to
 	}
+}
+
+// offsetChange is when the offset changes between two instants, or the later
+// one.
+func offsetChange(from, to time.Time) time.Time {
+	if offsetAt(from) == offsetAt(to) {
+		return to
+	}
+	lo, hi := from, to // at lo it is the old one, at hi no more
+	for hi.Sub(lo) > time.Second {
+		mid := lo.Add(hi.Sub(lo) / 2).Truncate(time.Second)
+		if offsetAt(mid) == offsetAt(from) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return hi
 }

@@ -18,10 +18,10 @@ const (
 // decayed is an exponentially weighted sum, count or mean at the read time.
 //
 // Each input is weighed against 1970: with e/h = n + f, n whole and 0 <= f < 1,
-// its term is x * 2^f rounded once to 53 bits, times 2^n. The terms are summed
-// exactly, all over one power of two that keeps the numbers small. At t the sum
-// is rounded to 53 bits, and then its product with 2^-(t/h) to a double. A mean is the quotient of the two exact sums, rounded
-// once. The exponents of all but the last have no bounds.
+// its term is the exact x * 2^f rounded once to 53 bits, times 2^n. The terms are
+// summed exactly, all over one power of two that keeps the numbers small. At t
+// the product of the sum and 2^-(t/h) is rounded once, to a double. A mean is the
+// quotient of the two exact sums, rounded once.
 //
 // Of the terms only those of the newest era and of the two before it count: an
 // older one weighs less than 2^-1024 of the newest.
@@ -47,13 +47,11 @@ func (k *knowledge) decayed(f *window.Feature, rows []*event) featurestore.Cell 
 		return double(sum.Quo(sum, count))
 	}
 	n, part := split(-int64(k.at), f.Call.HalfLife)
-	rounded := new(big.Float).SetPrec(double53).SetRat(sum)
-	at := new(big.Float).SetPrec(2*precision).Mul(rounded, k.power(part, f.Call.HalfLife))
-	v, _ := shifted(at, newest*eraLength+n).Float64()
-	if math.IsInf(v, 0) {
-		return featurestore.Cell{Status: featurestore.Overflow}
+	if n += newest * eraLength; n < -10_000 {
+		return present(featurestore.DoubleValue(0)) // far below the least double
 	}
-	return present(featurestore.DoubleValue(v))
+	weight, _ := shifted(k.power(part, f.Call.HalfLife), n).Rat(nil)
+	return double(sum.Mul(sum, weight))
 }
 
 // split writes t/h as a whole number and a rest of less than h.

@@ -18,6 +18,7 @@ import (
 
 var (
 	caseCount = flag.Int("oracle.cases", defaultCases, "number of random cases")
+	shrinks   = flag.Bool("oracle.shrink", true, "look for a smaller case that fails")
 	firstSeed = flag.Uint64("oracle.seed", 1, "seed of the first case; each next one adds 1")
 )
 
@@ -120,7 +121,7 @@ func try(seed uint64) outcome {
 	r := &run{scenario: s}
 	o.problem = r.check()
 	o.reads, o.cells, o.valued = r.reads, r.cells, r.valued
-	if o.problem != "" {
+	if o.problem != "" && *shrinks {
 		small, problem := shrink(s, o.problem)
 		o.problem = problem + "\n" + describe(small)
 	}
@@ -154,37 +155,47 @@ func shrink(s *scenario, problem string) (*scenario, string) {
 	}
 }
 
+// smaller leaves something out so that the rest fails too: a feature, half of a
+// partition, a record.
 func smaller(s *scenario) (*scenario, string) {
-	fails := func(next scenario) string {
-		for i := range uint64(3) {
-			next.seed = s.seed + i
-			r := &run{scenario: &next}
-			if problem := r.check(); problem != "" {
-				return problem
-			}
-		}
-		return ""
-	}
 	for i := range s.config.Features {
 		next := *s
 		next.config.Features = slices.Delete(slices.Clone(s.config.Features), i, i+1)
 		if len(next.config.Features) > 0 {
-			if p := fails(next); p != "" {
+			if p := next.fails(); p != "" {
 				return &next, p
 			}
 		}
 	}
 	for p := range s.parts {
-		for i := range s.parts[p] {
-			next := *s
-			next.parts = slices.Clone(s.parts)
-			next.parts[p] = slices.Delete(slices.Clone(s.parts[p]), i, i+1)
-			if problem := fails(next); problem != "" {
-				return &next, problem
+		n := len(s.parts[p])
+		for size := (n + 1) / 2; size > 0; size /= 2 {
+			for from := 0; from+size <= n; from += size {
+				next := *s
+				next.parts = slices.Clone(s.parts)
+				next.parts[p] = slices.Delete(slices.Clone(s.parts[p]), from, from+size)
+				if problem := next.fails(); problem != "" {
+					return &next, problem
+				}
 			}
 		}
 	}
 	return nil, ""
+}
+
+// fails tries some orders of feeding and read times; it keeps the seed of one
+// that fails.
+func (s *scenario) fails() string {
+	for i := range uint64(12) {
+		next := *s
+		next.seed += i
+		r := &run{scenario: &next}
+		if problem := r.check(); problem != "" {
+			s.seed = next.seed
+			return problem
+		}
+	}
+	return ""
 }
 
 // describe prints the case for whoever has to find out which side is wrong.

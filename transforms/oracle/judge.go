@@ -29,6 +29,10 @@ type event struct {
 // Judge drops late and quarantined rows and marks duplicates. All of it depends
 // on the log alone, never on a reading: dedupe comes before the cut at t.
 func Judge(c window.Config, rows []window.Row) *Entity {
+	c.Features = slices.Clone(c.Features)
+	for i := range c.Features {
+		c.Features[i].Tile = tileOf(&c.Features[i])
+	}
 	log := slices.Clone(rows)
 	slices.SortFunc(log, comparePosition)
 	ids := ledger{tile: finestTile(c), claimed: map[claim]bool{}, reached: map[featurestore.PartitionID]featurestore.LogTime{}}

@@ -141,8 +141,13 @@ func tilesOf(rows []*event, g featurestore.Duration) []featurestore.Instant {
 	return tiles
 }
 
-// latest is the value of the greatest row with t - ttl <= e.
+// latest is the value of the greatest row with t - ttl <= e. A state that keeps
+// raw rows keeps them for the retention only: what is older is not EXPIRED, it
+// never was.
 func (k *knowledge) latest(f *window.Feature, rows []*event) featurestore.Cell {
+	if keep, bounded := retention(k.entity.config); bounded && keepsRawRows(k.entity.config) {
+		rows = between(rows, k.at-featurestore.Instant(keep), k.at)
+	}
 	if len(rows) == 0 {
 		return featurestore.Cell{Status: featurestore.Empty}
 	}
