@@ -51,7 +51,7 @@ func TestUsers(t *testing.T) {
 	if err != nil || parts[0].Open == nil || parts[0].Closed == nil || offset(t, reader) != 0 {
 		t.Errorf("the reader reads %v (%v)", parts, err)
 	}
-	applyError(t, reader, step(0, 0), online.OutcomeRefused)
+	apply(t, reader, step(0, 0), online.OutcomeRefused)
 	if err := reader.SetState(t.Context(), generation, online.StateLost); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("the reader sets a state: %v", err)
 	}
