@@ -223,6 +223,9 @@ func TestFailover(t *testing.T) {
 	g := startSentinel(t)
 	s := open(t, sentinelConfig(g))
 	create(t, s)
+	if err := g.InSync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	last := int64(-1)
 	for range 2 {
 		for range 10 {

@@ -4,14 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // MasterName is what the sentinel calls its master.
 const MasterName = "freshet"
+
+// fast makes replicas begin at once.
+var fast = []string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}
 
 // Group is a master, its replica, and a sentinel that promotes the replica. Its
 // methods are not safe for concurrent use.
@@ -37,11 +43,10 @@ func (g *Group) start(ctx context.Context, dir string) (err error) {
 			return err
 		}
 	}
-	fast := []string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}
 	if g.Master, err = Start(ctx, Options{Dir: home("a"), Args: fast}); err != nil {
 		return err
 	}
-	if g.Replica, err = Start(ctx, Options{Dir: home("b"), Args: append(fast, "--replicaof", strings.Replace(g.Master.Addr(), ":", " ", 1))}); err != nil {
+	if g.Replica, err = Start(ctx, Options{Dir: home("b"), Args: append(slices.Clone(fast), "--replicaof", strings.Replace(g.Master.Addr(), ":", " ", 1))}); err != nil {
 		return err
 	}
 	if err := g.Replica.says(ctx, "master_link_status:up", "INFO", "replication"); err != nil {
@@ -88,10 +93,54 @@ func (g *Group) Failover(ctx context.Context) error {
 	if err := g.Promoted(ctx); err != nil {
 		return err
 	}
+	g.Replica.opts.Args = append(slices.Clone(fast), "--replicaof", strings.Replace(g.Master.Addr(), ":", " ", 1))
 	if err := g.Replica.Restart(ctx); err != nil {
 		return err
 	}
-	return g.Replica.says(ctx, "master_link_status:up", "INFO", "replication")
+	return g.follow(ctx)
+}
+
+// follow makes the replica follow the master: the sentinel may still believe the
+// contrary for a while, and turn it around.
+func (g *Group) follow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		short, end := context.WithTimeout(ctx, 2*time.Second)
+		err := g.Replica.says(short, "master_link_status:up", "INFO", "replication")
+		end()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		host, port, err := net.SplitHostPort(g.Master.Addr())
+		if err == nil {
+			err = g.Replica.Do(ctx, "REPLICAOF", host, port)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// InSync waits until the replica has all that the master has now.
+func (g *Group) InSync(ctx context.Context) error {
+	at := func(s *Server, field string) (int64, error) {
+		info, err := s.Ask(ctx, "INFO", "replication")
+		if err != nil {
+			return 0, err
+		}
+		_, rest, _ := strings.Cut(fmt.Sprint(info), "\n"+field+":")
+		value, _, _ := strings.Cut(rest, "\r")
+		return strconv.ParseInt(value, 10, 64)
+	}
+	want, err := at(g.Master, "master_repl_offset")
+	for err == nil && ctx.Err() == nil {
+		var have int64
+		if have, err = at(g.Replica, "slave_repl_offset"); have >= want {
+			return nil
+		}
+	}
+	return errors.Join(err, ctx.Err())
 }
 
 // Promoted waits until the sentinel has promoted the replica.

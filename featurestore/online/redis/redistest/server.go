@@ -164,7 +164,7 @@ func (s *Server) says(ctx context.Context, word string, args ...any) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("redis-server on %s never answered %v with %q: %w (%v)", s.Addr(), args, word, ctx.Err(), err)
+			return fmt.Errorf("redis-server on %s never answered %v with %q: %w", s.Addr(), args, word, errors.Join(ctx.Err(), err))
 		}
 	}
 }
