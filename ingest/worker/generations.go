@@ -279,10 +279,11 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 		return nil, err
 	}
 	var out []*partition
+	spent := newSpending(w.c.Budget)
 	for number := range n {
 		p := &partition{
 			source: s, generation: generation, number: int32(number), replayed: replayed, log: w.c.Log,
-			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
+			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress, spent: spent,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

@@ -101,6 +101,7 @@ func (n *Node) startWorker(o Options) error {
 	n.Worker = worker.New(worker.Config{
 		Project: p.Settings.Project, Registry: p.Registry, Log: p.Log, Online: p.Online,
 		History: p.History(history.ArchiveOnly), Letters: n.letters, Schemas: p.Schemas, Logger: p.Logger,
+		Budget: worker.Budget{AtLeast: p.Settings.Ingest.DeadLetters.AtLeast, Share: p.Settings.Ingest.DeadLetters.Share},
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
