@@ -13,6 +13,10 @@ type Ingest struct {
 type DeadLetters struct {
 	AtLeast int     `yaml:"at_least,omitempty"`
 	Share   float64 `yaml:"share,omitempty"`
+
+	// Topic copies each letter to <topic>.<project>.dlq as well, with the headers
+	// of Kafka Connect.
+	Topic bool `yaml:"topic,omitempty"`
 }
 
 func (i *Ingest) validate() error {
