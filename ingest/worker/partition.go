@@ -38,6 +38,8 @@ type partition struct {
 	readings   []reading
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
+	spent      *spending
+	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
 	begun atomic.Bool // its place in the log is known
@@ -87,7 +89,7 @@ func (p *partition) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errArchive), errors.Is(err, errLost):
+		case errors.Is(err, errArchive), errors.Is(err, errLost), errors.As(err, new(*HaltedError)):
 		case errors.As(err, &rewind):
 			continue
 		case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
@@ -183,6 +185,9 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 		p.progress.idle(p.id(), c.end)
 		return nil
 	}
+	if err := p.spend(c); err != nil {
+		return err
+	}
 	// Letters come first: once the watermarks have passed a bad record, nobody reads it again.
 	if len(c.letters) > 0 {
 		if err := p.letters.Append(c.letters...); err != nil {
@@ -205,6 +210,23 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 		Prints: append([]online.Fingerprint(nil), first.Prints...),
 	}
 	p.progress.applied(p.id(), c)
+	return nil
+}
+
+// spend counts a chunk's bad records; too many of them halt before any is passed.
+func (p *partition) spend(c *decodedChunk) error {
+	first := c.first()
+	if first.Through < p.counted { // a rewind: it was counted
+		return nil
+	}
+	if halt, bad, of := p.spent.note(c.records, len(c.letters)); halt {
+		last := &c.letters[len(c.letters)-1]
+		return &HaltedError{
+			Source: p.source.Name, Bad: bad, Of: of, Example: last.Code + ": " + last.Message,
+			Position: fmt.Sprintf("partition %d, offset %d", p.number, last.Offset),
+		}
+	}
+	p.counted = first.Through + 1
 	return nil
 }
 

@@ -27,6 +27,7 @@ type Config struct {
 	History  offline.History // complete ranges of the archive, to fill new generations from
 	Letters  Letters
 	Schemas  logrecord.Schemas // the schema registry; nil where there is none
+	Budget   Budget            // of bad records
 	Logger   *slog.Logger
 
 	// Group, where it is set, shares the partitions with the other ingesters of
@@ -237,16 +238,18 @@ func (w *Worker) runPartition(ctx context.Context, p *partition) error {
 	}
 	w.c.Logger.Error("a partition has halted", "source", p.source.Name, "partition", p.number, "error", err)
 	p.progress.fail(err)
-	var gap *GapError
-	if !errors.As(err, &gap) {
+	state := online.StateGap
+	if errors.As(err, new(*HaltedError)) {
+		state = online.StateHalted
+	} else if !errors.As(err, new(*GapError)) {
 		return nil
 	}
 	w.states.Lock()
 	defer w.states.Unlock()
 	p.begun.Store(false) // nobody may take the views for ready any more
 	for _, v := range p.views() {
-		if err := v.setState(ctx, online.StateGap); err != nil {
-			w.c.Logger.Warn("the state GAP could not be stored", "view", v.Name(), "error", err)
+		if err := v.setState(ctx, state); err != nil {
+			w.c.Logger.Warn("a view's state could not be stored", "state", state, "view", v.Name(), "error", err)
 		}
 	}
 	return nil

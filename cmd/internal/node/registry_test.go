@@ -67,7 +67,7 @@ func TestSchemaRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, _ := openNode(t, []definition.File{{Path: "d.yaml", Data: []byte(avroDefinitions)}}, "project: shop\nlog: {schema_registry: {url: "+fake.URL()+"}}\n")
+	n, _ := openNode(t, []definition.File{{Path: "d.yaml", Data: []byte(avroDefinitions)}}, "project: shop\nlog: {schema_registry: {url: "+fake.URL()+"}}\ningest: {dead_letters: {topic: true}}\n")
 	click := func(id int, schema string, price float64) logrecord.Record {
 		value, err := avro.MustParse(schema).Encode(map[string]any{"page": "p", "at": int64(begin), "item": map[string]any{"price": price}})
 		if err != nil {
@@ -102,5 +102,13 @@ func TestSchemaRegistry(t *testing.T) {
 	}
 	if letters != 1 {
 		t.Errorf("%d dead letters", letters)
+	}
+	copied, err := n.Parts.Log.Peek(t.Context(), "clicks.shop.dlq", 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.Release()
+	if code, _ := copied.Records[0].Headers.Get(deadletter.HeaderCode); len(copied.Records) != 1 || string(code) != "UNKNOWN_SCHEMA" || string(copied.Records[0].Key) != "ann" {
+		t.Errorf("the topic of dead letters holds %+v", copied.Records)
 	}
 }
