@@ -37,6 +37,7 @@ type partition struct {
 	letters    Letters
 	readings   []reading
 	progress   *Progress
+	rebuild    func(context.Context, *damagedError) error
 	ticks      <-chan time.Time
 
 	begun atomic.Bool // its place in the log is known
@@ -71,6 +72,12 @@ func (p *partition) run(ctx context.Context) error {
 			p.moved = false
 		}
 		var rewind *rewindError
+		var damaged *damagedError
+		if errors.As(err, &damaged) && ctx.Err() == nil {
+			if err = p.rebuild(ctx, damaged); err == nil {
+				continue // read again, on the rebuilt entities
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
