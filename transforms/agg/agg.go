@@ -1,14 +1,19 @@
 // Package agg is the algebra of aggregates: one small file each, with the five
-// operations identity, add, merge, read and bytes. It knows nothing of windows,
-// tiles, keys or stores.
+// operations identity, add, merge, read and bytes, and its line in the table of
+// spec.go. It knows nothing of windows, tiles, keys or stores.
 //
-// What is stored is split from what is asked. A Partial is what a tile keeps
+// What is stored is split from what is asked. A partial is what a tile keeps
 // (an exact sum, a least value, a set of hashes); a finisher turns merged
 // partials into a feature's value. Features that need the same partial of the
 // same input under the same condition share one cell: sum(x), avg(x) and
 // stddev_pop(x) keep one sum and one count between them. Every partial is a
 // commutative monoid with canonical bytes, so that neither the order of events
-// nor the tree of merges can show.
+// nor the tree of merges can show. The bytes are specified in
+// docs/formats/cells-v2.md.
+//
+// Retractions: a partial whose cell can also take a contribution away exactly
+// has a method remove; the others are rebuilt from the events that remain
+// (Retraction says which way an aggregate has).
 package agg
 
 import (
@@ -19,14 +24,26 @@ import (
 )
 
 // ErrUnsupported is the error of an aggregate of the language that this version
-// does not run.
+// does not run; there is none at present.
 var ErrUnsupported = errors.New("not supported yet")
 
-// The cap of count_distinct: how many hashes a cell keeps.
+// Bounds of the parameters of calls.
 const (
-	DefaultDistinctMax = 1000
-	MinDistinctMax     = 2 // one hash gives no estimate
+	DefaultDistinctMax = 1000 // hashes that a cell of count_distinct keeps
+	MinDistinctMax     = 2    // one hash gives no estimate
 	MaxDistinctMax     = 100_000
+
+	MaxN      = 10_000 // n of first_n, last_n, last_distinct_n, lag, top_n and bottom_n
+	MaxListed = 10_000 // max of distinct and histogram
+
+	DefaultMaxKeys = 100 // keys that a cell of `by` keeps
+	MaxMaxKeys     = 10_000
+
+	MaxVector      = 4096   // elements of a list<double>; a longer one counts as null
+	MaxExactValues = 10_000 // values up to which quantile and median are exact
+
+	MinHalfLife = featurestore.Second
+	MaxHalfLife = 365_250 * featurestore.Day
 )
 
 // Call is an aggregate as a definition asks for it: avg(dep_delay) is
@@ -52,77 +69,67 @@ type Share struct {
 	Digits   uint8 // at most 18
 }
 
-// Check says whether the engine runs the call, and the type of its value. The
-// error is ErrUnsupported for an aggregate of the language that this version
-// does not run, and another for a call that means nothing (sum of strings).
-func Check(c Call) (featurestore.Type, error) {
-	none := featurestore.Type{}
-	f, err := lookup(c.Func)
-	if err != nil {
-		return none, err
+// check refuses what is no number from 0 to 1 in its one spelling.
+func (p Share) check() error {
+	if p.Digits > 18 {
+		return fmt.Errorf("p has %d digits: write at most 18", p.Digits)
 	}
-	if c.RespectNulls && f != fnFirst && f != fnLast {
-		return none, fmt.Errorf("%s cannot have nulls: respect: only first and last can", c.Func)
+	if p.Unscaled < 0 || uint64(p.Unscaled) > p.denominator() {
+		return errors.New("p is out of range: write a number from 0 to 1")
 	}
-	if c.Max != 0 && f != fnCountDistinct {
-		return none, fmt.Errorf("%s takes no max: only count_distinct does", c.Func)
-	}
-	if c.Max != 0 && (c.Max < MinDistinctMax || c.Max > MaxDistinctMax) {
-		return none, fmt.Errorf("max of count_distinct is %d: write %d to %d", c.Max, MinDistinctMax, MaxDistinctMax)
-	}
-	if err := checkInput(c, f); err != nil {
-		return none, err
-	}
-	return resultType(f, c.Input), nil
-}
-
-func checkInput(c Call, f function) error {
-	kind := c.Input.Kind
-	switch f {
-	case fnCount:
-		return nil
-	case fnSinceLast:
-		if kind != featurestore.KindNull {
-			return fmt.Errorf("%s takes no argument", c.Func)
-		}
-		return nil
-	}
-	if kind == featurestore.KindNull {
-		return fmt.Errorf("%s needs an argument: write %s(x)", c.Func, c.Func)
-	}
-	composite := kind == featurestore.KindList || kind == featurestore.KindMap
-	numeric := kind == featurestore.KindInt64 || kind == featurestore.KindDouble || kind == featurestore.KindDecimal
-	switch f {
-	case fnMin, fnMax, fnFirst, fnLast, fnCountDistinct:
-		if composite {
-			return fmt.Errorf("%s of %s is %w", c.Func, c.Input, ErrUnsupported)
-		}
-		if kind == featurestore.KindStruct {
-			return fmt.Errorf("%s of %s has no meaning: name one of its fields", c.Func, c.Input)
-		}
-	default:
-		if composite && c.Input.Elem != nil && c.Input.Elem.Kind == featurestore.KindDouble && (f == fnSum || f == fnAvg) {
-			return fmt.Errorf("%s of %s is %w", c.Func, c.Input, ErrUnsupported)
-		}
-		if !numeric {
-			return fmt.Errorf("%s of %s has no meaning: its argument must be int64, double or decimal", c.Func, c.Input)
-		}
+	if p.Digits > 0 && p.Unscaled%10 == 0 {
+		return errors.New("p has zeros at its end: it has a shorter spelling")
 	}
 	return nil
 }
 
-func resultType(f function, in featurestore.Type) featurestore.Type {
-	switch f {
-	case fnCount, fnCountDistinct:
-		return featurestore.Int64
-	case fnSum:
-		if in.Kind == featurestore.KindDecimal {
-			return featurestore.Decimal(featurestore.MaxDecimalPrecision, in.Scale)
-		}
-		return in
-	case fnMin, fnMax, fnFirst, fnLast:
-		return in
-	default:
-		return featurestore.Double
+// denominator is 10^Digits.
+func (p Share) denominator() uint64 { return pow10(int(p.Digits)) }
+
+// pow10 is 10^n; n is at most 19.
+func pow10(n int) uint64 {
+	u := uint64(1)
+	for range n {
+		u *= 10
 	}
+	return u
+}
+
+// Check says whether the call means something, and the type of its value. The
+// error says why not (sum of strings, an n out of range).
+func Check(c Call) (featurestore.Type, error) {
+	none := featurestore.Type{}
+	s, err := lookup(c.Func)
+	if err != nil {
+		return none, err
+	}
+	if err := s.checkParameters(&c); err != nil {
+		return none, err
+	}
+	t, err := s.check(&c)
+	if err != nil {
+		return none, err
+	}
+	if c.By.Kind == featurestore.KindNull {
+		if c.MaxKeys != 0 {
+			return none, fmt.Errorf("max_keys without by: it is the cap of the keys of by")
+		}
+		return t, nil
+	}
+	return checkBy(&c, t)
+}
+
+// Retraction says how the aggregate takes back an event that a change record
+// retracts: "subtracted" where its cells take a contribution away exactly,
+// "rebuilt" where the touched tile is made again from the events that remain.
+// It is "" for a call that Check refuses.
+func Retraction(c Call) string {
+	l := &Layout{}
+	if _, err := l.place(&Use{Call: c, Input: -1, Second: -1, By: -1, Where: -1}, false); err != nil {
+		return ""
+	}
+	if l.seal(); l.Subtractable() {
+		return "subtracted"
+	}
+	return "rebuilt"
 }

@@ -8,64 +8,9 @@ import (
 // Slot is the place of one set of cells, one cell for each partial of a layout.
 type Slot int32
 
-// column is the storage of the cells of one partial, by slot.
-type column interface {
-	grow(n int)                                     // makes cells 0 to n-1 exist
-	reset(slot Slot)                                // the identity
-	add(slot Slot, o *Order, x *featurestore.Value) // one contribution; x is not null unless nulls are respected
-	merge(dst Slot, src []Slot)                     // dst is not among src
-	append(dst []byte, slot Slot, origin int64) []byte
-	decode(r *pack.Reader, slot Slot, origin int64)
-}
-
-// cell is what a partial's file defines: its five operations but for read, which
-// belongs to the finishers. origin is an instant that times are written
-// relative to.
-type cell[T any] interface {
-	*T
-	reset(p *partial)
-	add(o *Order, x *featurestore.Value)
-	merge(o *T)
-	append(dst []byte, origin int64) []byte
-	decode(r *pack.Reader, origin int64)
-}
-
-// cells is the column of a cell type.
-type cells[T any, P cell[T]] struct {
-	partial *partial
-	at      []T
-}
-
-func newCells[T any, P cell[T]](p *partial) column { return &cells[T, P]{partial: p} }
-
-func (c *cells[T, P]) grow(n int) {
-	if n > len(c.at) {
-		c.at = append(c.at, make([]T, n-len(c.at))...)
-	}
-}
-
-func (c *cells[T, P]) reset(slot Slot) { P(&c.at[slot]).reset(c.partial) }
-
-func (c *cells[T, P]) add(slot Slot, o *Order, x *featurestore.Value) { P(&c.at[slot]).add(o, x) }
-
-func (c *cells[T, P]) merge(dst Slot, src []Slot) {
-	d := P(&c.at[dst])
-	for _, s := range src {
-		d.merge(&c.at[s])
-	}
-}
-
-func (c *cells[T, P]) append(dst []byte, slot Slot, origin int64) []byte {
-	return P(&c.at[slot]).append(dst, origin)
-}
-
-func (c *cells[T, P]) decode(r *pack.Reader, slot Slot, origin int64) {
-	P(&c.at[slot]).decode(r, origin)
-}
-
 // Cells stores the partials of one entity: for each slot the count of every
 // group and the cell of every partial. It keeps its memory over Reset. It is
-// not safe for concurrent use.
+// not safe for concurrent use, not even for reads, which may tidy up a cell.
 type Cells struct {
 	layout *Layout
 	counts []int64 // of group g in slot s: counts[s*groups+g]
@@ -79,7 +24,7 @@ type Cells struct {
 func (l *Layout) NewCells() *Cells {
 	c := &Cells{layout: l, cols: make([]column, len(l.partials))}
 	for i := range l.partials {
-		c.cols[i] = l.partials[i].newColumn()
+		c.cols[i] = l.partials[i].column(&l.partials[i])
 	}
 	return c
 }
@@ -127,23 +72,57 @@ func (c *Cells) count(s Slot, group int) int64 {
 	return c.counts[int(s)*len(c.layout.groups)+group]
 }
 
-// Add lets one event contribute to a slot.
+// Add lets one event contribute to a slot. The inputs' memory is not kept.
 func (c *Cells) Add(s Slot, o *Order, inputs []featurestore.Value) {
 	counts := c.groupCounts(s)
 	for g := range c.layout.groups {
 		group := &c.layout.groups[g]
-		if !group.admits(inputs) {
+		if group.many { // admits, inlined for what most groups are
+			if !group.admits(inputs) {
+				continue
+			}
+		} else if group.x >= 0 && inputs[group.x].IsNull() {
 			continue
 		}
 		counts[g]++
 		for _, p := range group.partials {
-			x := &null
-			if p.input >= 0 {
-				x = &inputs[p.input]
-			}
-			c.cols[p.index].add(s, o, x)
+			c.cols[p].add(s, o, inputs)
 		}
 	}
+}
+
+// Remove is the reverse of Add, for a Subtractable layout: it takes away what an
+// event with these inputs gave to the slot before. A group that loses its last
+// event is the identity again. Taking away what was never added leaves numbers
+// that no events have, but nothing that does not encode; from a group without
+// events it takes nothing.
+func (c *Cells) Remove(s Slot, o *Order, inputs []featurestore.Value) {
+	counts := c.groupCounts(s)
+	for g := range c.layout.groups {
+		group := &c.layout.groups[g]
+		if counts[g] == 0 || !group.admits(inputs) {
+			continue
+		}
+		counts[g]--
+		for _, p := range group.partials {
+			if counts[g] == 0 {
+				c.cols[p].reset(s)
+			} else {
+				c.cols[p].remove(s, o, inputs)
+			}
+		}
+	}
+}
+
+// Blank reports whether a slot is the identity: no event contributes to any of
+// its groups.
+func (c *Cells) Blank(s Slot) bool {
+	for _, n := range c.groupCounts(s) {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Merge merges whole slots into dst, which is not among them.
@@ -172,7 +151,7 @@ func (c *Cells) MergePartial(dst Slot, partial int, src []Slot) {
 }
 
 // Append appends a slot's canonical bytes: for each group its count and, unless
-// that is zero, its cells.
+// that is zero, its cells. Times are written relative to origin.
 func (c *Cells) Append(dst []byte, s Slot, origin int64) []byte {
 	for g, n := range c.groupCounts(s) {
 		dst = pack.AppendUint(dst, uint64(n))
@@ -180,13 +159,15 @@ func (c *Cells) Append(dst []byte, s Slot, origin int64) []byte {
 			continue
 		}
 		for _, p := range c.layout.groups[g].partials {
-			dst = c.cols[p.index].append(dst, s, origin)
+			dst = c.cols[p].append(dst, s, origin)
 		}
 	}
 	return dst
 }
 
-// Decode reads a slot of Append into a cleared slot.
+// Decode reads a slot of Append into a cleared slot. It never panics and
+// allocates in proportion to what it reads; after a failure of the reader the
+// slot must be cleared before it is used.
 func (c *Cells) Decode(r *pack.Reader, s Slot, origin int64) {
 	counts := c.groupCounts(s)
 	for g := range counts {
@@ -199,7 +180,7 @@ func (c *Cells) Decode(r *pack.Reader, s Slot, origin int64) {
 		}
 		counts[g] = int64(n)
 		for _, p := range c.layout.groups[g].partials {
-			c.cols[p.index].decode(r, s, origin)
+			c.cols[p].decode(r, s, origin)
 		}
 	}
 }

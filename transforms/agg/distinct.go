@@ -1,149 +1,85 @@
 package agg
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"slices"
-
-	"github.com/zeebo/xxh3"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/transforms/agg/pack"
 )
 
-// count_distinct is the number of different 64-bit XXH3 hashes (seed 0) of the
-// non-null x, exactly up to max. Above it the max smallest hashes are kept and
-// the value is their KMV estimate, (max-1) * 2^64 / (h_max+1) rounded half to
-// even (Bar-Yossef et al., "Counting distinct elements in a data stream", 2002),
-// with the status APPROXIMATE.
+// distinct(x, max) is the list of the different non-null x, ascending. Above max
+// those with the max smallest hashes are kept (smallest), with the status
+// APPROXIMATE.
 //
-// What is hashed: one byte 0 or 1 of a bool; the 8 bytes, least first, of an
-// int64, of a timestamp's microseconds, of a decimal's unscaled integer, and of
-// a double's IEEE bits; text and bytes as they are.
-//
-// State: 8 bytes a distinct value, at most 8*max. Error: none up to max but for
-// colliding hashes (n values collide with probability n^2 / 2^65); above it a
-// relative standard error of about 1/sqrt(max-2).
-type distinct struct {
-	hashes  []uint64 // ascending
-	spare   []uint64 // memory for merges
-	max     int
-	dropped bool // a hash was dropped here or in a cell merged into this one
-}
+// State: the values and 16 bytes for each, at most max. Error: none up to max;
+// above it the list is a uniform sample of the values, each of which did occur.
+// Retraction: rebuilt.
 
-func (c *distinct) reset(p *partial) {
-	c.hashes, c.max, c.dropped = c.hashes[:0], p.max, false
-}
-
-func (c *distinct) add(_ *Order, x *featurestore.Value) {
-	h := hashValue(x)
-	full := len(c.hashes) == c.max
-	if full && h > c.hashes[c.max-1] {
-		c.dropped = true
-		return
-	}
-	i, found := slices.BinarySearch(c.hashes, h)
-	if found {
-		return
-	}
-	if full {
-		c.dropped = true
-		c.hashes = c.hashes[:c.max-1]
-	}
-	c.hashes = slices.Insert(c.hashes, i, h)
-}
-
-func (c *distinct) merge(o *distinct) {
-	c.dropped = c.dropped || o.dropped
-	if len(o.hashes) == 0 {
-		return
-	}
-	out, a, b := c.spare[:0], c.hashes, o.hashes
-	for len(out) < c.max && len(a)+len(b) > 0 {
-		switch {
-		case len(b) == 0 || len(a) > 0 && a[0] < b[0]:
-			out, a = append(out, a[0]), a[1:]
-		case len(a) == 0 || b[0] < a[0]:
-			out, b = append(out, b[0]), b[1:]
-		default:
-			out, a, b = append(out, a[0]), a[1:], b[1:]
+var specDistinct = &spec{
+	name:  "distinct",
+	takes: takesMax,
+	gate:  gateValue,
+	empty: emptyZero,
+	check: func(c *Call) (featurestore.Type, error) {
+		if err := wantScalar(c); err != nil {
+			return featurestore.Type{}, err
 		}
-	}
-	if len(a)+len(b) > 0 {
-		c.dropped = true
-	}
-	c.hashes, c.spare = out, c.hashes
-}
-
-func (c *distinct) append(dst []byte, _ int64) []byte {
-	head := uint64(len(c.hashes)) << 1
-	if c.dropped {
-		head |= 1
-	}
-	dst = pack.AppendUint(dst, head)
-	for _, h := range c.hashes {
-		dst = binary.LittleEndian.AppendUint64(dst, h)
-	}
-	return dst
-}
-
-func (c *distinct) decode(r *pack.Reader, _ int64) {
-	head := r.Uint()
-	n := head >> 1
-	c.dropped = head&1 == 1
-	if n == 0 || n > uint64(c.max) || c.dropped && n != uint64(c.max) {
-		r.Failf("a distinct count keeps %d of at most %d hashes", n, c.max)
-	}
-	for i := uint64(0); i < n && r.Err() == nil; i++ {
-		h := r.Uint64()
-		if i > 0 && h <= c.hashes[i-1] {
-			r.Fail(pack.ErrCanonical)
+		return featurestore.List(c.Input), within(c, "max", c.Max, 1, MaxListed)
+	},
+	needs: func(c *Call) []need { return []need{{quantity: distinctValues.of(c.Input), size: c.Max}} },
+	read: func(f *Finisher, c *Cells, s Slot, _ readAt) featurestore.Cell {
+		switch distinctValues.of(f.call.Input) {
+		case distinctValues.reals:
+			return cellOf[valueSet[real]](c, f.partials[0], s).readSet()
+		case distinctValues.texts:
+			return cellOf[valueSet[text]](c, f.partials[0], s).readSet()
 		}
-		c.hashes = append(c.hashes, h)
-	}
+		return cellOf[valueSet[integer]](c, f.partials[0], s).readSet()
+	},
 }
 
-func (f *Finisher) readDistinct(c *Cells, s Slot) featurestore.Cell {
-	d := &c.cols[f.partials[0]].(*cells[distinct, *distinct]).at[s]
-	if !d.dropped {
-		return present(featurestore.Int64Value(int64(len(d.hashes))))
-	}
-	n, ok := estimate(uint64(d.max), d.hashes[d.max-1])
-	if !ok {
-		return featurestore.Cell{Status: featurestore.Overflow}
-	}
-	return featurestore.Cell{Value: featurestore.Int64Value(n), Status: featurestore.Approximate}
+var distinctValues = quantities{
+	integers: &quantity{"distinct values", newCells[valueSet[integer]]},
+	reals:    &quantity{"distinct values", newCells[valueSet[real]]},
+	texts:    &quantity{"distinct values", newCells[valueSet[text]]},
 }
 
-// estimate is (k-1) * 2^64 / (greatest+1), half to even; ok is false beyond the
-// range of int64.
-func estimate(k, greatest uint64) (n int64, ok bool) {
-	by := greatest + 1
-	if by == 0 { // 2^64
-		return int64(k - 1), true
-	}
-	if k-1 >= by {
-		return 0, false
-	}
-	q, rem := bits.Div64(k-1, 0, by)
-	if half := by - rem; rem > half || rem == half && q&1 == 1 {
-		q++
-	}
-	return int64(q), q < 1<<63
+// valueSet is a set of values of bounded size.
+type valueSet[K scalar[K]] struct{ smallest[K, nothing] }
+
+// nothing is the V of a set; all its operations are that.
+type nothing struct{}
+
+func (nothing) join(*nothing, nothing) {}
+func (nothing) take(nothing) nothing   { return nothing{} }
+func (nothing) drop(nothing)           {}
+
+func (c *valueSet[K]) reset(p *partial) { c.smallest.reset(p.size, p.in.Kind) }
+
+func (c *valueSet[K]) add(_ *Order, x *featurestore.Value) {
+	var k K
+	c.admit(k.of(x))
 }
 
-// hashValue is the hash of a value's bytes.
-func hashValue(x *featurestore.Value) uint64 {
-	switch x.Kind() {
-	case featurestore.KindString, featurestore.KindBytes:
-		return xxh3.HashString(x.Str())
-	case featurestore.KindBool:
-		if x.Bool() {
-			return xxh3.Hash([]byte{1})
-		}
-		return xxh3.Hash([]byte{0})
+func (c *valueSet[K]) merge(o *valueSet[K]) { c.smallest.merge(&o.smallest, nothing{}) }
+
+func (c *valueSet[K]) append(dst []byte, _ int64) []byte {
+	return c.smallest.append(dst, func(dst []byte, _ nothing) []byte { return dst })
+}
+
+func (c *valueSet[K]) decode(r *pack.Reader, _ int64) {
+	c.smallest.decode(r, 1, func() nothing { return nothing{} })
+}
+
+func (c *valueSet[K]) readSet() featurestore.Cell {
+	keys := make([]K, len(c.entries))
+	for i := range c.entries {
+		keys[i] = c.entries[i].key
 	}
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(x.Int64()))
-	return xxh3.Hash(b[:])
+	slices.SortFunc(keys, K.compare)
+	list := make([]featurestore.Value, len(keys))
+	for i, k := range keys {
+		list[i] = k.value(c.kind)
+	}
+	return capped(featurestore.ListValue(list), c.dropped)
 }

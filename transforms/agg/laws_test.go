@@ -3,8 +3,6 @@ package agg_test
 import (
 	"bytes"
 	"fmt"
-	"math"
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -14,86 +12,26 @@ import (
 	"github.com/freshet/freshet/transforms/agg/pack"
 )
 
-// event is what a cell is fed with: inputs are x and a where.
-type event struct {
-	order  agg.Order
-	inputs []featurestore.Value
-}
-
-func values(kind featurestore.Kind) *rapid.Generator[featurestore.Value] {
-	ints := rapid.OneOf(rapid.Int64Range(-5, 5), rapid.SampledFrom([]int64{math.MaxInt64, math.MinInt64, 9007199254740993}))
-	return rapid.Custom(func(t *rapid.T) featurestore.Value {
-		if rapid.IntRange(0, 5).Draw(t, "null") == 0 {
-			return featurestore.Null
-		}
-		switch kind {
-		case featurestore.KindBool:
-			return featurestore.BoolValue(rapid.Bool().Draw(t, "b"))
-		case featurestore.KindInt64:
-			return featurestore.Int64Value(ints.Draw(t, "n"))
-		case featurestore.KindTimestamp:
-			return featurestore.TimestampValue(featurestore.Instant(ints.Draw(t, "ts")))
-		case featurestore.KindDecimal:
-			return featurestore.DecimalValue(rapid.Int64Range(-999, 999).Draw(t, "d"))
-		case featurestore.KindDouble:
-			return featurestore.DoubleValue(rapid.SampledFrom([]float64{0, 0.1, -0.1, 1e16, -1e16, 1, 1e200, -1e200, 3.25, math.MaxFloat64}).Draw(t, "f"))
-		case featurestore.KindBytes:
-			return featurestore.BytesValue(rapid.SampledFrom([]string{"", "\x00", "a", "ab"}).Draw(t, "y"))
-		default:
-			return featurestore.StringValue(rapid.SampledFrom([]string{"", "a", "b", "ab", "é"}).Draw(t, "s"))
-		}
-	})
-}
-
-func events(kind featurestore.Kind) *rapid.Generator[[]event] {
-	return rapid.Custom(func(t *rapid.T) []event {
-		n := rapid.IntRange(0, 14).Draw(t, "n")
-		var out []event
-		for i := range n {
-			e := event{inputs: []featurestore.Value{values(kind).Draw(t, "x"), rapid.SampledFrom([]featurestore.Value{featurestore.Null, featurestore.BoolValue(false), featurestore.BoolValue(true), featurestore.BoolValue(true)}).Draw(t, "where")}}
-			e.order.Time = featurestore.EventTime(rapid.Int64Range(-3, 3).Draw(t, "e"))
-			e.order.Sequence = rapid.SampledFrom([]featurestore.Value{featurestore.Null, featurestore.StringValue("p"), featurestore.StringValue("q")}).Draw(t, "seq")
-			e.order.Partition, e.order.Offset = int32(i%2), int64(i)
-			out = append(out, e)
-		}
-		return out
-	})
-}
-
-var types = []featurestore.Type{featurestore.Bool, featurestore.Int64, featurestore.Double, featurestore.String, featurestore.Bytes, featurestore.Timestamp, featurestore.Decimal(10, 2)}
-
-// calls are all calls that mean something for a type.
-func calls(t featurestore.Type) []agg.Call {
-	all := []agg.Call{{Func: "count"}, {Func: "time_since_last"}}
-	for _, name := range []string{"count", "sum", "avg", "min", "max", "first", "last", "var_samp", "var_pop", "stddev_samp", "stddev_pop", "count_distinct"} {
-		all = append(all, agg.Call{Func: name, Input: t})
-	}
-	all = append(all, agg.Call{Func: "count_distinct", Input: t, Max: 3}, agg.Call{Func: "first", Input: t, RespectNulls: true}, agg.Call{Func: "last", Input: t, RespectNulls: true})
-	return slices.DeleteFunc(all, func(c agg.Call) bool { _, err := agg.Check(c); return err != nil })
-}
-
 // algebra is one aggregate with storage.
 type algebra struct {
+	layout *agg.Layout
 	cells  *agg.Cells
 	finish agg.Finisher
 }
 
 func newAlgebra(t testing.TB, c agg.Call, where int) algebra {
-	u := agg.Use{Call: c, Input: 0, Where: where}
-	if c.Input.Kind == featurestore.KindNull {
-		u.Input = -1
-	}
-	layout, finishers, err := agg.Compile([]agg.Use{u})
+	t.Helper()
+	layout, finishers, err := agg.Compile([]agg.Use{use(c, where)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return algebra{cells: layout.NewCells(), finish: finishers[0]}
+	return algebra{layout: layout, cells: layout.NewCells(), finish: finishers[0]}
 }
 
 func (a algebra) of(events ...event) agg.Slot {
 	s := a.cells.Alloc()
-	for _, e := range events {
-		a.cells.Add(s, &e.order, e.inputs)
+	for i := range events {
+		a.cells.Add(s, &events[i].order, events[i].inputs)
 	}
 	return s
 }
@@ -106,41 +44,76 @@ func (a algebra) merged(parts ...agg.Slot) agg.Slot {
 
 func (a algebra) bytes(s agg.Slot) []byte { return a.cells.Append(nil, s, 17) }
 
+func (a algebra) read(s agg.Slot) featurestore.Cell { return a.finish.Read(a.cells, s, 5e9) }
+
 func (a algebra) same(t *rapid.T, law string, got, want agg.Slot) {
 	t.Helper()
 	if g, w := a.bytes(got), a.bytes(want); !bytes.Equal(g, w) {
 		t.Fatalf("%s: bytes %x, want %x", law, g, w)
 	}
-	g, w := a.finish.Read(a.cells, got, 10), a.finish.Read(a.cells, want, 10)
+	g, w := a.read(got), a.read(want)
 	if !g.Value.Equal(w.Value) || g.Status != w.Status {
 		t.Fatalf("%s: reads %v, want %v", law, g, w)
 	}
 }
 
+// TestLaws holds the laws for every aggregate of the table, on every type of
+// input that it takes.
 func TestLaws(t *testing.T) {
-	for _, typ := range types {
-		for _, call := range calls(typ) {
-			t.Run(fmt.Sprintf("%s(%s)max%d,%v", call.Func, call.Input, call.Max, call.RespectNulls), func(t *testing.T) {
-				rapid.Check(t, func(rt *rapid.T) { checkLaws(t, rt, typ, call) })
+	for _, function := range agg.Functions() {
+		list := calls(function)
+		if len(list) == 0 {
+			t.Errorf("no call of %s is tried: generate one in calls", function)
+		}
+		for _, call := range list {
+			t.Run(name(call), func(t *testing.T) {
+				rapid.Check(t, func(rt *rapid.T) { checkLaws(t, rt, call) })
 			})
 		}
 	}
 }
 
-func checkLaws(t *testing.T, rt *rapid.T, typ featurestore.Type, call agg.Call) {
-	a := newAlgebra(t, call, rapid.IntRange(-1, 1).Filter(func(i int) bool { return i != 0 }).Draw(rt, "where"))
-	list := events(typ.Kind).Draw(rt, "events")
+func name(c agg.Call) string {
+	s := fmt.Sprintf("%s(%s)", c.Func, c.Input)
+	if c.Second.Kind != featurestore.KindNull {
+		s = fmt.Sprintf("%s(%s,%s)", c.Func, c.Input, c.Second)
+	}
+	if c.Share != (agg.Share{}) {
+		s += fmt.Sprintf("%de-%d", c.Share.Unscaled, c.Share.Digits)
+	}
+	if c.By.Kind != featurestore.KindNull {
+		s += "by" + c.By.String()
+	}
+	if c.RespectNulls {
+		s += "nulls"
+	}
+	return s
+}
+
+func checkLaws(t *testing.T, rt *rapid.T, call agg.Call) {
+	a := newAlgebra(t, call, rapid.SampledFrom([]int{-1, inputWhere}).Draw(rt, "where"))
+	list := events(call, 14).Draw(rt, "events")
 	whole := a.of(list...)
 	shuffled := rapid.Permutation(list).Draw(rt, "order")
 	a.same(rt, "order independence", a.of(shuffled...), whole)
 	i := rapid.IntRange(0, len(list)).Draw(rt, "i")
 	j := rapid.IntRange(i, len(list)).Draw(rt, "j")
 	x, y, z := a.of(shuffled[:i]...), a.of(shuffled[i:j]...), a.of(shuffled[j:]...)
-	a.same(rt, "identity", a.merged(x, a.of()), x)
+	a.same(rt, "identity on the right", a.merged(x, a.of()), x)
+	a.same(rt, "identity on the left", a.merged(a.of(), x), x)
 	a.same(rt, "commutativity", a.merged(x, y), a.merged(y, x))
 	a.same(rt, "associativity", a.merged(a.merged(x, y), z), a.merged(x, a.merged(y, z)))
 	a.same(rt, "split and merge", a.merged(z, x, y), whole)
+	for k := range shuffled[j:] {
+		a.cells.Add(y, &shuffled[j+k].order, shuffled[j+k].inputs)
+	}
+	a.same(rt, "merge, then add", a.merged(y, x), whole)
+	checkBytes(rt, a, whole)
+	checkRemoval(rt, a, shuffled, j)
+	checkValue(rt, a, call, whole)
+}
 
+func checkBytes(rt *rapid.T, a algebra, whole agg.Slot) {
 	src := append(a.bytes(whole), 0xaa)
 	back := a.cells.Alloc()
 	r := pack.NewReader(src)
@@ -149,75 +122,130 @@ func checkLaws(t *testing.T, rt *rapid.T, typ featurestore.Type, call agg.Call) 
 		rt.Fatalf("decode %x: %v, rest %x", src, r.Err(), r.Rest())
 	}
 	a.same(rt, "encode and decode", back, whole)
-	a.same(rt, "a decoded cell goes on", a.merged(back, whole), a.merged(whole, back))
+	a.same(rt, "a decoded cell goes on", a.merged(back, a.of()), whole)
 	for n := range src[:len(src)-1] {
-		r := pack.NewReader(src[:n])
-		a.cells.Decode(&r, a.cells.Alloc(), 17)
+		r, s := pack.NewReader(src[:n]), a.cells.Alloc()
+		a.cells.Decode(&r, s, 17)
 		if r.Err() == nil && n > 0 {
 			rt.Fatalf("%x decodes though it is cut", src[:n])
 		}
+		a.cells.Clear(s)
+		a.cells.Free(s)
+	}
+	a.same(rt, "failed decodes leave the rest alone", back, whole)
+}
+
+// checkRemoval takes away all events from the kth on, in another order.
+func checkRemoval(rt *rapid.T, a algebra, list []event, k int) {
+	if !a.layout.Subtractable() {
+		return
+	}
+	s := a.of(list...)
+	for _, i := range rapid.Permutation(indexes(len(list)-k)).Draw(rt, "removals") {
+		a.cells.Remove(s, &list[k+i].order, list[k+i].inputs)
+	}
+	a.same(rt, "remove what was added", s, a.of(list[:k]...))
+	for i := range list[:k] {
+		a.cells.Remove(s, &list[i].order, list[i].inputs)
+	}
+	a.same(rt, "remove everything", s, a.of())
+	if !a.cells.Blank(s) {
+		rt.Fatal("a slot without events is not blank")
+	}
+	for i := range list { // what was never added
+		a.cells.Add(s, &list[i].order, list[i].inputs)
+		other := &list[len(list)-1-i]
+		a.cells.Remove(s, &other.order, other.inputs)
+	}
+	r := pack.NewReader(a.bytes(s))
+	if a.cells.Decode(&r, a.cells.Alloc(), 17); r.Err() != nil {
+		rt.Fatalf("%x does not decode: %v", a.bytes(s), r.Err())
+	}
+}
+
+func indexes(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// checkValue holds that a value is of the type that was promised, under a status
+// that a finisher may give.
+func checkValue(rt *rapid.T, a algebra, call agg.Call, s agg.Slot) {
+	typ, err := agg.Check(call)
+	if err != nil || !typ.Equal(a.finish.Type()) {
+		rt.Fatalf("%s is %s, its finisher says %s: %v", name(call), typ, a.finish.Type(), err)
+	}
+	cell := a.read(s)
+	if !ofType(cell.Value, typ) {
+		rt.Fatalf("%s reads %v, which is no %s", name(call), cell.Value, typ)
+	}
+	empty := a.finish.Empty(featurestore.Empty)
+	switch cell.Status {
+	case featurestore.Empty:
+		if !cell.Value.Equal(empty.Value) {
+			rt.Fatalf("%s is EMPTY and %v, want %v", name(call), cell.Value, empty.Value)
+		}
+	case featurestore.Overflow, featurestore.Approximate, featurestore.Present:
+	default:
+		rt.Fatalf("%s reads the status %v", name(call), cell.Status)
+	}
+	if a.cells.Blank(s) && cell.Status != featurestore.Empty {
+		rt.Fatalf("%s of nothing is %v", name(call), cell.Status)
+	}
+}
+
+func ofType(v featurestore.Value, t featurestore.Type) bool {
+	for _, e := range v.Elems() {
+		if t.Elem == nil || !ofType(e, *t.Elem) {
+			return false
+		}
+	}
+	return v.IsNull() || v.Kind() == t.Kind
+}
+
+// TestRetraction holds that every aggregate says how it takes back an event, and
+// that it says the truth.
+func TestRetraction(t *testing.T) {
+	for _, function := range agg.Functions() {
+		for _, call := range calls(function) {
+			want := "rebuilt"
+			if newAlgebra(t, call, -1).layout.Subtractable() {
+				want = "subtracted"
+			}
+			if got := agg.Retraction(call); got != want {
+				t.Errorf("%s is %q, its layout %q", name(call), got, want)
+			}
+		}
+	}
+	if got := agg.Retraction(agg.Call{Func: "sum"}); got != "" {
+		t.Errorf("a call that means nothing is %q", got)
 	}
 }
 
 // TestSharing holds what makes many features cheap: one sum and one count for
-// everything that needs them.
+// everything that needs them, and one set of keys.
 func TestSharing(t *testing.T) {
 	var uses []agg.Use
 	for _, f := range []string{"count", "sum", "avg", "var_pop", "stddev_samp"} {
 		uses = append(uses, agg.Use{Call: agg.Call{Func: f, Input: featurestore.Double}, Input: 0, Where: -1})
 	}
+	for _, f := range []string{"sum", "avg", "max"} {
+		uses = append(uses, agg.Use{Call: agg.Call{Func: f, Input: featurestore.Double, By: featurestore.String}, Input: 0, By: 1, Where: -1})
+	}
 	layout, finishers, err := agg.Compile(uses)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if layout.Groups() != 1 {
-		t.Errorf("%d groups, want 1", layout.Groups())
+	if layout.Groups() != 2 {
+		t.Errorf("%d groups, want 2", layout.Groups())
 	}
 	if sum, spread := finishers[1].Partials(), finishers[3].Partials(); sum[0] != spread[0] || len(spread) != 2 {
 		t.Errorf("sum needs %v, var_pop %v", sum, spread)
 	}
-}
-
-func FuzzDecodeCells(f *testing.F) {
-	var uses []agg.Use
-	for i, typ := range types {
-		for _, c := range calls(typ) {
-			u := agg.Use{Call: c, Input: i, Where: -1}
-			if c.Input.Kind == featurestore.KindNull {
-				u.Input = -1
-			}
-			uses = append(uses, u)
-		}
+	if a, b := finishers[5].Partials(), finishers[7].Partials(); len(a) != 1 || a[0] != b[0] {
+		t.Errorf("sum by needs %v, max by %v", a, b)
 	}
-	layout, finishers, err := agg.Compile(uses)
-	if err != nil {
-		f.Fatal(err)
-	}
-	inputs := []featurestore.Value{featurestore.BoolValue(true), featurestore.Int64Value(-7), featurestore.DoubleValue(0.1), featurestore.StringValue("ab"), featurestore.BytesValue("\x00"), featurestore.TimestampValue(5), featurestore.DecimalValue(12)}
-	seed := layout.NewCells()
-	s := seed.Alloc()
-	for i := range 5 {
-		o := agg.Order{Time: featurestore.EventTime(i), Sequence: featurestore.Int64Value(3)}
-		seed.Add(s, &o, inputs)
-	}
-	f.Add(seed.Append(nil, s, 0))
-	f.Fuzz(func(t *testing.T, src []byte) {
-		c := layout.NewCells()
-		slot, acc := c.Alloc(), c.Alloc()
-		r := pack.NewReader(src)
-		c.Decode(&r, slot, 0)
-		if r.Err() != nil {
-			return
-		}
-		c.Merge(acc, []agg.Slot{slot})
-		for i := range finishers {
-			finishers[i].Read(c, acc, 10)
-		}
-		again := c.Alloc()
-		out := c.Append(nil, slot, 0)
-		r = pack.NewReader(out)
-		if c.Decode(&r, again, 0); r.Err() != nil || !bytes.Equal(c.Append(nil, again, 0), out) {
-			t.Fatalf("%x does not read back: %v", out, r.Err())
-		}
-	})
 }

@@ -20,86 +20,12 @@ type Use struct {
 
 // Layout says what is stored for a set of features: groups of contributing
 // events and, in each group, the partials that its features need. It is
-// immutable.
+// immutable once compiled.
 type Layout struct {
-	groups   []group
-	partials []partial
-	always   bool // some group admits every event
-}
-
-// group is a set of events: those for which where holds and gate is not null.
-// The count of its events belongs to the group, so that count(x), avg(x) and
-// "did anything contribute" are one number.
-type group struct {
-	gate, where int
-	partials    []ref
-}
-
-// ref is a partial within its group.
-type ref struct{ index, input int }
-
-func (g *group) admits(inputs []featurestore.Value) bool {
-	if g.where >= 0 && !inputs[g.where].Bool() { // null is false
-		return false
-	}
-	return g.gate < 0 || !inputs[g.gate].IsNull()
-}
-
-// partial is one stored quantity.
-type partial struct {
-	what  quantity
-	kind  featurestore.Kind // of its input
-	group int
-	input int
-	max   int // distinct only
-}
-
-// quantity is what a partial accumulates.
-type quantity uint8
-
-const (
-	quantitySum quantity = iota
-	quantitySquares
-	quantityMin
-	quantityMax
-	quantityFirst
-	quantityLast
-	quantityDistinct
-	quantityNewest
-)
-
-// null is the input of partials that have none.
-var null featurestore.Value
-
-func (p *partial) newColumn() column {
-	isDouble := p.kind == featurestore.KindDouble
-	isText := p.kind == featurestore.KindString || p.kind == featurestore.KindBytes
-	switch p.what {
-	case quantitySum:
-		if isDouble {
-			return newCells[doubleSum](p)
-		}
-		return newCells[intSum](p)
-	case quantitySquares:
-		if isDouble {
-			return newCells[doubleSquares](p)
-		}
-		return newCells[intSquares](p)
-	case quantityMin, quantityMax:
-		switch {
-		case isText:
-			return newCells[textExtreme](p)
-		case isDouble:
-			return newCells[doubleExtreme](p)
-		}
-		return newCells[intExtreme](p)
-	case quantityFirst, quantityLast:
-		return newCells[ordered](p)
-	case quantityDistinct:
-		return newCells[distinct](p)
-	default:
-		return newCells[newest](p)
-	}
+	groups     []group
+	partials   []partial
+	always     bool // some group admits every event
+	subtracted bool // every partial can take a contribution away
 }
 
 // Compile lays out the partials of a set of features and gives their finishers,
@@ -107,68 +33,116 @@ func (p *partial) newColumn() column {
 func Compile(uses []Use) (*Layout, []Finisher, error) {
 	l := &Layout{}
 	finishers := make([]Finisher, len(uses))
-	for i, u := range uses {
-		if _, err := Check(u.Call); err != nil {
+	for i := range uses {
+		u := uses[i]
+		if err := u.checkIndexes(); err != nil {
 			return nil, nil, err
 		}
-		f, err := lookup(u.Call.Func)
-		if err != nil {
+		var err error
+		if finishers[i], err = l.place(&u, false); err != nil {
 			return nil, nil, err
 		}
-		if (u.Input < 0) != (u.Call.Input.Kind == featurestore.KindNull) {
-			return nil, nil, fmt.Errorf("%s has input %d and the type %s", u.Call.Func, u.Input, u.Call.Input)
-		}
-		finishers[i] = l.place(f, u)
 	}
+	l.seal()
 	return l, finishers, nil
 }
 
-// place finds or makes what one feature needs.
-func (l *Layout) place(f function, u Use) Finisher {
-	gate := u.Input
-	if u.Call.RespectNulls {
-		gate = -1
+// checkIndexes refuses an index without a type, and makes -1 of one that means
+// nothing.
+func (u *Use) checkIndexes() error {
+	if (u.Input < 0) != (u.Call.Input.Kind == featurestore.KindNull) {
+		return fmt.Errorf("%s has input %d and the type %s", u.Call.Func, u.Input, u.Call.Input)
 	}
-	out := Finisher{function: f, input: u.Call.Input, emptyNull: u.EmptyNull, group: l.group(gate, u.Where)}
-	for _, q := range needs(f) {
-		p := partial{what: q, kind: u.Call.Input.Kind, group: out.group, input: u.Input}
-		if q == quantityDistinct {
-			p.max = DefaultDistinctMax
-			if u.Call.Max != 0 {
-				p.max = int(u.Call.Max)
-			}
+	for _, x := range []struct {
+		index *int
+		t     featurestore.Type
+		word  string
+	}{{&u.Second, u.Call.Second, "second input"}, {&u.By, u.Call.By, "key"}} {
+		if x.t.Kind == featurestore.KindNull {
+			*x.index = -1
+		} else if *x.index < 0 {
+			return fmt.Errorf("%s has a %s of type %s and no index for it", u.Call.Func, x.word, x.t)
 		}
-		out.partials = append(out.partials, l.partial(p))
 	}
-	return out
+	return nil
 }
 
-func (l *Layout) group(gate, where int) int {
+// place finds or makes what one feature needs. Within a key of `by` every event
+// contributes: the group outside has admitted it.
+func (l *Layout) place(u *Use, withinKey bool) (Finisher, error) {
+	t, err := Check(u.Call)
+	if err != nil {
+		return Finisher{}, err
+	}
+	s, err := lookup(u.Call.Func)
+	if err != nil {
+		return Finisher{}, err
+	}
+	g := group{x: -1, y: -1, by: -1, where: -1}
+	if !withinKey {
+		g = newGroup(s.gate, u)
+	}
+	f := Finisher{spec: s, call: u.Call, result: t, emptyNull: u.EmptyNull, group: l.group(g)}
+	if u.Call.By.Kind != featurestore.KindNull {
+		return l.placeBy(f, u)
+	}
+	if s.needs == nil {
+		return f, nil
+	}
+	for _, n := range s.needs(&u.Call) {
+		p := partial{need: n, in: u.Call.Input, group: f.group, x: u.Input}
+		if s.takes&takesSecond != 0 {
+			p.second, p.y = u.Call.Second, u.Second
+		} else {
+			p.y = -1
+		}
+		f.partials = append(f.partials, l.partial(p))
+	}
+	return f, nil
+}
+
+func (l *Layout) group(g group) int {
 	for i := range l.groups {
-		if g := &l.groups[i]; g.gate == gate && g.where == where {
+		if l.groups[i].same(&g) {
 			return i
 		}
 	}
-	l.groups = append(l.groups, group{gate: gate, where: where})
-	l.always = l.always || gate < 0 && where < 0
+	l.groups = append(l.groups, g)
+	l.always = l.always || !g.many && g.gate == gateAll
 	return len(l.groups) - 1
 }
 
 func (l *Layout) partial(p partial) int {
 	for i := range l.partials {
-		if l.partials[i] == p {
+		if l.partials[i].same(&p) {
 			return i
 		}
 	}
 	l.partials = append(l.partials, p)
 	i := len(l.partials) - 1
 	g := &l.groups[p.group]
-	g.partials = append(g.partials, ref{index: i, input: p.input})
+	g.partials = append(g.partials, i)
 	return i
+}
+
+// seal works out what is known once every feature is placed.
+func (l *Layout) seal() {
+	l.subtracted = true
+	for i := range l.partials {
+		p := &l.partials[i]
+		if p.inner != nil {
+			p.inner.seal()
+		}
+		l.subtracted = l.subtracted && p.column(p).subtractable()
+	}
 }
 
 // Groups is the number of groups.
 func (l *Layout) Groups() int { return len(l.groups) }
+
+// Subtractable reports whether every partial can take a contribution away
+// exactly, so that Cells.Remove serves and nothing has to be rebuilt.
+func (l *Layout) Subtractable() bool { return l.subtracted }
 
 // Wants reports whether an event with these inputs contributes anything.
 func (l *Layout) Wants(inputs []featurestore.Value) bool {

@@ -1,6 +1,7 @@
 package agg
 
 import (
+	"bytes"
 	"cmp"
 
 	"github.com/freshet/freshet/featurestore"
@@ -74,6 +75,14 @@ func (h *Held) compare(x *featurestore.Value) int {
 	return 0
 }
 
+// compareHeld is Get().Compare(o.Get()) without the copies.
+func (h *Held) compareHeld(o *Held) int {
+	if h.isText() && o.v.Kind() == h.v.Kind() {
+		return bytes.Compare(h.text, o.text)
+	}
+	return h.v.Compare(o.v)
+}
+
 // copyFrom makes h hold what o holds.
 func (h *Held) copyFrom(o *Held) {
 	h.v, h.text = o.v, append(h.text[:0], o.text...)
@@ -124,14 +133,15 @@ func (s *Stamp) compareStamp(o *Stamp) int {
 	if c := cmp.Compare(s.time, o.time); c != 0 {
 		return c
 	}
-	sequence := o.sequence.v
-	if o.sequence.isText() {
-		sequence = o.sequence.Get()
-	}
-	if c := s.sequence.compare(&sequence); c != 0 {
+	if c := s.sequence.compareHeld(&o.sequence); c != 0 {
 		return c
 	}
 	return s.position.Compare(o.position)
+}
+
+// order gives the stamp as an Order; its text is a copy.
+func (s *Stamp) order() Order {
+	return Order{Time: s.time, Sequence: s.sequence.Get(), Position: s.position}
 }
 
 func (s *Stamp) copyFrom(o *Stamp) {
@@ -143,9 +153,7 @@ func (s *Stamp) copyFrom(o *Stamp) {
 func (s *Stamp) Append(dst []byte, origin int64) []byte {
 	dst = pack.AppendInt(dst, int64(s.time)-origin)
 	dst = s.sequence.Append(dst)
-	dst = pack.AppendUint(dst, uint64(s.position.Source))
-	dst = pack.AppendUint(dst, uint64(s.position.Generation))
-	dst = pack.AppendInt(dst, int64(s.position.Partition))
+	dst = appendPartition(dst, s.position.PartitionID)
 	return pack.AppendInt(dst, s.position.Offset)
 }
 
@@ -153,12 +161,58 @@ func (s *Stamp) Append(dst []byte, origin int64) []byte {
 func (s *Stamp) Decode(r *pack.Reader, origin int64) {
 	s.time = featurestore.EventTime(r.Int() + origin)
 	s.sequence.Decode(r)
+	s.position.PartitionID = decodePartition(r)
+	s.position.Offset = r.Int()
+}
+
+// appendAfter appends a stamp that comes after prev: how much later it is, twice,
+// plus 1 where it comes of the same partition; its sequence; its partition,
+// unless it is the same; and its offset, less that of prev where it is.
+func (s *Stamp) appendAfter(dst []byte, prev *Stamp) []byte {
+	head, offset := uint64(s.time-prev.time)<<1, s.position.Offset
+	same := s.position.PartitionID == prev.position.PartitionID
+	if same {
+		head |= 1
+		offset -= prev.position.Offset
+	}
+	dst = s.sequence.Append(pack.AppendUint(dst, head))
+	if !same {
+		dst = appendPartition(dst, s.position.PartitionID)
+	}
+	return pack.AppendInt(dst, offset)
+}
+
+// decodeAfter reads a stamp of appendAfter and refuses one that is not after
+// prev.
+func (s *Stamp) decodeAfter(r *pack.Reader, prev *Stamp) {
+	head := r.Uint()
+	s.time = prev.time + featurestore.EventTime(head>>1)
+	s.sequence.Decode(r)
+	if same := head&1 == 1; same {
+		s.position.PartitionID = prev.position.PartitionID
+		s.position.Offset = prev.position.Offset + r.Int()
+	} else {
+		s.position.PartitionID = decodePartition(r)
+		s.position.Offset = r.Int()
+		if s.position.PartitionID == prev.position.PartitionID {
+			r.Fail(pack.ErrCanonical)
+		}
+	}
+	if r.Err() == nil && prev.compareStamp(s) >= 0 {
+		r.Fail(pack.ErrCanonical)
+	}
+}
+
+func appendPartition(dst []byte, p featurestore.PartitionID) []byte {
+	dst = pack.AppendUint(dst, uint64(p.Source))
+	dst = pack.AppendUint(dst, uint64(p.Generation))
+	return pack.AppendInt(dst, int64(p.Partition))
+}
+
+func decodePartition(r *pack.Reader) featurestore.PartitionID {
 	source, generation, partition := r.Uint(), r.Uint(), r.Int()
 	if source>>16 != 0 || generation>>32 != 0 || partition != int64(int32(partition)) {
 		r.Failf("a position (%d, %d, %d) is out of range", source, generation, partition)
 	}
-	s.position.Source = uint16(source)
-	s.position.Generation = uint32(generation)
-	s.position.Partition = int32(partition)
-	s.position.Offset = r.Int()
+	return featurestore.PartitionID{Source: uint16(source), Generation: uint32(generation), Partition: int32(partition)}
 }

@@ -8,11 +8,11 @@ import (
 
 // The formats are specified in docs/formats/entity-v1.md ("Exact sums").
 
-// Limits of a sum's bytes: no sum of finite float64 values or of their squares
-// comes near them.
+// Limits of a sum's bytes: no sum of fourth powers of finite float64 values leaves
+// them. Sums of plain values and squares stay within half of them.
 const (
-	minExponent = -2200
-	maxExponent = 2400
+	minExponent = -4300
+	maxExponent = 4300
 )
 
 var (

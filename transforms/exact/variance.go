@@ -75,21 +75,42 @@ func addProduct(dst, a []uint64, by uint64) {
 // subSquare takes a*a off dst and reports whether that went below zero.
 func subSquare(dst, a []uint64) (negative bool) {
 	for i, by := range a {
-		var borrow uint64
-		for j, v := range a {
-			hi, lo := bits.Mul64(v, by)
-			var b uint64
-			lo, b = bits.Add64(lo, borrow, 0)
-			hi += b
-			dst[i+j], b = bits.Sub64(dst[i+j], lo, 0)
-			borrow = hi + b
-		}
-		for k := i + len(a); borrow != 0; k++ {
-			if k == len(dst) {
-				return true
-			}
-			dst[k], borrow = bits.Sub64(dst[k], borrow, 0)
+		if subProduct(dst[i:], a, by) {
+			return true
 		}
 	}
 	return false
+}
+
+// subProduct takes a*by off dst and reports whether that went below zero.
+func subProduct(dst, a []uint64, by uint64) (negative bool) {
+	var borrow uint64
+	for i, v := range a {
+		hi, lo := bits.Mul64(v, by)
+		var b uint64
+		lo, b = bits.Add64(lo, borrow, 0)
+		hi += b
+		dst[i], b = bits.Sub64(dst[i], lo, 0)
+		borrow = hi + b
+	}
+	for i := len(a); borrow != 0; i++ {
+		if i == len(dst) {
+			return true
+		}
+		dst[i], borrow = bits.Sub64(dst[i], borrow, 0)
+	}
+	return false
+}
+
+// add adds a, which is not longer, to dst and reports a carry out of it.
+func add(dst, a []uint64) (carry bool) {
+	var c uint64
+	for i := range dst {
+		var v uint64
+		if i < len(a) {
+			v = a[i]
+		}
+		dst[i], c = bits.Add64(dst[i], v, c)
+	}
+	return c != 0
 }

@@ -1,250 +1,253 @@
 package oracle_test
 
 import (
-	"bytes"
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/codec"
-	"github.com/freshet/freshet/transforms/oracle"
+	"github.com/freshet/freshet/transforms/agg"
 	"github.com/freshet/freshet/transforms/window"
 )
 
 var (
 	caseCount = flag.Int("oracle.cases", defaultCases, "number of random cases")
+	shrinks   = flag.Bool("oracle.shrink", true, "look for a smaller case that fails")
 	firstSeed = flag.Uint64("oracle.seed", 1, "seed of the first case; each next one adds 1")
 )
 
-var header = codec.Header{Definition: codec.Hash{7}, Key: []byte("entity")}
-
 // TestFoldEqualsOracle feeds random logs to the fold, in random batches and
 // interleavings, through the codec, and compares every cell of every read with
-// the oracle, bit for bit.
+// the oracle, bit for bit. A case is one view, one log and two feedings.
 func TestFoldEqualsOracle(t *testing.T) {
-	reads, failures := 0, 0
-	for seed := *firstSeed; seed < *firstSeed+uint64(*caseCount); seed++ {
-		r := &run{gen: newGen(seed)}
-		problem := r.check()
-		reads += r.reads
-		if problem == "" {
+	results := make(chan outcome, 64)
+	var workers sync.WaitGroup
+	n := uint64(runtime.GOMAXPROCS(0))
+	stop := make(chan struct{})
+	for w := range n {
+		workers.Go(func() {
+			for i := w; i < uint64(*caseCount); i += n {
+				select {
+				case <-stop:
+					return
+				case results <- try(*firstSeed + i):
+				}
+			}
+		})
+	}
+	go func() {
+		workers.Wait()
+		close(results)
+	}()
+	var sum tally
+	for o := range results {
+		sum.add(o)
+		if o.problem == "" {
 			continue
 		}
-		t.Errorf("seed %d: %s\n%s", seed, problem, r.describe())
-		if failures++; failures == 3 {
-			t.Fatalf("stopped after %d failures; again: go test -run TestFoldEqualsOracle -oracle.seed %d -oracle.cases 1", failures, seed)
+		t.Errorf("seed %d: %s\nagain: go test ./transforms/oracle -run TestFoldEqualsOracle -oracle.cases 1 -oracle.seed %d", o.seed, o.problem, o.seed)
+		if sum.failures++; sum.failures == 3 {
+			close(stop)
 		}
 	}
-	t.Logf("%d cases from seed %d, %d reads", *caseCount, *firstSeed, reads)
+	t.Logf("%d cases from seed %d, %d reads, %d cells", sum.cases, *firstSeed, sum.reads, sum.cells)
+	sum.check(t)
 }
 
-// run is one random case.
-type run struct {
-	gen
-	config window.Config
-	plan   *window.Plan
-	rows   []window.Row // all of the entity, in the first feeding order
-	reads  int
+// tally is what was tried, over all cases.
+type tally struct {
+	cases, reads, cells, failures int
+	unsupported                   map[string]int
+	statuses                      map[string]int // by kind of window and aggregate: cells with a value
 }
 
-func (r *run) check() string {
-	r.config = r.gen.config()
-	var err error
-	if r.plan, err = window.Compile(r.config); err != nil {
-		return "compile: " + err.Error()
+func (s *tally) add(o outcome) {
+	if s.unsupported == nil {
+		s.unsupported, s.statuses = map[string]int{}, map[string]int{}
 	}
-	parts := r.gen.log(r.config)
-	r.rows = r.gen.interleave(parts)
-	entity := oracle.Judge(r.config, r.rows)
-	first, problem := r.feed(r.rows, entity)
-	if problem != "" {
-		return problem
+	s.cases++
+	s.reads += o.reads
+	s.cells += o.cells
+	for _, name := range o.unsupported {
+		s.unsupported[name]++
 	}
-	second, problem := r.feed(r.gen.interleave(parts), entity)
-	if problem != "" {
-		return "second feeding: " + problem
+	for name, n := range o.valued {
+		s.statuses[name] += n
 	}
-	if !bytes.Equal(first, second) {
-		return fmt.Sprintf("two feedings of one log leave other bytes:\n%x\n%x", first, second)
+}
+
+// check demands that nothing was left out in silence: the engine ran every
+// feature, and each aggregate had values in each kind of window.
+func (s *tally) check(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(s.unsupported)) {
+		t.Errorf("%s: not run by the engine in %d cases", name, s.unsupported[name])
+	}
+	if s.cases < 20_000 {
+		return
+	}
+	for _, function := range functions {
+		for _, kind := range []window.Kind{window.Trailing, window.Lifetime, window.Rows, window.Session, window.Tumbling, window.Hopping, window.Calendar} {
+			if name := fmt.Sprintf("%s over kind %d", function, kind); s.statuses[name] < 100 {
+				t.Errorf("%s: %d values in %d cases", name, s.statuses[name], s.cases)
+			}
+		}
+	}
+}
+
+// outcome is that of one case.
+type outcome struct {
+	seed         uint64
+	problem      string // with a reproduction
+	reads, cells int
+	unsupported  []string
+	valued       map[string]int
+}
+
+// try runs the case of a seed.
+func try(seed uint64) outcome {
+	g := newGen(seed)
+	s := g.scenario()
+	o := outcome{seed: seed, valued: map[string]int{}}
+	s.config.Features, o.unsupported = supported(s.config)
+	if len(s.config.Features) == 0 {
+		return o
+	}
+	r := &run{scenario: s}
+	o.problem = r.check()
+	o.reads, o.cells, o.valued = r.reads, r.cells, r.valued
+	if o.problem != "" && *shrinks {
+		small, problem := shrink(s, o.problem)
+		o.problem = problem + "\n" + describe(small)
+	}
+	return o
+}
+
+// supported keeps the features that the engine runs, each compiled alone, and
+// names the others.
+func supported(c window.Config) (keep []window.Feature, missing []string) {
+	for _, f := range c.Features {
+		alone := c
+		alone.Features = []window.Feature{f}
+		if _, err := window.Compile(alone); errors.Is(err, agg.ErrUnsupported) {
+			missing = append(missing, fmt.Sprintf("%s over kind %d", f.Call.Func, f.Kind))
+			continue
+		}
+		keep = append(keep, f)
+	}
+	return keep, missing
+}
+
+// shrink looks for a smaller case that fails too: fewer features, then fewer
+// records, until nothing can be left out.
+func shrink(s *scenario, problem string) (*scenario, string) {
+	for {
+		small, p := smaller(s)
+		if p == "" {
+			return s, problem
+		}
+		s, problem = small, p
+	}
+}
+
+// smaller leaves something out so that the rest fails too: a feature, half of a
+// partition, a record.
+func smaller(s *scenario) (*scenario, string) {
+	for i := range s.config.Features {
+		next := *s
+		next.config.Features = slices.Delete(slices.Clone(s.config.Features), i, i+1)
+		if len(next.config.Features) > 0 {
+			if p := next.fails(); p != "" {
+				return &next, p
+			}
+		}
+	}
+	for p := range s.parts {
+		n := len(s.parts[p])
+		for size := (n + 1) / 2; size > 0; size /= 2 {
+			for from := 0; from+size <= n; from += size {
+				next := *s
+				next.parts = slices.Clone(s.parts)
+				next.parts[p] = slices.Delete(slices.Clone(s.parts[p]), from, from+size)
+				if problem := next.fails(); problem != "" {
+					return &next, problem
+				}
+			}
+		}
+	}
+	return nil, ""
+}
+
+// fails tries some orders of feeding and read times; it keeps the seed of one
+// that fails.
+func (s *scenario) fails() string {
+	for i := range uint64(12) {
+		next := *s
+		next.seed += i
+		r := &run{scenario: &next}
+		if problem := r.check(); problem != "" {
+			s.seed = next.seed
+			return problem
+		}
 	}
 	return ""
-}
-
-// feed applies rows in random batches, reads now and then, and returns the
-// bytes of the last state.
-func (r *run) feed(rows []window.Row, entity *oracle.Entity) ([]byte, string) {
-	state := &window.State{}
-	var list featurestore.Applied
-	for done := 0; done < len(rows); {
-		size := min(1+r.IntN(6), len(rows)-done)
-		for i := range rows[done : done+size] {
-			row := &rows[done+i]
-			got := r.plan.Apply(state, row)
-			if got != window.Late && got != window.Ahead {
-				list = list.Add(row.Position, row.LogTime)
-			}
-			if problem := r.verdict(row, got, list); problem != "" {
-				return nil, problem
-			}
-			if r.chance(5) { // a replay changes nothing
-				r.plan.Apply(state, row)
-			}
-		}
-		done += size
-		r.plan.Settle(state)
-		if !slices.Equal(state.Applied, list) {
-			return nil, fmt.Sprintf("applied list %v, want %v", state.Applied, list)
-		}
-		if r.chance(50) {
-			again, problem := r.recode(state)
-			if problem != "" {
-				return nil, problem
-			}
-			state = again
-		}
-		if r.chance(30) || done == len(rows) {
-			if problem := r.read(state, list, entity, done == len(rows)); problem != "" {
-				return nil, fmt.Sprintf("after %d of %d rows: %s", done, len(rows), problem)
-			}
-		}
-	}
-	open, closed := codec.AppendEntity(nil, nil, header, r.plan, state)
-	return append(open, closed...), ""
-}
-
-// verdict checks what the fold says of a row; list holds the row if it was
-// accepted.
-func (r *run) verdict(row *window.Row, got window.Verdict, list featurestore.Applied) string {
-	late := int64(row.Time) < int64(row.LogTime)-int64(r.config.Sources[row.Source].AllowedLateness)
-	ahead := int64(row.Time) > int64(row.LogTime)+int64(5*minute)
-	wrong := late != (got == window.Late) || ahead != (got == window.Ahead)
-	if !late && !ahead && got != window.Duplicate {
-		wrong = wrong || (int64(row.Time) > int64(list.Find(row.PartitionID).MaxLogTime)) != (got == window.Pending)
-	}
-	if wrong {
-		return fmt.Sprintf("verdict %d of e %d, a %d", got, row.Time, row.LogTime)
-	}
-	return ""
-}
-
-func (r *run) recode(state *window.State) (*window.State, string) {
-	open, closed := codec.AppendEntity(nil, nil, header, r.plan, state)
-	again := &window.State{}
-	if err := codec.DecodeEntity(open, closed, header, r.plan, again); err != nil {
-		return nil, "decode: " + err.Error()
-	}
-	if second, secondClosed := codec.AppendEntity(nil, nil, header, r.plan, again); !bytes.Equal(open, second) || !bytes.Equal(closed, secondClosed) {
-		return nil, fmt.Sprintf("decode and encode give other bytes:\n%x %x\n%x %x", open, closed, second, secondClosed)
-	}
-	return again, ""
-}
-
-// read compares reads at instants past all applied log times. The state must
-// equal the exact reading of its applied list; where the whole log is applied,
-// also the reading in mode available.
-func (r *run) read(state *window.State, list featurestore.Applied, entity *oracle.Entity, all bool) string {
-	least := featurestore.Instant(0)
-	if newest, any := list.MaxLogTime(); any {
-		least = featurestore.Instant(newest) + 1
-		if got := r.plan.ReadTime(state); got != least {
-			return fmt.Sprintf("read time %d, want %d", got, least)
-		}
-		if !r.plan.TooOld(state, least-1) || r.plan.TooOld(state, least) {
-			return fmt.Sprintf("too old at %d: %v, at %d: %v", least-1, r.plan.TooOld(state, least-1), least, r.plan.TooOld(state, least))
-		}
-	}
-	got := make([]featurestore.Cell, len(r.config.Features))
-	for _, t := range r.instants(r.config, r.rows, least) {
-		r.reads++
-		r.plan.Read(state, t, got)
-		readings := []oracle.Reading{{At: t, Mode: oracle.Exact, Applied: list}}
-		if all && allLoggedBefore(r.rows, t) {
-			readings = append(readings, oracle.Reading{At: t, Mode: oracle.Available})
-		}
-		for _, reading := range readings {
-			want, err := entity.Read(reading)
-			if err != nil {
-				return err.Error()
-			}
-			if problem := r.compare(got, want); problem != "" {
-				return fmt.Sprintf("read at %d, mode %d: %s", t, reading.Mode, problem)
-			}
-		}
-	}
-	return ""
-}
-
-func allLoggedBefore(rows []window.Row, t featurestore.Instant) bool {
-	return !slices.ContainsFunc(rows, func(row window.Row) bool { return int64(row.LogTime) >= int64(t) })
-}
-
-func (r *run) compare(got, want []featurestore.Cell) string {
-	var problems []string
-	for i := range want {
-		if got[i].Status != want[i].Status || !got[i].Value.Equal(want[i].Value) {
-			f := r.config.Features[i]
-			problems = append(problems, fmt.Sprintf("%s: fold %s %s, oracle %s %s", f.Name,
-				got[i].Value.Text(f.Type), got[i].Status, want[i].Value.Text(f.Type), want[i].Status))
-		}
-	}
-	return strings.Join(problems, "; ")
 }
 
 // describe prints the case for whoever has to find out which side is wrong.
-func (r *run) describe() string {
+func describe(s *scenario) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "sources %+v, ttl %s\n", r.config.Sources, r.config.TTL)
-	for _, f := range r.config.Features {
-		fmt.Fprintf(&b, "  %s: kind %d %s(%s, max %d, respect %v) input %d where %d width %s offset %s tile %s default %s emptynull %v\n", f.Name, f.Kind,
-			f.Call.Func, f.Call.Input, f.Call.Max, f.Call.RespectNulls, f.Input, f.Where, f.Width, f.Offset, f.Tile, f.Default.Text(f.Type), f.EmptyNull)
-	}
-	for _, row := range r.rows {
-		fmt.Fprintf(&b, "  %v e %d a %d seq %s id %q:", row.Position, row.Time, row.LogTime, row.Sequence.Text(featurestore.Int64), row.ID)
-		for i, v := range row.Inputs {
-			fmt.Fprintf(&b, " %s", v.Text(inputs[i]))
+	fmt.Fprintf(&b, "sources %+v, ttl %s\n", s.config.Sources, s.config.TTL)
+	for i := range s.config.Features {
+		f := &s.config.Features[i]
+		c := &f.Call
+		fmt.Fprintf(&b, "  %s: kind %d %s(%s", f.Name, f.Kind, c.Func, c.Input)
+		for _, p := range []struct {
+			name string
+			v    any
+			set  bool
+		}{
+			{"y", c.Second, c.Second.Kind != 0}, {"n", c.N, c.N != 0}, {"max", c.Max, c.Max != 0}, {"p", c.Share, c.Share != agg.Share{}}, {"half life", c.HalfLife, c.HalfLife != 0},
+			{"respect", "nulls", c.RespectNulls}, {"by", c.By, c.By.Kind != 0}, {"max keys", c.MaxKeys, c.MaxKeys != 0}, {"columns", []int{f.Input, f.Second, f.By}, true},
+			{"where", f.Where, f.Where >= 0}, {"width", f.Width, f.Width != 0}, {"offset", f.Offset, f.Offset != 0}, {"step", f.Step, f.Step != 0}, {"count", f.Count, f.Count != 0},
+			{"exact", f.MaxRows, f.Exact}, {"unit", f.Unit, f.Unit != 0}, {"zone", f.Zone, f.Zone != nil}, {"complete", true, f.Complete}, {"tile", f.Tile, f.Tile != 0},
+			{"default", f.Default.Text(f.Type), !f.Default.IsNull()}, {"empty", "null", f.EmptyNull},
+		} {
+			if p.set {
+				fmt.Fprintf(&b, ", %s %v", p.name, p.v)
+			}
 		}
-		b.WriteString("\n")
+		b.WriteString(")\n")
+	}
+	for _, part := range s.parts {
+		for _, rec := range part {
+			for _, row := range rec {
+				b.WriteString("  " + rowText(s, &row) + "\n")
+			}
+		}
 	}
 	return b.String()
 }
 
-// A duplicate that was pending is still an applied event once its time has
-// come: it alone keeps the entity found here. Random logs hardly ever get there.
-func TestPendingDuplicateIsApplied(t *testing.T) {
-	c := view("count", featurestore.Int64)
-	c.Sources[0].HasEventID = true
-	ms := func(e, a, offset int64, id string) window.Row {
-		row := at(0, offset, featurestore.Int64Value(1))
-		row.Time, row.LogTime, row.ID = featurestore.EventTime(e*1000), featurestore.LogTime(a*1000), id
-		return row
+func rowText(s *scenario, row *window.Row) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v e %d a %d", row.Position, row.Time, row.LogTime)
+	if row.Change != featurestore.NoChange {
+		fmt.Fprintf(&b, " %s at %d", []string{"", "added", "retracted"}[row.Change], row.Mutated)
 	}
-	rows := []window.Row{ms(100, 100, 0, "k"), ms(900, 100, 1, "k"), ms(0, 900, 2, "l")}
-	r := &run{gen: newGen(1), config: c, rows: rows}
-	var err error
-	if r.plan, err = window.Compile(c); err != nil {
-		t.Fatal(err)
+	if !row.Sequence.IsNull() {
+		fmt.Fprintf(&b, " seq %d", row.Sequence.Int64())
 	}
-	var state window.State
-	for i := range rows {
-		r.plan.Apply(&state, &rows[i])
+	if row.ID != "" {
+		fmt.Fprintf(&b, " id %q", row.ID)
 	}
-	r.plan.Settle(&state)
-	keep := featurestore.Instant(minute + minute + hour)
-	for _, x := range []struct {
-		at     featurestore.Instant
-		status featurestore.Status
-	}{{keep + 900_000, featurestore.Empty}, {keep + 900_001, featurestore.NotFound}} {
-		got := make([]featurestore.Cell, 1)
-		r.plan.Read(&state, x.at, got)
-		want, err := oracle.Read(c, rows, oracle.Reading{At: x.at})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if problem := r.compare(got, want); problem != "" || want[0].Status != x.status {
-			t.Errorf("at %d: %s, want status %s", x.at, problem, x.status)
-		}
+	b.WriteString(":")
+	for i, v := range row.Inputs {
+		fmt.Fprintf(&b, " %s", v.Text(s.inputs[i]))
 	}
+	return b.String()
 }

@@ -23,7 +23,7 @@ func countDistinct(f *window.Feature, xs []featurestore.Value) featurestore.Cell
 	}
 	var hashes []uint64
 	for _, x := range xs {
-		hashes = append(hashes, xxh3.Hash(typedBytes(x)))
+		hashes = append(hashes, hash(x))
 	}
 	slices.Sort(hashes)
 	hashes = slices.Compact(hashes)
@@ -39,6 +39,31 @@ func countDistinct(f *window.Feature, xs []featurestore.Value) featurestore.Cell
 	}
 	return featurestore.Cell{Value: featurestore.Int64Value(n.Int64()), Status: featurestore.Approximate}
 }
+
+// distinct is the different values, ascending.
+func distinct(f *window.Feature, xs []featurestore.Value) featurestore.Cell {
+	kept, cut := smallest(different(xs), int(f.Call.Max))
+	slices.SortFunc(kept, featurestore.Value.Compare)
+	return approximate(present(featurestore.ListValue(kept)), cut)
+}
+
+// smallest keeps at most limit of different values, those with the smallest
+// hashes.
+func smallest(values []featurestore.Value, limit int) (kept []featurestore.Value, cut bool) {
+	kept = slices.Clone(values)
+	slices.SortFunc(kept, func(x, y featurestore.Value) int {
+		if hash(x) < hash(y) {
+			return -1
+		}
+		return 1
+	})
+	if len(kept) <= limit {
+		return kept, false
+	}
+	return kept[:limit], true
+}
+
+func hash(v featurestore.Value) uint64 { return xxh3.Hash(typedBytes(v)) }
 
 // typedBytes are the bytes of a value that are hashed: one byte 0 or 1 for a
 // bool; eight bytes, little endian, for int64, timestamp, decimal (the unscaled

@@ -2,6 +2,7 @@ package window
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -10,29 +11,54 @@ import (
 	"github.com/freshet/freshet/transforms/agg/pack"
 )
 
-// AppendOpen appends the open part of a settled state: the newest tiles, the
-// latest row, pending rows and ids, as docs/formats/entity-v2.md specifies. The
+// AppendOpen appends the open part of a settled state, as docs/formats/entity-v2.md
+// specifies: pending rows, latest row, the newest tiles and rows, ids. The
 // applied list and the newest event time stand in the header, which package
 // codec writes.
 func (p *Plan) AppendOpen(dst []byte, s *State) []byte {
 	s.bind(p)
-	if len(p.ladder.sizes) > 0 {
-		dst = s.appendTiles(dst, split(s.starts, p.ladder.sizes[0]), len(s.starts))
+	dst = s.appendHeld(dst)
+	if p.raw {
+		dst = s.net.append(dst, s, s.net.split(), len(s.net.rows))
+		return s.appendIDs(dst)
 	}
 	dst = s.appendLatest(dst)
-	dst = s.appendHeld(dst)
+	if p.tiled.layout != nil {
+		dst = s.appendTiles(dst, s.tiles.split(p.unit()), len(s.tiles.starts))
+	}
+	if p.lifetime.layout != nil {
+		dst = s.life.AppendTiles(dst, s.lifetimeSlots(), lifetimeOrigins[:])
+	}
+	for i := range s.sessions {
+		x := &s.sessions[i]
+		dst = append(dst, byte(bit(x.dropped)))
+		dst = x.append(dst, &p.sessions[i], x.tiles.split(p.sessions[i].tile), len(x.tiles.starts))
+	}
+	for i := range s.lists {
+		dst = s.lists[i].append(dst, s, s.lists[i].split(), len(s.lists[i].rows))
+	}
 	return s.appendIDs(dst)
 }
 
 // AppendClosed appends the closed part of a settled state, nothing where there
-// is none: its older tiles (split).
+// is none: of each list its older tiles or rows (split).
 func (p *Plan) AppendClosed(dst []byte, s *State) []byte {
 	s.bind(p)
-	if len(p.ladder.sizes) == 0 {
+	if s.unclosed() {
 		return dst
 	}
-	if n := split(s.starts, p.ladder.sizes[0]); n > 0 {
-		dst = s.appendTiles(dst, 0, n)
+	if p.raw {
+		return s.net.append(dst, s, 0, s.net.split())
+	}
+	if p.tiled.layout != nil {
+		dst = s.appendTiles(dst, 0, s.tiles.split(p.unit()))
+	}
+	for i := range s.sessions {
+		x := &s.sessions[i]
+		dst = x.append(dst, &p.sessions[i], 0, x.tiles.split(p.sessions[i].tile))
+	}
+	for i := range s.lists {
+		dst = s.lists[i].append(dst, s, 0, s.lists[i].split())
 	}
 	return dst
 }
@@ -55,24 +81,17 @@ func (p *Plan) DecodeWhole(body []byte, h Header, s *State) error {
 	return p.DecodeState(r.Rest(), closed, h, s)
 }
 
-// appendTiles writes each tile's distance from the end of the one before it, in
-// finest tiles, and its cells. Its size follows from its place (ladder).
+// lifetimeSlots is the slot of the lifetime cells as a list.
+func (s *State) lifetimeSlots() []agg.Slot { return oneSlot[:] }
+
+var oneSlot = [1]agg.Slot{lifetimeSlot}
+
+// appendTiles writes tiles from to to-1: where they stand, then their cells. The
+// size of a tile follows from its place (ladder).
 func (s *State) appendTiles(dst []byte, from, to int) []byte {
-	sizes := s.plan.ladder.sizes
-	dst = pack.AppendUint(dst, uint64(to-from))
-	end := int64(0)
-	for i := range to - from {
-		i += from
-		start := s.starts[i]
-		if i == from {
-			dst = pack.AppendInt(dst, start/sizes[0])
-		} else {
-			dst = pack.AppendUint(dst, uint64((start-end)/sizes[0]))
-		}
-		dst = s.cells.Append(dst, s.slots[i], start)
-		end = start + sizes[s.levels[i]]
-	}
-	return dst
+	t := &s.tiles
+	dst = t.appendStarts(dst, s.plan.ladder.sizes, from, to)
+	return s.cells.AppendTiles(dst, t.slots[from:to], t.starts[from:to])
 }
 
 func (s *State) appendLatest(dst []byte) []byte {
@@ -89,17 +108,37 @@ func (s *State) appendLatest(dst []byte) []byte {
 	return dst
 }
 
+// The kinds of pending rows, in the low bits of what each begins with.
+const (
+	pendingEvent = iota
+	pendingDuplicate
+	pendingAddition // of a change: it is followed by when it becomes visible
+	pendingRetraction
+)
+
+func (r *pendingRow) kind() uint64 {
+	switch {
+	case r.duplicate:
+		return pendingDuplicate
+	case r.retraction:
+		return pendingRetraction
+	case r.visible != int64(r.order.Time):
+		return pendingAddition
+	}
+	return pendingEvent
+}
+
 func (s *State) appendHeld(dst []byte) []byte {
 	dst = pack.AppendUint(dst, uint64(len(s.held)))
 	for i := range s.held {
 		row := &s.held[i]
-		head := uint64(s.partition(row.order.PartitionID)) << 1
-		if row.duplicate {
-			head |= 1
-		}
-		dst = pack.AppendUint(dst, head)
+		kind := row.kind()
+		dst = pack.AppendUint(dst, uint64(s.partition(row.order.PartitionID))<<2|kind)
 		dst = pack.AppendInt(dst, row.order.Offset)
 		dst = pack.AppendInt(dst, int64(row.order.Time))
+		if kind >= pendingAddition {
+			dst = pack.AppendUint(dst, uint64(row.visible-int64(row.order.Time)))
+		}
 		dst = pack.AppendValue(dst, row.order.Sequence)
 		for _, v := range row.inputs {
 			dst = pack.AppendValue(dst, v)
@@ -144,44 +183,132 @@ type Header struct {
 // is empty where there is none. The error says what was wrong; s is then empty.
 // It never panics, and allocates in proportion to the bytes.
 func (p *Plan) DecodeState(open, closed []byte, h Header, s *State) error {
-	s.bind(p)
-	s.Reset()
-	s.Applied = append(s.Applied, h.Applied...)
-	if h.Folded {
-		s.newest = int64(h.Newest)
-	}
-	for i := range s.Applied {
-		if int(s.Applied[i].Source) >= len(p.sources) {
-			s.Reset()
-			return fmt.Errorf("applied list: source %d of a view of %d", h.Applied[i].Source, len(p.sources))
-		}
-	}
-	if largest, any := s.Applied.MaxLogTime(); any && len(p.ladder.sizes) > 0 {
-		s.edges = p.ladder.at(largest)
+	if err := p.startDecoding(h, s); err != nil {
+		return err
 	}
 	if len(closed) > 0 {
 		s.reader = pack.NewReader(closed)
-		s.decodeTiles(&s.reader)
+		s.decodeClosed(&s.reader)
 		if err := s.finish(); err != nil {
 			return fmt.Errorf("closed part: %w", err)
 		}
 	}
-	n := len(s.starts)
+	var counts [8]int
+	were := counts[:0]
+	s.lengths(func(n int) { were = append(were, n) })
 	s.reader = pack.NewReader(open)
-	if len(p.ladder.sizes) > 0 {
-		s.decodeTiles(&s.reader)
-		if n != split(s.starts, p.ladder.sizes[0]) {
-			s.reader.Fail(pack.ErrCanonical)
-		}
-	}
-	s.decodeLatest(&s.reader)
-	s.decodeHeld(&s.reader)
-	s.decodeIDs(&s.reader)
+	s.decodeOpen(&s.reader)
 	if err := s.finish(); err != nil {
 		return err
 	}
+	if !s.splitsAt(were) || len(closed) > 0 && s.unclosed() {
+		s.Reset()
+		return fmt.Errorf("the parts: %w", pack.ErrCanonical)
+	}
+	s.net.stale = p.raw
 	s.Stored()
 	return nil
+}
+
+// startDecoding takes over the header.
+func (p *Plan) startDecoding(h Header, s *State) error {
+	s.bind(p)
+	s.Reset()
+	for i := range h.Applied {
+		if int(h.Applied[i].Source) >= len(p.sources) {
+			return fmt.Errorf("applied list: source %d of a view of %d", h.Applied[i].Source, len(p.sources))
+		}
+	}
+	s.Applied = append(s.Applied, h.Applied...)
+	if h.Folded {
+		s.newest = int64(h.Newest)
+	}
+	if largest, any := s.Applied.MaxLogTime(); any && len(p.ladder.sizes) > 0 {
+		p.ladder.at(largest, &s.units, s.edges)
+	}
+	return nil
+}
+
+func (s *State) decodeClosed(r *pack.Reader) {
+	p := s.plan
+	if p.raw {
+		s.net.decode(r, s)
+		return
+	}
+	if p.tiled.layout != nil {
+		s.decodeTiles(r)
+	}
+	for i := range s.sessions {
+		s.sessions[i].decode(r, &p.sessions[i])
+	}
+	for i := range s.lists {
+		s.lists[i].decode(r, s)
+	}
+}
+
+func (s *State) decodeOpen(r *pack.Reader) {
+	p := s.plan
+	s.decodeHeld(r)
+	if p.raw {
+		s.net.decode(r, s)
+		s.decodeIDs(r)
+		return
+	}
+	s.decodeLatest(r)
+	if p.tiled.layout != nil {
+		s.decodeTiles(r)
+	}
+	if p.lifetime.layout != nil {
+		s.life.DecodeTiles(r, s.lifetimeSlots(), lifetimeOrigins[:])
+	}
+	for i := range s.sessions {
+		dropped := r.Byte()
+		if dropped > 1 {
+			r.Fail(pack.ErrCanonical)
+		}
+		s.sessions[i].dropped = dropped == 1
+		s.sessions[i].decode(r, &p.sessions[i])
+		if dropped == 1 && len(s.sessions[i].first) != mostSessionTiles {
+			r.Failf("a session list that dropped tiles keeps %d of %d", len(s.sessions[i].first), mostSessionTiles)
+		}
+	}
+	for i := range s.lists {
+		s.lists[i].decode(r, s)
+	}
+	s.decodeIDs(r)
+}
+
+// lengths visits the lengths of the lists of which parts may be closed, in the
+// order of each.
+func (s *State) lengths(visit func(n int)) {
+	if s.plan.raw {
+		visit(len(s.net.rows))
+		return
+	}
+	visit(len(s.tiles.starts))
+	for i := range s.sessions {
+		visit(len(s.sessions[i].tiles.starts))
+	}
+	for i := range s.lists {
+		visit(len(s.lists[i].rows))
+	}
+}
+
+// splitsAt reports whether the lists are cut where they were.
+func (s *State) splitsAt(counts []int) bool {
+	same := true
+	s.each(func(_ *mark, closed int, _ int64) {
+		same = same && closed == counts[0]
+		counts = counts[1:]
+	})
+	return same
+}
+
+// unclosed reports whether nothing is closed.
+func (s *State) unclosed() bool {
+	none := true
+	s.each(func(_ *mark, closed int, _ int64) { none = none && closed == 0 })
+	return none
 }
 
 // finish ends the reading of one part.
@@ -198,34 +325,33 @@ func (s *State) finish() error {
 }
 
 func (s *State) decodeTiles(r *pack.Reader) {
-	sizes := s.plan.ladder.sizes
-	n := r.Count(1 + s.plan.layout.Groups())
-	if len(sizes) == 0 {
-		r.Failf("%d tiles in a view without windows", n)
-		return
+	l, t := &s.plan.ladder, &s.tiles
+	have := len(t.starts)
+	before := int64(math.MinInt64)
+	if have > 0 {
+		before = t.starts[have-1] + l.sizes[t.levels[have-1]]
 	}
-	end, before := int64(0), math.MinInt64
-	if k := len(s.starts); k > 0 {
-		before = int(s.starts[k-1] + sizes[s.levels[k-1]])
-	}
-	for i := 0; i < n && r.Err() == nil; i++ {
-		start := end
-		if i == 0 {
-			start = r.Int() * sizes[0]
-		} else {
-			start += int64(r.Uint()) * sizes[0]
-		}
-		level := s.plan.ladder.level(&s.edges, start)
-		if start < end && i > 0 || int(start) < before || start != floor(start, sizes[level]) || start+sizes[level] < start {
-			r.Failf("tile %d starts at %s, where none of its size can", i, featurestore.Instant(start))
+	var starts startReader
+	starts.open(r, l.sizes[0], 1)
+	for start, ok := starts.next(); ok; start, ok = starts.next() {
+		level := l.level(s.edges, start)
+		end := start + l.sizes[level]
+		if start < before || start != floor(start, l.sizes[level]) || end < start || end <= s.edges.drop {
+			r.Failf("a tile starts at %s, where none of its size can", featurestore.Instant(start))
 			return
 		}
-		slot := s.cells.Alloc()
-		s.cells.Decode(r, slot, start)
-		s.starts = append(s.starts, start)
-		s.levels = append(s.levels, uint8(level))
-		s.slots = append(s.slots, slot)
-		end = start + sizes[level]
+		t.starts = append(t.starts, start)
+		t.levels = append(t.levels, uint8(level))
+		t.slots = append(t.slots, s.cells.Alloc())
+		starts.end = end
+	}
+	if r.Err() == nil {
+		s.cells.DecodeTiles(r, t.slots[have:], t.starts[have:])
+	}
+	for _, slot := range t.slots[have:] {
+		if r.Err() == nil && s.cells.Blank(slot) {
+			r.Failf("a tile holds nothing")
+		}
 	}
 }
 
@@ -248,13 +374,26 @@ func (s *State) decodeLatest(r *pack.Reader) {
 	s.latest.has = r.Err() == nil
 }
 
+var errPending = errors.New("a pending row is of a kind that its view does not have")
+
 func (s *State) decodeHeld(r *pack.Reader) {
 	n := r.Count(4)
 	for i := 0; i < n && r.Err() == nil; i++ {
 		head := r.Uint()
-		row := pendingRow{duplicate: head&1 == 1}
-		row.order = agg.Order{Position: featurestore.Position{PartitionID: s.appliedAt(r, head>>1), Offset: r.Int()}}
+		kind := head & 3
+		row := pendingRow{duplicate: kind == pendingDuplicate, retraction: kind == pendingRetraction}
+		row.order = agg.Order{Position: featurestore.Position{PartitionID: s.appliedAt(r, head>>2), Offset: r.Int()}}
 		row.order.Time = featurestore.EventTime(r.Int())
+		row.visible = int64(row.order.Time)
+		if kind >= pendingAddition {
+			row.visible += int64(r.Uint())
+			if row.visible < int64(row.order.Time) || row.kind() != kind {
+				r.Fail(pack.ErrCanonical)
+			}
+			if !s.plan.changes {
+				r.Fail(errPending)
+			}
+		}
 		row.order.Sequence = r.Value()
 		if !row.duplicate {
 			row.inputs = make([]featurestore.Value, 0, s.plan.inputs)
@@ -262,7 +401,7 @@ func (s *State) decodeHeld(r *pack.Reader) {
 				row.inputs = append(row.inputs, r.Value())
 			}
 		}
-		if i > 0 && s.held[i-1].order.Compare(&row.order) >= 0 {
+		if i > 0 && s.held[i-1].compare(&row) >= 0 {
 			r.Fail(pack.ErrCanonical)
 		}
 		s.held = append(s.held, row)

@@ -1,7 +1,7 @@
 package window
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,146 +19,223 @@ const maxNesting = 8
 // Plan is a compiled Config: immutable, safe for concurrent use.
 type Plan struct {
 	features  []Feature // tiles resolved
+	finishers []agg.Finisher
 	sources   []SourceRule
 	ttl       featurestore.Duration
-	inputs    int // how many values of Row.Inputs are used
-	ladder    ladder
-	dedupe    int64 // tile within which an event id counts once
-	layout    *agg.Layout
-	finishers []agg.Finisher // of Trailing features, by feature
-	chains    []chain
-	latest    []int                 // Latest features
-	keep      featurestore.Duration // Retention
-	bounded   bool
+	inputs    int                 // how many values of Row.Inputs are used
+	kinds     []featurestore.Kind // of each of them; null where no feature says
+	dedupe    int64               // tile within which an event id counts once
+
+	ladder   ladder
+	tiled    part     // what is read from the ladder's tiles
+	windows  []window // its spans, each once
+	series   []int    // uses of the tiled part that are series
+	uniform  bool     // all windows need the same
+	origins  bool     // the cells of a tile are written relative to its start
+	lifetime part
+	sessions []sessionPlan
+	lists    []listPlan
+	latest   []int // features
+
+	changes bool // some source retracts rows
+	raw     bool // and what it retracts from is rebuilt from raw rows
+	net     netPlan
+
+	keep    featurestore.Duration // Retention
+	bounded bool
+}
+
+// part is a set of features that share cells.
+type part struct {
+	layout *agg.Layout // nil for none
+	uses   []use
+}
+
+// use is a feature of a part.
+type use struct {
+	feature  int
+	finisher agg.Finisher
 }
 
 // Compile checks and compiles a view.
 func Compile(c Config) (*Plan, error) {
 	p := &Plan{features: slices.Clone(c.Features), sources: slices.Clone(c.Sources), ttl: c.TTL}
-	if c.TTL < 0 || c.TTL > maxReach {
-		return nil, fmt.Errorf("ttl %s is out of range: write up to %s", c.TTL, maxReach)
-	}
-	if len(c.Sources) == 0 {
-		return nil, fmt.Errorf("a view needs a source")
-	}
-	for i, s := range c.Sources {
-		if s.AllowedLateness < 0 || s.AllowedLateness > maxReach {
-			return nil, fmt.Errorf("allowed_lateness %s of source %d is out of range: write up to %s", s.AllowedLateness, i, maxReach)
-		}
+	if err := p.checkView(); err != nil {
+		return nil, err
 	}
 	for i := range p.features {
 		f := &p.features[i]
 		if err := f.resolve(); err != nil {
 			return nil, fmt.Errorf("feature %q: %w", f.Name, err)
 		}
-		p.inputs = max(p.inputs, f.Input+1, f.Where+1)
+		p.note(f)
 		if f.Kind == Latest {
 			p.latest = append(p.latest, i)
 		}
 	}
-	p.ladder = newLadder(p.features)
-	p.dedupe = int64(featurestore.Second)
-	if len(p.ladder.sizes) > 0 {
-		p.dedupe = p.ladder.sizes[0]
+	p.finishers = make([]agg.Finisher, len(p.features))
+	if err := p.layOut(); err != nil {
+		return nil, err
 	}
+	p.dedupe = p.finest()
 	p.keep, p.bounded = p.retention()
-	return p, p.layOut()
+	p.planChanges()
+	return p, nil
 }
 
-// resolve checks one feature and fills in its tile and type.
-func (f *Feature) resolve() error {
-	if f.Kind == Latest {
-		return f.resolveLatest()
+func (p *Plan) checkView() error {
+	if p.ttl < 0 || p.ttl > maxReach {
+		return fmt.Errorf("ttl %s is out of range: write up to %s", p.ttl, maxReach)
 	}
-	if f.Kind != Trailing {
-		return fmt.Errorf("window kind %d is not supported yet", f.Kind)
+	if len(p.sources) == 0 {
+		return errors.New("a view needs a source")
 	}
-	t, err := agg.Check(f.Call)
-	if err != nil {
-		return err
-	}
-	if f.Type.Kind == featurestore.KindNull {
-		f.Type = t
-	}
-	if !f.Type.Equal(t) {
-		return fmt.Errorf("its type is %s, but %s gives %s", f.Type, f.Call.Func, t)
-	}
-	if f.Width <= 0 || f.Width > maxReach {
-		return fmt.Errorf("window %s is out of range: write more than 0s and up to %s", f.Width, maxReach)
-	}
-	if f.Offset < 0 || f.Offset > maxReach {
-		return fmt.Errorf("offset %s is out of range: write up to %s", f.Offset, maxReach)
-	}
-	if err := f.resolveTile(); err != nil {
-		return err
-	}
-	return f.checkDefault()
-}
-
-func (f *Feature) resolveTile() error {
-	if f.Tile == 0 {
-		f.Tile = DefaultTile(f.Width)
-		return nil
-	}
-	if !slices.Contains(steps[:], f.Tile) {
-		return fmt.Errorf("tile %s is no tile size: write one of 1s, 10s, 1m, 5m, 1h, 1d", f.Tile)
-	}
-	if f.Width%f.Tile != 0 {
-		return fmt.Errorf("tile %s does not divide the window %s", f.Tile, f.Width)
-	}
-	return nil
-}
-
-func (f *Feature) resolveLatest() error {
-	if f.Input < 0 || f.Type.Kind == featurestore.KindNull {
-		return fmt.Errorf("a latest value needs an input and a type")
-	}
-	if f.Where >= 0 {
-		return fmt.Errorf("a latest value takes no where: use last with a window")
-	}
-	depth := 0
-	for t := &f.Type; t != nil; t = t.Elem {
-		if depth++; depth > maxNesting {
-			return fmt.Errorf("its type nests deeper than %d", maxNesting)
+	for i, s := range p.sources {
+		if s.AllowedLateness < 0 || s.AllowedLateness > maxReach {
+			return fmt.Errorf("allowed_lateness %s of source %d is out of range: write up to %s", s.AllowedLateness, i, maxReach)
 		}
 	}
-	return f.checkDefault()
-}
-
-func (f *Feature) checkDefault() error {
-	if !f.Default.IsNull() && f.Default.Kind() != f.Type.Kind {
-		return fmt.Errorf("its default is a %s, not a %s", f.Default.Kind(), f.Type)
-	}
 	return nil
 }
 
-// layOut compiles the aggregates and the order in which reads visit tiles.
+// note takes down which inputs a feature reads.
+func (p *Plan) note(f *Feature) {
+	read := func(input int, k featurestore.Kind) {
+		if input < 0 {
+			return
+		}
+		for len(p.kinds) <= input {
+			p.kinds = append(p.kinds, featurestore.KindNull)
+		}
+		p.kinds[input], p.inputs = k, len(p.kinds)
+	}
+	read(f.Where, featurestore.KindBool)
+	if f.Kind == Latest {
+		read(f.Input, f.Type.Kind)
+		return
+	}
+	read(f.Input, f.Call.Input.Kind)
+	if f.Call.Second.Kind != featurestore.KindNull {
+		read(f.Second, f.Call.Second.Kind)
+	}
+	if f.Call.By.Kind != featurestore.KindNull {
+		read(f.By, f.Call.By.Kind)
+	}
+}
+
+// layOut sorts the features into parts and compiles their aggregates.
 func (p *Plan) layOut() error {
-	var uses []agg.Use
-	var trailing []int
+	var tiled, lifetime []int
 	for i := range p.features {
-		if f := &p.features[i]; f.Kind == Trailing {
-			uses = append(uses, agg.Use{Call: f.Call, Input: f.Input, Where: f.Where, EmptyNull: f.EmptyNull})
-			trailing = append(trailing, i)
+		f := &p.features[i]
+		switch {
+		case f.Kind == Lifetime:
+			lifetime = append(lifetime, i)
+		case f.Kind != Latest && kinds[f.Kind].spans != nil:
+			tiled = append(tiled, i)
+		}
+	}
+	var err error
+	if p.lifetime, err = p.part(lifetime, true); err != nil {
+		return err
+	}
+	if p.tiled, err = p.part(tiled, true); err != nil {
+		return err
+	}
+	p.layWindows()
+	if err := p.laySessions(); err != nil {
+		return err
+	}
+	return p.layLists()
+}
+
+// part compiles the aggregates of features; where says whether their conditions
+// are looked at, or hold of all that is added.
+func (p *Plan) part(features []int, where bool) (part, error) {
+	if len(features) == 0 {
+		return part{}, nil
+	}
+	uses := make([]agg.Use, len(features))
+	for i, at := range features {
+		f := &p.features[at]
+		uses[i] = agg.Use{Call: f.Call, Input: f.Input, Second: f.Second, By: f.By, Where: -1, EmptyNull: f.EmptyNull}
+		if where {
+			uses[i].Where = f.Where
 		}
 	}
 	layout, finishers, err := agg.Compile(uses)
 	if err != nil {
-		return err
+		return part{}, err
 	}
-	p.layout, p.finishers = layout, make([]agg.Finisher, len(p.features))
-	for i, f := range trailing {
-		p.finishers[f] = finishers[i]
+	out := part{layout: layout}
+	for i, at := range features {
+		p.finishers[at] = finishers[i]
+		out.uses = append(out.uses, use{feature: at, finisher: finishers[i]})
 	}
-	slices.SortStableFunc(trailing, func(a, b int) int {
-		x, y := &p.features[a], &p.features[b]
-		return cmp.Or(cmp.Compare(x.Offset+x.Width, y.Offset+y.Width), cmp.Compare(x.Tile, y.Tile))
-	})
-	for _, f := range trailing {
-		p.link(f)
+	return out, nil
+}
+
+// laySessions groups the session windows by where and tile.
+func (p *Plan) laySessions() error {
+	var groups [][]int
+	for i := range p.features {
+		f := &p.features[i]
+		if f.Kind != Session {
+			continue
+		}
+		at := slices.IndexFunc(groups, func(g []int) bool {
+			o := &p.features[g[0]]
+			return o.Where == f.Where && o.Tile == f.Tile
+		})
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, nil)
+		}
+		groups[at] = append(groups[at], i)
 	}
-	for i := range p.chains {
-		p.chains[i].close(p)
+	for _, g := range groups {
+		part, err := p.part(g, false)
+		if err != nil {
+			return err
+		}
+		f := &p.features[g[0]]
+		p.sessions = append(p.sessions, sessionPlan{part: part, where: f.Where, tile: int64(f.Tile)})
+	}
+	return nil
+}
+
+// layLists groups the windows that are read from raw rows by where.
+func (p *Plan) layLists() error {
+	var groups [][]int
+	for i := range p.features {
+		f := &p.features[i]
+		if f.Kind != Rows && !f.Exact {
+			continue
+		}
+		at := slices.IndexFunc(groups, func(g []int) bool { return p.features[g[0]].Where == f.Where })
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, nil)
+		}
+		groups[at] = append(groups[at], i)
+	}
+	for _, g := range groups {
+		part, err := p.part(g, false)
+		if err != nil {
+			return err
+		}
+		l := listPlan{part: part, where: p.features[g[0]].Where, columns: columnsOf(p.features, g)}
+		for _, i := range g {
+			f := &p.features[i]
+			if f.Kind == Rows {
+				l.newest = max(l.newest, int(f.Count))
+				continue
+			}
+			l.exact = max(l.exact, int(f.MaxRows)+1)
+			l.back = max(l.back, int64(f.Offset+f.Width))
+		}
+		l.quantum = quantum(int64(featurestore.Second), l.back)
+		p.lists = append(p.lists, l)
 	}
 	return nil
 }
@@ -167,49 +244,66 @@ func (p *Plan) layOut() error {
 // must not be changed.
 func (p *Plan) Features() []Feature { return p.features }
 
-// Cover is what a window of a feature may cover: at least its width, and up to
-// Most, since its start is aligned down to the tile.
-type Cover struct{ Tile, Least, Most featurestore.Duration }
-
-// Cover gives the cover of feature i; it is zero for a latest value. A window
-// with an offset covers its width to the tile, and may end up to a tile early.
-func (p *Plan) Cover(i int) Cover {
-	f := &p.features[i]
-	switch {
-	case f.Kind != Trailing:
-		return Cover{}
-	case f.Offset > 0:
-		up := (f.Width + f.Tile - 1) / f.Tile * f.Tile
-		return Cover{Tile: f.Tile, Least: f.Width / f.Tile * f.Tile, Most: up}
+// unit is the finest tile of the ladder; 1 where there is none.
+func (p *Plan) unit() int64 {
+	if len(p.ladder.sizes) == 0 {
+		return 1
 	}
-	return Cover{Tile: f.Tile, Least: f.Width, Most: f.Width + f.Tile - featurestore.Microsecond}
+	return p.ladder.sizes[0]
+}
+
+// finest is the finest tile of the view's windows, and a second for a view
+// without any.
+func (p *Plan) finest() int64 {
+	least := featurestore.Duration(0)
+	for i := range p.features {
+		if t := p.features[i].Tile; p.features[i].Kind != Latest && t > 0 && (least == 0 || t < least) {
+			least = t
+		}
+	}
+	if least == 0 {
+		least = featurestore.Second
+	}
+	return int64(least)
 }
 
 // DedupeTile is the tile within which an event id counts once: the finest of the
 // view's windows, and a second for a view that has none.
 func (p *Plan) DedupeTile() featurestore.Duration { return featurestore.Duration(p.dedupe) }
 
-// Retention is how far back an event can matter: the largest offset + window
-// (or ttl), plus the largest tile and the largest lateness. The TTL of a stored
-// entity is a day more. bounded is false where a feature has no bound.
+// Retention is how far back an event can matter: the furthest that a window (or
+// the ttl) reaches, plus the largest tile and the largest lateness. The TTL of a
+// stored entity is a day more. bounded is false where a feature has no bound.
 func (p *Plan) Retention() (d featurestore.Duration, bounded bool) { return p.keep, p.bounded }
 
 func (p *Plan) retention() (d featurestore.Duration, bounded bool) {
-	var reach, tile, lateness featurestore.Duration
-	for i := range p.features {
-		f := &p.features[i]
-		if f.Kind == Latest {
-			if p.ttl == 0 {
-				return 0, false
-			}
-			reach = max(reach, p.ttl)
-			continue
-		}
-		reach = max(reach, f.Offset+f.Width)
-		tile = max(tile, f.Tile)
+	reach, tile, bounded := p.reach()
+	if !bounded {
+		return 0, false
 	}
+	lateness := featurestore.Duration(0)
 	for _, s := range p.sources {
 		lateness = max(lateness, s.AllowedLateness)
 	}
 	return reach + tile + lateness, true
+}
+
+// reach is how far back of a read time a window can begin, and the largest tile.
+func (p *Plan) reach() (d, tile featurestore.Duration, bounded bool) {
+	for i := range p.features {
+		f := &p.features[i]
+		if f.Kind == Latest {
+			if p.ttl == 0 {
+				return 0, 0, false
+			}
+			d = max(d, p.ttl)
+			continue
+		}
+		r, ok := kinds[f.Kind].reach(f)
+		if !ok {
+			return 0, 0, false
+		}
+		d, tile = max(d, r), max(tile, f.Tile)
+	}
+	return d, tile, true
 }

@@ -63,7 +63,7 @@ func TestCompileRefuses(t *testing.T) {
 		"does not divide":         func(c *window.Config) { c.Features[0].Tile = featurestore.Day },
 		"its type is double":      func(c *window.Config) { c.Features[0].Type = featurestore.Double },
 		"its default is a double": func(c *window.Config) { c.Features[0].Default = featurestore.DoubleValue(1) },
-		"not supported yet":       func(c *window.Config) { c.Features[0].Call.Func = "median" },
+		"unknown aggregate":       func(c *window.Config) { c.Features[0].Call.Func = "nonsense" },
 		"window kind 9":           func(c *window.Config) { c.Features[0].Kind = 9 },
 		"latest value needs": func(c *window.Config) {
 			c.Features[0] = window.Feature{Name: "f", Kind: window.Latest, Input: 0, Where: -1}

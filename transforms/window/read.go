@@ -1,10 +1,13 @@
 package window
 
 import (
-	"sort"
+	"math"
 
 	"github.com/freshet/freshet/featurestore"
 )
+
+// forever is after every instant.
+const forever = math.MaxInt64
 
 // Read computes every feature at t into out, whose length is the number of
 // features, with defaults applied. A nil state is an unknown entity (NOT_FOUND).
@@ -14,13 +17,12 @@ func (p *Plan) Read(s *State, t featurestore.Instant, out []featurestore.Cell) {
 	if s == nil || !p.found(s, t) {
 		p.readNotFound(out)
 	} else {
-		for i := range p.chains {
-			p.chains[i].read(p, s, t, out)
-		}
-		if len(p.latest) > 0 {
-			p.readLatest(s, t, out)
-		}
+		p.readFound(s, t, out)
 	}
+	p.applyDefaults(out)
+}
+
+func (p *Plan) applyDefaults(out []featurestore.Cell) {
 	for i := range p.features {
 		if c := &out[i]; c.Value.IsNull() && !c.Status.HidesDefault() {
 			c.Value = p.features[i].Default
@@ -28,44 +30,163 @@ func (p *Plan) Read(s *State, t featurestore.Instant, out []featurestore.Cell) {
 	}
 }
 
-// found reports whether an applied event lies within the retention before t. The
-// newest event with e < t decides; duplicates are applied events too.
-func (p *Plan) found(s *State, t featurestore.Instant) bool {
-	if s.plan == nil {
-		return false
+func (p *Plan) readFound(s *State, t featurestore.Instant, out []featurestore.Cell) {
+	v := s
+	switch {
+	case p.raw:
+		if v = s.sight(int64(t)); v == s {
+			s.due = nil
+		} else {
+			v.due = v.held
+		}
+	case p.changes:
+		s.due = s.due[:0:0]
+		for i := range s.held {
+			if s.held[i].visible < int64(t) {
+				s.due = append(s.due, s.held[i])
+			}
+		}
+	default:
+		s.due = s.held[:s.heldBefore(int64(t))]
 	}
-	newest := s.newest
-	if n := s.heldBefore(int64(t)); n > 0 {
-		newest = max(newest, int64(s.held[n-1].order.Time))
+	if p.tiled.layout != nil {
+		v.readTiles(t, out)
 	}
-	return newest != never && (!p.bounded || newest >= int64(t)-int64(p.keep))
+	if p.lifetime.layout != nil {
+		v.readLifetime(t, out)
+	}
+	for i := range v.sessions {
+		v.sessions[i].read(&p.sessions[i], v, t, out)
+	}
+	for i := range v.lists {
+		if v.readers[i] == nil {
+			v.readers[i] = p.lists[i].layout.NewCells()
+		}
+		p.lists[i].read(&v.lists[i], &s.lists[i], v, v.readers[i], t, out)
+	}
+	if len(p.latest) > 0 {
+		p.readLatest(v, t, out)
+	}
+	if p.raw {
+		p.markMissed(s, t, out)
+	}
 }
 
-// heldBefore is how many pending rows have e < x.
-func (s *State) heldBefore(x int64) int {
-	if len(s.held) == 0 {
-		return 0
+// markMissed marks the values that rows which were dropped for want of room
+// could be part of.
+func (p *Plan) markMissed(s *State, t featurestore.Instant, out []featurestore.Cell) {
+	missed, any := s.net.witness()
+	if !any {
+		return
 	}
-	return sort.Search(len(s.held), func(i int) bool { return int64(s.held[i].order.Time) >= x })
+	for i := range p.features {
+		if missed >= p.begin(&p.features[i], &out[i], t) {
+			approximate(&out[i])
+		}
+	}
+}
+
+// begin is the start of a feature's window at t: of a series, of its oldest
+// element; never for a window without one.
+func (p *Plan) begin(f *Feature, c *featurestore.Cell, t featurestore.Instant) int64 {
+	switch {
+	case f.Kind == Latest && p.ttl > 0:
+		return int64(t) - int64(p.ttl)
+	case f.Exact && c.Status != featurestore.Approximate:
+		return int64(t) - int64(f.Offset+f.Width)
+	case f.Kind == Latest || kinds[f.Kind].spans == nil:
+		return never
+	}
+	start := int64(forever)
+	for _, w := range kinds[f.Kind].spans(f) {
+		from, _ := w.at(int64(t))
+		start = min(start, from)
+	}
+	return start
+}
+
+// approximate weakens a value; no other status is hidden by it.
+func approximate(c *featurestore.Cell) {
+	if c.Status == featurestore.Present {
+		c.Status = featurestore.Approximate
+	}
+}
+
+// found reports whether an applied event lies within the retention before t. The
+// newest event that the read sees decides; duplicates and retractions are
+// applied events too.
+func (p *Plan) found(s *State, t featurestore.Instant) bool {
+	newest, any := p.NewestBefore(s, t)
+	return any && (!p.bounded || int64(newest) >= int64(t)-int64(p.keep))
+}
+
+// NewestBefore is the greatest event time that a read at t sees, pending rows
+// included; ok is false for none. t is past every folded event (see TooOld).
+func (p *Plan) NewestBefore(s *State, t featurestore.Instant) (e featurestore.EventTime, ok bool) {
+	if s.plan == nil {
+		return 0, false
+	}
+	newest := s.newest
+	for i := len(s.held) - 1; i >= 0; i-- {
+		if s.held[i].visible < int64(t) {
+			newest = max(newest, int64(s.held[i].order.Time))
+			break
+		}
+	}
+	return featurestore.EventTime(newest), newest != never
 }
 
 func (p *Plan) readNotFound(out []featurestore.Cell) {
 	for i := range p.features {
-		if p.features[i].Kind == Latest {
+		f := &p.features[i]
+		switch f.Kind {
+		case Latest:
 			out[i] = featurestore.Cell{Status: featurestore.NotFound}
-		} else {
+		case Series:
+			empty := make([]featurestore.Value, f.Count)
+			for k := range empty {
+				empty[k] = p.finishers[i].Empty(featurestore.NotFound).Value
+			}
+			out[i] = featurestore.Cell{Value: featurestore.ListValue(empty), Status: featurestore.NotFound}
+		default:
 			out[i] = p.finishers[i].Empty(featurestore.NotFound)
 		}
 	}
 }
 
-// readLatest gives the greatest row with e < t: the folded one, or a pending one
-// whose time has come. A pending row that is still ahead of t hides nothing.
+func (s *State) readLifetime(t featurestore.Instant, out []featurestore.Cell) {
+	slot := lifetimeSlot
+	if len(s.due) > 0 {
+		slot = s.life.Alloc()
+		s.life.Merge(slot, s.lifetimeSlots())
+		for i := range s.due {
+			if row := &s.due[i]; !row.duplicate && !row.retraction {
+				s.life.Add(slot, &row.order, row.inputs)
+			}
+		}
+		for i := range s.due {
+			if row := &s.due[i]; row.retraction {
+				s.life.Remove(slot, &row.order, row.inputs)
+			}
+		}
+	}
+	for i := range s.plan.lifetime.uses {
+		u := &s.plan.lifetime.uses[i]
+		out[u.feature] = u.finisher.Read(s.life, slot, t)
+	}
+	if slot != lifetimeSlot {
+		s.life.Free(slot)
+	}
+}
+
+// readLatest gives the greatest row that a read sees: the folded one, or a
+// pending one whose time has come. A pending row that is still ahead of t hides
+// nothing.
 func (p *Plan) readLatest(s *State, t featurestore.Instant, out []featurestore.Cell) {
 	var row *pendingRow
-	for n := s.heldBefore(int64(t)); n > 0 && row == nil; n-- {
-		if !s.held[n-1].duplicate {
-			row = &s.held[n-1]
+	for n := len(s.due); n > 0 && row == nil; n-- {
+		if !s.due[n-1].duplicate {
+			row = &s.due[n-1]
 		}
 	}
 	if row != nil && s.latest.has && s.latest.at.Compare(&row.order) > 0 {
@@ -81,7 +202,11 @@ func (p *Plan) readLatest(s *State, t featurestore.Instant, out []featurestore.C
 		p.setLatest(out, featurestore.Cell{Status: featurestore.Empty})
 		return
 	}
-	if p.ttl > 0 && int64(e) < int64(t)-int64(p.ttl) {
+	switch {
+	case p.raw && p.bounded && int64(e) < int64(t)-int64(p.keep): // the row may not be kept any more
+		p.setLatest(out, featurestore.Cell{Status: featurestore.Empty})
+		return
+	case p.ttl > 0 && int64(e) < int64(t)-int64(p.ttl):
 		p.setLatest(out, featurestore.Cell{Status: featurestore.Expired})
 		return
 	}
@@ -115,14 +240,20 @@ func (p *Plan) TooOld(s *State, t featurestore.Instant) bool {
 // past the newest folded event and the largest applied log time. It is
 // MinInstant for a state without either.
 func (p *Plan) ReadTime(s *State) featurestore.Instant {
-	t := featurestore.MinInstant
 	if s == nil {
-		return t
+		return featurestore.MinInstant
 	}
-	if e, ok := s.Newest(); ok {
-		t = max(t, featurestore.Instant(e)+1)
+	e, folded := s.Newest()
+	return Header{Applied: s.Applied, Newest: e, Folded: folded}.ReadTime()
+}
+
+// ReadTime is Plan.ReadTime of the state with this header.
+func (h Header) ReadTime() featurestore.Instant {
+	t := featurestore.MinInstant
+	if h.Folded {
+		t = max(t, featurestore.Instant(h.Newest)+1)
 	}
-	if a, ok := s.Applied.MaxLogTime(); ok {
+	if a, ok := h.Applied.MaxLogTime(); ok {
 		t = max(t, featurestore.Instant(a)+1)
 	}
 	return t

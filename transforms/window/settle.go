@@ -1,16 +1,15 @@
 package window
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // Settle brings the state to the canonical form of its applied list: it folds
-// pending rows that are due, drops ids that are out of date and compacts tiles.
-// It is called once after the rows of a batch, before the state is encoded. It
-// looks at the applied list only, never at a batch or a clock.
+// pending rows that are due, drops ids that are out of date, compacts tiles and
+// drops what no window can reach. It is called once after the rows of a batch,
+// before the state is encoded. It looks at the applied list only, never at a
+// batch or a clock.
 func (p *Plan) Settle(s *State) {
 	s.bind(p)
+	s.half.open = false
 	if len(s.held) > 0 {
 		s.foldDue()
 	}
@@ -19,79 +18,94 @@ func (p *Plan) Settle(s *State) {
 			return p.forgotten(b.partition, b.tile, s.Applied.Find(b.partition).MaxLogTime)
 		})
 	}
-	if largest, any := s.Applied.MaxLogTime(); any && len(p.ladder.sizes) > 0 {
-		s.compact(p.ladder.at(largest))
+	largest, any := s.Applied.MaxLogTime()
+	if !any {
+		return
+	}
+	if p.raw {
+		s.net.keep(&p.net, int64(largest)+1)
+	}
+	for i := range s.lists {
+		p.lists[i].keep(&s.lists[i], int64(largest)+1)
+	}
+	if len(p.ladder.sizes) > 0 {
+		p.ladder.at(largest, &s.units, s.next)
+		s.compact()
 	}
 }
 
-// foldDue folds the pending rows whose own partition has reached their event
-// time in log time.
+// foldDue folds the pending rows whose own partition has reached them in log
+// time, retractions last.
 func (s *State) foldDue() {
+	var gone []pendingRow
 	kept := s.held[:0]
 	for i := range s.held {
 		row := s.held[i]
-		switch entry := s.Applied.Find(row.order.PartitionID); {
-		case int64(row.order.Time) > int64(entry.MaxLogTime):
+		switch {
+		case row.visible > int64(s.Applied.Find(row.order.PartitionID).MaxLogTime):
 			kept = append(kept, row)
-		case row.duplicate:
-			s.newest = max(s.newest, int64(row.order.Time))
+		case row.retraction:
+			gone = append(gone, row)
 		default:
-			s.fold(&row.order, row.inputs)
+			s.foldPending(&row)
 		}
 	}
 	clear(s.held[len(kept):])
 	s.held = kept
+	for i := range gone {
+		s.foldPending(&gone[i])
+	}
 }
 
-// compact merges tiles to the sizes of the new edges and drops those that no
-// window can reach any more. Only tiles between an old and a new edge change.
-func (s *State) compact(next edges) {
-	old := s.edges
-	if old == next {
+func (s *State) foldPending(row *pendingRow) {
+	switch {
+	case row.duplicate:
+		s.newest = max(s.newest, int64(row.order.Time))
+	case row.retraction:
+		s.retract(&row.order, row.inputs)
+	default:
+		s.fold(&row.order, row.inputs)
+	}
+}
+
+// compact brings the tiles to the next edges: it merges those that a coarser
+// tile replaces, and drops those that no window can reach any more. Only tiles
+// between an old and a new edge change.
+func (s *State) compact() {
+	old, next := s.edges, s.next
+	if old.equal(next) {
 		return
 	}
-	s.edges = next
+	s.edges, s.next = next, old
 	s.dropTiles()
-	sizes := s.plan.ladder.sizes
-	from, to := int64(math.MaxInt64), int64(math.MinInt64)
-	for k := 1; k < len(sizes); k++ {
-		if old.reach[k] != next.reach[k] {
-			from, to = min(from, old.reach[k]), max(to, next.reach[k])
-		}
-	}
-	lo, hi := s.before(from), s.before(to)
-	if lo >= hi {
-		return
-	}
-	s.touch(s.starts[lo])
+	l, t := &s.plan.ladder, &s.tiles
+	from, to := l.changed(old, next)
+	lo, hi := t.before(from), t.before(to)
 	w := lo
 	for i := lo; i < hi; i++ {
-		level := s.plan.ladder.level(&s.edges, s.starts[i])
-		start := floor(s.starts[i], sizes[level])
-		if w > lo && s.starts[w-1] == start {
-			s.cells.Merge(s.slots[w-1], s.slots[i:i+1])
-			s.cells.Free(s.slots[i])
+		level := l.level(s.edges, t.starts[i])
+		start := floor(t.starts[i], l.sizes[level])
+		if w > lo && t.starts[w-1] == start {
+			t.mark.touch(start)
+			s.cells.Merge(t.slots[w-1], t.slots[i:i+1])
+			s.cells.Free(t.slots[i])
 			continue
 		}
-		s.starts[w], s.levels[w], s.slots[w] = start, uint8(level), s.slots[i]
+		if level != int(t.levels[i]) {
+			t.mark.touch(start)
+		}
+		t.starts[w], t.levels[w], t.slots[w] = start, uint8(level), t.slots[i]
 		w++
 	}
-	s.starts = slices.Delete(s.starts, w, hi)
-	s.levels = slices.Delete(s.levels, w, hi)
-	s.slots = slices.Delete(s.slots, w, hi)
+	t.remove(w, max(w, hi))
 }
 
 // dropTiles drops the tiles that end at the drop edge or before it.
 func (s *State) dropTiles() {
-	n := 0
-	for n < len(s.starts) && s.starts[n]+s.plan.ladder.sizes[s.levels[n]] <= s.edges.drop {
-		s.cells.Free(s.slots[n])
+	n, t := 0, &s.tiles
+	for n < len(t.starts) && t.starts[n]+s.plan.ladder.sizes[t.levels[n]] <= s.edges.drop {
+		s.cells.Free(t.slots[n])
 		n++
 	}
-	if n > 0 {
-		s.touch(s.starts[0])
-		s.starts = slices.Delete(s.starts, 0, n)
-		s.levels = slices.Delete(s.levels, 0, n)
-		s.slots = slices.Delete(s.slots, 0, n)
-	}
+	t.remove(0, n)
 }

@@ -6,37 +6,57 @@ import (
 )
 
 // A state's bytes stand in two parts, so that an event rewrites few of them: the
-// open part with the newest tiles and all that changes, and the closed part with
-// the older tiles, which is written anew only when one of them changes. Where
-// the one ends is a function of the tiles alone, so that equal states are equal
-// in both parts.
+// open part with the newest tiles and rows and all that changes often, and the
+// closed part with the older ones, which is written anew only when one of them
+// changes. Where a list of tiles or rows is cut is a function of that list
+// alone, so that equal states are equal in both parts.
 
 const (
-	leastSplit = 24 // fewer tiles than these are all open
-	mostOpen   = 32 // the open part holds the newest tiles, at least one and at most this many
+	leastSplit = 24 // a shorter list is all open
+	mostOpen   = 32 // the open part holds the newest ones, at least one and at most this many
 )
 
-// split is how many of the tiles, the oldest ones, are closed. The boundary is
-// the roundest start of the newest mostOpen tiles (the one that most powers of
-// two divide, the older of equal ones): it stays where it is while tiles are
-// appended, until a rounder one comes or it falls out of these, for half of
-// mostOpen appends or more.
-func split(starts []int64, unit int64) int {
-	n := len(starts)
+// split is how many of a list's tiles or rows, the oldest ones, are closed. at
+// gives their starts in some unit. The boundary is the roundest of the newest
+// mostOpen (the one whose start most powers of two divide, the older of equal
+// ones): it stays where it is while the list grows, until a rounder one comes or
+// it is no longer among these. Of a list without gaps that is for mostOpen
+// appends.
+func split(n int, at func(int) int64) int {
 	if n < leastSplit {
 		return 0
 	}
 	best, round := 0, -1
 	for i := max(1, n-mostOpen); i < n; i++ {
-		if z := bits.TrailingZeros64(uint64(starts[i] / unit)); z > round {
+		if z := bits.TrailingZeros64(uint64(at(i))); z > round {
 			best, round = i, z
 		}
 	}
 	return best
 }
 
+// mark knows whether the closed part of a list may have changed.
+type mark struct {
+	closed  int   // how many tiles or rows are closed, as it is stored
+	stored  int64 // and the boundary
+	touched int64 // what is before this is as it is stored
+}
+
+func (m *mark) reset() { *m = mark{stored: never, touched: math.MaxInt64} }
+
+// touch notes that something at an instant changed.
+func (m *mark) touch(at int64) { m.touched = min(m.touched, at) }
+
+// changed reports whether the closed part may differ, where now as many are
+// closed and the boundary is the given one.
+func (m *mark) changed(closed int, boundary int64) bool {
+	return closed != m.closed || boundary != m.stored || closed > 0 && m.touched <= boundary
+}
+
 // Splits reports whether entities of this view can ever have a closed part.
-func (p *Plan) Splits() bool { return len(p.ladder.sizes) > 0 }
+func (p *Plan) Splits() bool {
+	return p.raw || len(p.ladder.sizes) > 0 || len(p.sessions) > 0 || len(p.lists) > 0
+}
 
 // ClosedChanged reports whether the closed part may differ from what it was when
 // the state was decoded, or since the last call of Stored. It may be true of
@@ -45,28 +65,54 @@ func (s *State) ClosedChanged() bool {
 	if s.plan == nil {
 		return false
 	}
-	boundary := s.boundary()
-	return boundary != s.storedBoundary || s.touched < boundary
+	if s.closed > 0 && s.closed != len(s.Applied) {
+		return true // rows name partitions by their place in the list
+	}
+	changed := false
+	s.each(func(m *mark, closed int, boundary int64) { changed = changed || m.changed(closed, boundary) })
+	return changed
 }
 
 // Stored notes that the state's bytes are stored as they are now.
 func (s *State) Stored() {
-	if s.plan != nil {
-		s.storedBoundary, s.touched = s.boundary(), math.MaxInt64
+	if s.plan == nil {
+		return
 	}
+	s.closed = 0
+	s.each(func(m *mark, closed int, boundary int64) {
+		*m = mark{closed: closed, stored: boundary, touched: math.MaxInt64}
+		if closed > 0 {
+			s.closed = len(s.Applied)
+		}
+	})
 }
 
-// boundary is the start of the first open tile; the least int64 where no tile is
-// closed.
-func (s *State) boundary() int64 {
-	if len(s.plan.ladder.sizes) == 0 {
-		return math.MinInt64
+// each visits the lists of which parts may be closed: how many of their tiles or
+// rows are, and the time of the first that is open, never where none is closed.
+func (s *State) each(visit func(m *mark, closed int, boundary int64)) {
+	rows := func(l *rowList) {
+		n, boundary := l.split(), int64(never)
+		if n > 0 {
+			boundary = int64(l.rows[n].order.Time)
+		}
+		visit(&l.mark, n, boundary)
 	}
-	if n := split(s.starts, s.plan.ladder.sizes[0]); n > 0 {
-		return s.starts[n]
+	tiles := func(t *tiles, unit int64) {
+		n, boundary := t.split(unit), int64(never)
+		if n > 0 {
+			boundary = t.starts[n]
+		}
+		visit(&t.mark, n, boundary)
 	}
-	return math.MinInt64
+	if s.plan.raw {
+		rows(&s.net.rowList)
+		return
+	}
+	tiles(&s.tiles, s.plan.unit())
+	for i := range s.sessions {
+		tiles(&s.sessions[i].tiles, s.plan.sessions[i].tile)
+	}
+	for i := range s.lists {
+		rows(&s.lists[i])
+	}
 }
-
-// touch notes that a tile at or after start changed.
-func (s *State) touch(start int64) { s.touched = min(s.touched, start) }

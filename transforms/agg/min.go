@@ -8,20 +8,63 @@ import (
 )
 
 // min and max are the least and the greatest non-null x: false before true,
-// numbers and instants by value, text and bytes by their bytes.
+// numbers and instants by value, text and bytes by their bytes. Of list<double>
+// they go element by element (vectorextreme.go).
 //
-// State: 16 bytes, and the text itself for string and bytes. Error: none. The
-// identity of a number's minimum is the greatest number and so needs no flag: it
-// is never read, since the group's count says whether anything contributed.
+// State: 16 bytes, and the text itself for string and bytes. Error: none.
+// Retraction: rebuilt, since the next value is not kept.
+//
+// The identity of a number's minimum is the greatest number and so needs no
+// flag: it is never read, since the group's count says whether anything
+// contributed.
+
+var (
+	specMin = extreme("min", false)
+	specMax = extreme("max", true)
+)
+
+func extreme(name string, greater bool) *spec {
+	return &spec{
+		name: name,
+		gate: gateElements,
+		check: func(c *Call) (featurestore.Type, error) {
+			if isVector(c.Input) {
+				return c.Input, nil
+			}
+			return c.Input, wantScalar(c)
+		},
+		needs: func(c *Call) []need { return []need{{quantity: extremeOf(c.Input), greatest: greater}} },
+		read:  readExtreme,
+	}
+}
+
+var (
+	extremeOfInts    = &quantity{"extreme", newIntExtremes}
+	extremeOfDoubles = &quantity{"extreme", newDoubleExtremes}
+	extremeOfText    = &quantity{"extreme", newCells[textExtreme]}
+)
+
+func extremeOf(t featurestore.Type) *quantity {
+	switch t.Kind {
+	case featurestore.KindList:
+		return extremeOfVectors
+	case featurestore.KindDouble:
+		return extremeOfDoubles
+	case featurestore.KindString, featurestore.KindBytes:
+		return extremeOfText
+	}
+	return extremeOfInts
+}
 
 // intExtreme is the extreme of bool, int64, timestamp and decimal.
 type intExtreme struct {
 	v       int64
 	greater bool
+	bit     bool // a bool: 0 or 1
 }
 
 func (c *intExtreme) reset(p *partial) {
-	c.v, c.greater = math.MaxInt64, p.what == quantityMax
+	c.v, c.greater, c.bit = math.MaxInt64, p.greatest, p.in.Kind == featurestore.KindBool
 	if c.greater {
 		c.v = math.MinInt64
 	}
@@ -39,7 +82,13 @@ func (c *intExtreme) take(v int64) {
 }
 
 func (c *intExtreme) append(dst []byte, _ int64) []byte { return pack.AppendInt(dst, c.v) }
-func (c *intExtreme) decode(r *pack.Reader, _ int64)    { c.v = r.Int() }
+
+func (c *intExtreme) decode(r *pack.Reader, _ int64) {
+	c.v = r.Int()
+	if c.bit && c.v>>1 != 0 {
+		r.Fail(pack.ErrCanonical)
+	}
+}
 
 // doubleExtreme is the extreme of doubles, none of which is NaN or -0.0.
 type doubleExtreme struct {
@@ -48,7 +97,7 @@ type doubleExtreme struct {
 }
 
 func (c *doubleExtreme) reset(p *partial) {
-	c.v, c.greater = math.Inf(1), p.what == quantityMax
+	c.v, c.greater = math.Inf(1), p.greatest
 	if c.greater {
 		c.v = math.Inf(-1)
 	}
@@ -73,9 +122,7 @@ type textExtreme struct {
 	greater bool
 }
 
-func (c *textExtreme) reset(p *partial) {
-	c.v, c.has, c.greater = c.v[:0], false, p.what == quantityMax
-}
+func (c *textExtreme) reset(p *partial) { c.v, c.has, c.greater = c.v[:0], false, p.greatest }
 
 func (c *textExtreme) add(_ *Order, x *featurestore.Value) {
 	if s := x.Str(); !c.has || c.greater && s > string(c.v) || !c.greater && s < string(c.v) {
@@ -98,19 +145,19 @@ func (c *textExtreme) decode(r *pack.Reader, _ int64) {
 	c.v, c.has = append(c.v[:0], r.Text()...), true
 }
 
-func (f *Finisher) readExtreme(c *Cells, s Slot) featurestore.Cell {
-	switch col := c.cols[f.partials[0]].(type) {
-	case *cells[doubleExtreme, *doubleExtreme]:
-		return present(featurestore.DoubleValue(col.at[s].v))
-	case *cells[textExtreme, *textExtreme]:
-		if f.input.Kind == featurestore.KindBytes {
-			return present(featurestore.BytesValue(string(col.at[s].v)))
-		}
-		return present(featurestore.StringValue(string(col.at[s].v)))
-	case *cells[intExtreme, *intExtreme]:
-		return present(integral(f.input.Kind, col.at[s].v))
+func readExtreme(f *Finisher, c *Cells, s Slot, _ readAt) featurestore.Cell {
+	switch kind := f.call.Input.Kind; kind {
+	case featurestore.KindList:
+		return cellOf[vectorExtreme](c, f.partials[0], s).read()
+	case featurestore.KindDouble:
+		return present(featurestore.DoubleValue(c.doubleExtreme(f.partials[0], s).v))
+	case featurestore.KindString:
+		return present(featurestore.StringValue(string(cellOf[textExtreme](c, f.partials[0], s).v)))
+	case featurestore.KindBytes:
+		return present(featurestore.BytesValue(string(cellOf[textExtreme](c, f.partials[0], s).v)))
+	default:
+		return present(integral(kind, c.intExtreme(f.partials[0], s).v))
 	}
-	return featurestore.Cell{Status: featurestore.StatusError}
 }
 
 // integral is the value of a kind that is stored as an integer.

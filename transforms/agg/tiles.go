@@ -1,0 +1,107 @@
+package agg
+
+import (
+	"github.com/freshet/freshet/transforms/agg/pack"
+)
+
+// Tiles in bytes: the cells of many slots, column by column, which is smaller
+// and faster to read than slot by slot. For each group of the layout: a varint h;
+// where h is 0, the counts of all tiles, a varint each; else they are those of
+// the group h-1, the first that has the same ones. Then, for each partial of the
+// group, the cells of the tiles whose count is not 0.
+
+// AppendTiles appends the cells of slots, nothing where there are none; origins[i] is what the times in slot i
+// are written relative to.
+func (c *Cells) AppendTiles(dst []byte, slots []Slot, origins []int64) []byte {
+	if len(slots) == 0 {
+		return dst
+	}
+	for g := range c.layout.groups {
+		dst = c.appendCounts(dst, g, slots)
+		for _, p := range c.layout.groups[g].partials {
+			col := c.cols[p]
+			own, isOwn := col.(tileColumn)
+			for i, s := range slots {
+				switch {
+				case c.count(s, g) == 0:
+				case isOwn:
+					dst = own.appendTile(dst, s)
+				default:
+					dst = col.append(dst, s, origins[i])
+				}
+			}
+		}
+	}
+	return dst
+}
+
+func (c *Cells) appendCounts(dst []byte, g int, slots []Slot) []byte {
+	for h := range g {
+		if c.sameCounts(g, h, slots) {
+			return pack.AppendUint(dst, uint64(h)+1)
+		}
+	}
+	dst = pack.AppendUint(dst, 0)
+	for _, s := range slots {
+		dst = pack.AppendUint(dst, uint64(c.count(s, g)))
+	}
+	return dst
+}
+
+func (c *Cells) sameCounts(g, h int, slots []Slot) bool {
+	for _, s := range slots {
+		if c.count(s, g) != c.count(s, h) {
+			return false
+		}
+	}
+	return true
+}
+
+// DecodeTiles reads cells of AppendTiles into cleared slots.
+func (c *Cells) DecodeTiles(r *pack.Reader, slots []Slot, origins []int64) {
+	groups := len(c.layout.groups)
+	if len(slots) == 0 {
+		return
+	}
+	for g := range groups {
+		same := r.Uint()
+		if same > uint64(g) {
+			r.Fail(pack.ErrCanonical)
+		}
+		for _, s := range slots {
+			if same > 0 {
+				c.counts[int(s)*groups+g] = c.count(s, int(same)-1)
+				continue
+			}
+			n := r.Uint()
+			if n > maxCount {
+				r.Failf("a count of %d events is out of range", n)
+			}
+			c.counts[int(s)*groups+g] = int64(n)
+		}
+		if r.Err() != nil {
+			return
+		}
+		for h := range g {
+			if (same == 0 || h < int(same)-1) && c.sameCounts(g, h, slots) {
+				r.Fail(pack.ErrCanonical)
+			}
+		}
+		for _, p := range c.layout.groups[g].partials {
+			col := c.cols[p]
+			own, isOwn := col.(tileColumn)
+			for i, s := range slots {
+				switch {
+				case c.count(s, g) == 0:
+				case isOwn:
+					own.decodeTile(r, s)
+				default:
+					col.decode(r, s, origins[i])
+				}
+			}
+		}
+	}
+}
+
+// maxCount bounds the events of a cell.
+const maxCount = 1 << 62

@@ -1,0 +1,302 @@
+package window
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg"
+)
+
+// Retractions. A change record of a source with before-images takes a row away
+// that another record added: from the change's own time on, on the event time of
+// the row. A view takes one of two ways, by what it computes.
+//
+// Where every partial can be subtracted exactly and nothing but the ladder's
+// tiles and a lifetime is kept, the row's contribution is subtracted. Whether the
+// row was there cannot be told: a source delivers it first, or the values are
+// those of a row less.
+//
+// Else the state keeps the raw rows of the log, retractions too (netRows), and
+// nothing that follows from them; tiles and all else are folded from these when
+// they are needed.
+
+// planChanges decides how retractions are done.
+func (p *Plan) planChanges() {
+	p.changes = slices.ContainsFunc(p.sources, func(s SourceRule) bool { return s.Changes })
+	if !p.changes {
+		return
+	}
+	subtract := func(l *agg.Layout) bool { return l == nil || l.Subtractable() }
+	p.raw = len(p.latest)+len(p.sessions)+len(p.lists) > 0 || !subtract(p.tiled.layout) || !subtract(p.lifetime.layout)
+	if !p.raw {
+		return
+	}
+	n := &p.net
+	for i, k := range p.kinds {
+		if k != featurestore.KindNull {
+			n.columns = append(n.columns, i)
+		}
+	}
+	n.bounded, n.back = p.bounded, int64(p.keep)
+	n.quantum = quantum(int64(featurestore.Second), n.back)
+}
+
+// Rebuilds reports whether the view keeps raw rows so that what a retraction
+// touches can be rebuilt; false where retractions are subtracted, or where no
+// source has any.
+func (p *Plan) Rebuilds() bool { return p.raw }
+
+// half is a record of which the retraction was applied and the addition may
+// follow.
+type half struct {
+	open      bool
+	partition featurestore.PartitionID
+	offset    int64
+}
+
+// completes reports whether a row is of the same record.
+func (h *half) completes(r *Row) bool {
+	return h.open && h.partition == r.PartitionID && h.offset == r.Offset && r.Change == featurestore.Added
+}
+
+// retract takes away what the row gave.
+func (s *State) retract(o *agg.Order, inputs []featurestore.Value) {
+	s.newest = max(s.newest, int64(o.Time))
+	p := s.plan
+	if p.raw {
+		s.net.add(o, inputs, true)
+		return
+	}
+	if len(s.held) > 0 {
+		s.foldDue() // the row may be among these
+	}
+	if p.tiled.layout != nil {
+		s.subtract(o, inputs)
+	}
+	if p.lifetime.layout != nil {
+		s.life.Remove(lifetimeSlot, o, inputs)
+	}
+}
+
+// subtract takes a row out of its tile, and the tile away with its last row.
+func (s *State) subtract(o *agg.Order, inputs []featurestore.Value) {
+	t := &s.tiles
+	i := t.before(int64(o.Time)+1) - 1
+	if i < 0 || int64(o.Time) >= t.starts[i]+s.plan.ladder.sizes[t.levels[i]] {
+		return
+	}
+	t.mark.touch(t.starts[i])
+	s.cells.Remove(t.slots[i], o, inputs)
+	if s.cells.Blank(t.slots[i]) {
+		s.cells.Free(t.slots[i])
+		t.remove(i, i+1)
+	}
+}
+
+// mostNetRows is how many rows of the log are kept; where an older one could be
+// in a window, the window's value is APPROXIMATE.
+const mostNetRows = 10_000
+
+// netPlan is what a view keeps of the rows that may be retracted.
+type netPlan struct {
+	columns []int // the inputs that some feature reads
+	bounded bool
+	back    int64 // rows further back than this are dropped, where bounded
+	quantum int64
+}
+
+// netRows are the rows of the log that were folded, retractions among them, in
+// the total order; the newest 10,000, and one more that tells how far they reach.
+// Which retraction takes which row is worked out when it is asked for, from all
+// of them: so it does not matter in which order they came.
+type netRows struct {
+	rowList
+	stale bool // what is folded from the rows is not what they give
+}
+
+func (n *netRows) reset() {
+	n.rowList.reset()
+	n.stale = false
+}
+
+// add keeps a row. What is folded from the rows is out of date where a retraction
+// is or was there that may be about it.
+func (n *netRows) add(o *agg.Order, inputs []featurestore.Value, retraction bool) {
+	i := n.insert(o, inputs, retraction)
+	if k := len(n.rows) - 2*mostNetRows; k > 0 {
+		n.remove(0, k+mostNetRows/2)
+		i -= k + mostNetRows/2
+	}
+	if len(n.rows) > mostNetRows {
+		n.stale = true // one of them does not count any more
+	}
+	for j := i; j >= 0 && n.rows[j].order.Time == o.Time; j-- {
+		n.stale = n.stale || n.rows[j].retraction
+	}
+	for j := i; j < len(n.rows) && n.rows[j].order.Time == o.Time; j++ {
+		n.stale = n.stale || n.rows[j].retraction
+	}
+}
+
+// keep drops the rows that are of no more use, where now is the least instant at
+// which the state can still be read.
+func (n *netRows) keep(p *netPlan, now int64) {
+	drop := max(0, len(n.rows)-mostNetRows-1)
+	if p.bounded {
+		drop = max(drop, n.before(floor(now-p.back, p.quantum)))
+	}
+	n.remove(0, drop)
+}
+
+// witness is the time of the newest row that is not kept for want of room; ok is
+// false for none.
+func (n *netRows) witness() (e int64, ok bool) {
+	if k := len(n.rows) - mostNetRows - 1; k >= 0 {
+		return int64(n.rows[k].order.Time), true
+	}
+	return 0, false
+}
+
+// kept are the rows that count.
+func (n *netRows) kept() []rawRow { return n.rows[max(0, len(n.rows)-mostNetRows):] }
+
+// change is one row as the matching sees it.
+type change struct {
+	order      *agg.Order
+	values     []featurestore.Value // of the net columns
+	retraction bool
+	pending    int // its place among the pending rows, -1 for one that is folded
+	row        int // its place among the kept rows, -1 for a pending one
+	taker      int // of the changes: the one that takes it away, -1 for none
+}
+
+// match lists the kept rows and the pending ones in the order of the log, and
+// gives each row that is retracted its retraction: a retraction takes an earlier
+// row of its source with the same event time and the same inputs that none took
+// before, the greatest in the total order.
+func (s *State) match() []change {
+	var all []change
+	for i := range s.net.kept() {
+		r := &s.net.kept()[i]
+		all = append(all, change{order: &r.order, values: r.values, retraction: r.retraction, pending: -1, row: i, taker: -1})
+	}
+	for i := range s.held {
+		h := &s.held[i]
+		if h.duplicate {
+			continue
+		}
+		values := make([]featurestore.Value, 0, len(s.plan.net.columns))
+		for _, c := range s.plan.net.columns {
+			values = append(values, h.inputs[c])
+		}
+		all = append(all, change{order: &h.order, values: values, retraction: h.retraction, pending: i, row: -1, taker: -1})
+	}
+	// By event time, and within one in the order of the log, a retraction before
+	// the row that takes its place: only rows of one event time match.
+	slices.SortFunc(all, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.order.Time, b.order.Time), a.order.Position.Compare(b.order.Position), -compareBool(a.retraction, b.retraction))
+	})
+	for i := range all {
+		if all[i].retraction {
+			if x := taken(all, i); x >= 0 {
+				all[x].taker = i
+			}
+		}
+	}
+	return all
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// taken is the row that retraction i takes, -1 for none.
+func taken(all []change, i int) int {
+	best := -1
+	for k := i - 1; k >= 0 && all[k].order.Time == all[i].order.Time; k-- {
+		x := &all[k]
+		if x.retraction || x.taker >= 0 || x.order.Source != all[i].order.Source || !slices.EqualFunc(x.values, all[i].values, featurestore.Value.Equal) {
+			continue
+		}
+		if best < 0 || x.order.Compare(all[best].order) > 0 {
+			best = k
+		}
+	}
+	return best
+}
+
+// refold folds all that follows from the net rows anew: of those that count,
+// what no folded retraction has taken.
+func (s *State) refold() {
+	s.net.stale = false
+	all := s.match()
+	s.foldNet(s, all, func(x *change) bool { return x.pending < 0 })
+}
+
+// foldNet folds into another state the folded rows that no change for which gone
+// holds has taken.
+func (s *State) foldNet(into *State, all []change, gone func(*change) bool) {
+	into.resetDerived()
+	kept := s.net.kept()
+	counts := make([]bool, len(kept))
+	for i := range all {
+		x := &all[i]
+		if x.row >= 0 && !x.retraction && (x.taker < 0 || !gone(&all[x.taker])) {
+			counts[x.row] = true
+		}
+	}
+	for i := range kept {
+		if counts[i] {
+			s.net.scatter(&kept[i], s.scattered)
+			into.derive(&kept[i].order, s.scattered)
+		}
+	}
+}
+
+// sight is the state as a read at t sees it where rows may be retracted: folded
+// anew without the rows that a pending retraction has taken by then, beside the
+// pending rows that can be seen. It is s itself where there are none of these.
+func (s *State) sight(t int64) *State {
+	if s.net.stale {
+		s.refold()
+	}
+	if !slices.ContainsFunc(s.held, func(h pendingRow) bool { return h.visible < t }) {
+		return s
+	}
+	all := s.match()
+	seen := func(x *change) bool { return x.pending < 0 || s.held[x.pending].visible < t }
+	v := &State{}
+	v.bind(s.plan)
+	*v.edges = *s.edges
+	s.foldNet(v, all, seen)
+	for i := range all {
+		x := &all[i]
+		if x.pending >= 0 && !x.retraction && seen(x) && (x.taker < 0 || !seen(&all[x.taker])) {
+			v.held = append(v.held, s.held[x.pending])
+		}
+	}
+	slices.SortFunc(v.held, func(a, b pendingRow) int { return a.compare(&b) })
+	for i := range v.sessions {
+		v.sessions[i].keepOf(&s.sessions[i])
+	}
+	return v
+}
+
+// missed is the latest start of a window that may lack rows which were dropped
+// for want of room; never where none was.
+func (s *State) missed() int64 {
+	if s.plan.raw {
+		if e, ok := s.net.witness(); ok {
+			return e
+		}
+	}
+	return never
+}
