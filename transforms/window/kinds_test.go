@@ -67,7 +67,7 @@ func TestCalendarEdges(t *testing.T) {
 		{"Asia/Kathmandu", window.Day, false, []string{"2024-05-01 23:59:59", "2024-05-02 00:00:00"}, "2024-05-02 00:00:01", "2 PRESENT"},
 		{"Australia/Lord_Howe", window.Day, true, []string{"2024-04-06 23:59:59", "2024-04-07 00:00:00", "2024-04-07 23:59:59", "2024-04-08 00:00:00"}, "2024-04-08 01:00:00", "6 PRESENT"},
 		{"America/Sao_Paulo", window.Day, false, []string{"2018-11-03 23:59:59", "2018-11-04 01:00:00"}, "2018-11-04 02:00:00", "2 PRESENT"}, // no midnight
-		{"Pacific/Apia", window.Day, true, []string{"2011-12-29 12:00:00", "2011-12-31 00:30:00"}, "2011-12-31 01:00:00", "1 PRESENT"},    // no 30th
+		{"Pacific/Apia", window.Day, true, []string{"2011-12-29 12:00:00", "2011-12-31 00:30:00"}, "2011-12-31 01:00:00", "1 PRESENT"},       // no 30th
 		{"Europe/Berlin", window.Week, false, []string{"2024-03-31 23:59:59", "2024-04-01 00:00:00"}, "2024-04-03 00:00:00", "2 PRESENT"},
 		{"Europe/Berlin", window.Month, true, []string{"2024-02-29 23:59:59", "2024-03-01 00:00:00", "2024-03-31 23:59:59", "2024-04-01 00:00:00"}, "2024-04-30 23:59:59", "6 PRESENT"},
 	} {

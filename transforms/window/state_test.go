@@ -220,7 +220,7 @@ func FuzzParts(f *testing.F) {
 		var sc window.Scratch
 		out, packed := make([]featurestore.Cell, len(p.Features())), make([]featurestore.Cell, len(p.Features()))
 		at := h.ReadTime()
-		straight := p.ReadPacked(open, closed, h, at, &sc, packed)
+		straight := p.ReadPacked(window.Packed{Open: open, Closed: closed, Header: h}, at, &sc, packed)
 		if err := p.DecodeState(open, closed, h, &s); err != nil {
 			return
 		}
