@@ -60,6 +60,28 @@ func TestFoldEqualsOracle(t *testing.T) {
 	sum.check(t)
 }
 
+// The engine rebuilds what the generator thinks it does, and subtracts the rest:
+// a log of what cannot be subtracted may hold retractions of rows that never were.
+func TestSubtractedOrRebuilt(t *testing.T) {
+	for _, function := range functions {
+		cols := takes(function)
+		if cols == nil {
+			cols = []int{-1}
+		}
+		for _, col := range cols {
+			g := &viewGen{gen: newGen(1)}
+			f := window.Feature{Kind: window.Trailing, By: -1}
+			g.parameters(&f, function)
+			if f.Input = col; col >= 0 {
+				f.Call.Input = columns[col]
+			}
+			if got := agg.Retraction(f.Call); got == "" || (got == "subtracted") != subtracts(&f) {
+				t.Errorf("%s(%s): %q", function, f.Call.Input, got)
+			}
+		}
+	}
+}
+
 // tally is what was tried, over all cases.
 type tally struct {
 	cases, reads, cells, failures int

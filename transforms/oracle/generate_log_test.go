@@ -55,8 +55,9 @@ func (g gen) edgeOf(f *window.Feature) int64 {
 	return 1_709_251_200 // 2024-03-01
 }
 
+// subtracts reports whether a retraction is subtracted from the feature's tiles.
 func subtracts(f *window.Feature) bool {
-	if f.Kind == window.Latest || f.Kind == window.Rows || f.Kind == window.Session || f.Exact || f.By >= 0 || f.Call.Input.Kind == featurestore.KindList && f.Call.Func != "count" && f.Call.Func != "count_null" {
+	if f.Kind == window.Latest || f.Kind == window.Rows || f.Kind == window.Session || f.Exact || f.By >= 0 {
 		return false
 	}
 	return slices.Contains(subtracted, f.Call.Func)
