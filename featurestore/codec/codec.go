@@ -26,6 +26,7 @@ var (
 	ErrChecksum   = errors.New("the blob is damaged: its checksum does not agree")
 	ErrDefinition = errors.New("the blob belongs to another definition")
 	ErrKey        = errors.New("the blob belongs to another key")
+	ErrClosed     = errors.New("the closed part does not belong to the open one")
 	ErrMalformed  = errors.New("the blob is malformed")
 )
 

@@ -50,16 +50,41 @@ func describe(p *window.Plan, s *window.State, t featurestore.Instant) []byte {
 
 func TestEntityGolden(t *testing.T) {
 	p := everyPartial(t)
-	s := goldenState(t, p)
-	blob := golden(t, "entity-v1.bin", codec.AppendEntity(nil, header(), p, s))
-	var back window.State
-	if err := codec.DecodeEntity(blob, header(), p, &back); err != nil {
+	for name, s := range map[string]*window.State{"entity-v2": goldenState(t, p), "entity-v2-small": smallState(t, p)} {
+		open, closed := codec.AppendEntity(nil, nil, header(), p, s)
+		open = golden(t, name+".open.bin", open)
+		if len(closed) > 0 {
+			closed = golden(t, name+".closed.bin", closed)
+		}
+		if (len(closed) == 0) != (name == "entity-v2-small") {
+			t.Fatalf("%s has a closed part of %d bytes", name, len(closed))
+		}
+		var back window.State
+		if err := codec.DecodeEntity(open, closed, header(), p, &back); err != nil {
+			t.Fatal(err)
+		}
+		openAgain, closedAgain := codec.AppendEntity(nil, nil, header(), p, &back)
+		if !bytes.Equal(openAgain, open) || !bytes.Equal(closedAgain, closed) {
+			t.Errorf("%s: decoding and encoding changes the blobs", name)
+		}
+		golden(t, name+".values.txt", describe(p, &back, p.ReadTime(&back)+featurestore.Instant(61*second)))
+	}
+}
+
+// TestVersion1IsRefused: a state of version 1 is told by its version, which is
+// part of a definition's hash: its generation was rebuilt, and is never read.
+func TestVersion1IsRefused(t *testing.T) {
+	blob, err := os.ReadFile(filepath.Join("testdata", "entity-v1.bin"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if again := codec.AppendEntity(nil, header(), p, &back); !bytes.Equal(again, blob) {
-		t.Error("decoding and encoding changes the blob")
+	var s window.State
+	if err := codec.DecodeEntity(blob, nil, header(), everyPartial(t), &s); !errors.Is(err, codec.ErrVersion) {
+		t.Errorf("a blob of version 1: %v", err)
 	}
-	golden(t, "entity-v1.values.txt", describe(p, &back, p.ReadTime(&back)+featurestore.Instant(61*second)))
+	if list, err := codec.AppliedOf(blob); err != nil || len(list) == 0 {
+		t.Errorf("its applied list, which has not changed its place: %v (%v)", list, err)
+	}
 }
 
 func TestBatchRowGolden(t *testing.T) {
@@ -101,18 +126,27 @@ func TestKeyGolden(t *testing.T) {
 // TestEveryFlippedBitIsAnError: a damaged blob never gives a wrong number.
 func TestEveryFlippedBitIsAnError(t *testing.T) {
 	p := everyPartial(t)
-	blob := codec.AppendEntity(nil, header(), p, goldenState(t, p))
+	open, closed := codec.AppendEntity(nil, nil, header(), p, goldenState(t, p))
 	row := codec.AppendBatchRow(nil, rowTypes, goldenRow())
 	var s window.State
-	for i := range blob {
-		blob[i] ^= 1 << (i % 8)
-		if codec.DecodeEntity(blob, header(), p, &s) == nil {
-			t.Fatalf("entity blob with byte %d flipped is accepted", i)
+	for what, blob := range map[string][]byte{"open": open, "closed": closed} {
+		for i := range blob {
+			blob[i] ^= 1 << (i % 8)
+			if codec.DecodeEntity(open, closed, header(), p, &s) == nil {
+				t.Fatalf("the %s part with byte %d flipped is accepted", what, i)
+			}
+			blob[i] ^= 1 << (i % 8)
 		}
-		if codec.DecodeEntity(blob[:i], header(), p, &s) == nil {
-			t.Fatalf("entity blob cut to %d bytes is accepted", i)
+	}
+	for i := range open {
+		if codec.DecodeEntity(open[:i], closed, header(), p, &s) == nil {
+			t.Fatalf("an open part cut to %d bytes is accepted", i)
 		}
-		blob[i] ^= 1 << (i % 8)
+	}
+	for i := range closed {
+		if codec.DecodeEntity(open, closed[:i], header(), p, &s) == nil {
+			t.Fatalf("a closed part cut to %d bytes is accepted", i)
+		}
 	}
 	for i := range row {
 		row[i] ^= 1 << (i % 8)
@@ -128,12 +162,13 @@ func TestEveryFlippedBitIsAnError(t *testing.T) {
 
 func TestEntityErrorsSayWhatIsWrong(t *testing.T) {
 	p := everyPartial(t)
-	blob := codec.AppendEntity(nil, header(), p, goldenState(t, p))
+	state := goldenState(t, p)
+	blob, closed := codec.AppendEntity(nil, nil, header(), p, state)
 	prefix, err := codec.AppliedPrefix(blob)
 	if err != nil {
 		t.Fatal(err)
 	}
-	change := func(at int) []byte {
+	change := func(blob []byte, at int) []byte {
 		b := bytes.Clone(blob)
 		b[at]++
 		return b
@@ -142,24 +177,39 @@ func TestEntityErrorsSayWhatIsWrong(t *testing.T) {
 	other.Definition[0]++
 	key.Key = []byte("u2")
 	row := codec.AppendBatchRow(nil, rowTypes, goldenRow())
+	small, _ := codec.AppendEntity(nil, nil, header(), p, smallState(t, p))
+	foreign := codec.AppendClosed(nil, key, p, state)
+	named := codec.AppendOpen(nil, header(), codec.ClosedOf(foreign), p, state)
+	earlier := codec.AppendClosed(nil, header(), p, earlierState(t, p))
 	for _, c := range []struct {
-		name string
-		blob []byte
-		h    codec.Header
-		want error
+		name         string
+		open, closed []byte
+		h            codec.Header
+		want         error
 	}{
-		{"empty", nil, header(), codec.ErrTruncated},
-		{"cut", blob[:len(prefix)+9], header(), codec.ErrTruncated},
-		{"magic", change(len(prefix)), header(), codec.ErrMagic},
-		{"version", change(len(prefix) + 4), header(), codec.ErrVersion},
-		{"body", change(len(blob) - 20), header(), codec.ErrChecksum},
-		{"checksum", change(len(blob) - 1), header(), codec.ErrChecksum},
-		{"definition", blob, other, codec.ErrDefinition},
-		{"key", blob, key, codec.ErrKey},
-		{"a batch row", row, header(), codec.ErrTruncated},
+		{"empty", nil, nil, header(), codec.ErrTruncated},
+		{"cut", blob[:len(prefix)+9], closed, header(), codec.ErrTruncated},
+		{"magic", change(blob, len(prefix)), closed, header(), codec.ErrMagic},
+		{"version", change(blob, len(prefix)+4), closed, header(), codec.ErrVersion},
+		{"body", change(blob, len(blob)-20), closed, header(), codec.ErrChecksum},
+		{"checksum", change(blob, len(blob)-1), closed, header(), codec.ErrChecksum},
+		{"definition", blob, closed, other, codec.ErrDefinition},
+		{"key", blob, closed, key, codec.ErrKey},
+		{"a batch row", row, nil, header(), codec.ErrTruncated},
+		{"only a closed part", nil, closed, header(), codec.ErrTruncated},
+		{"without its closed part", blob, nil, header(), codec.ErrClosed},
+		{"a closed part that is not named", small, closed, header(), codec.ErrClosed},
+		{"an earlier closed part", blob, earlier, header(), codec.ErrClosed},
+		{"another entity's closed part", blob, foreign, header(), codec.ErrKey},
+		{"another entity's closed part, named", named, foreign, header(), codec.ErrKey},
+		{"an empty closed part", blob, []byte{}, header(), codec.ErrClosed},
+		{"an open part as a closed one", blob, blob, header(), codec.ErrMagic},
+		{"magic of the closed part", blob, change(closed, 0), header(), codec.ErrMagic},
+		{"version of the closed part", blob, change(closed, 4), header(), codec.ErrVersion},
+		{"body of the closed part", blob, change(closed, len(closed)-20), header(), codec.ErrChecksum},
 	} {
 		var s window.State
-		if err := codec.DecodeEntity(c.blob, c.h, p, &s); !errors.Is(err, c.want) || len(s.Applied) > 0 {
+		if err := codec.DecodeEntity(c.open, c.closed, c.h, p, &s); !errors.Is(err, c.want) || len(s.Applied) > 0 {
 			t.Errorf("%s: %v; want %v and an empty state", c.name, err, c.want)
 		}
 	}
@@ -175,7 +225,11 @@ func TestEntityErrorsSayWhatIsWrong(t *testing.T) {
 func TestAppliedPrefix(t *testing.T) {
 	p := everyPartial(t)
 	s := goldenState(t, p)
-	blob := codec.AppendEntity(nil, header(), p, s)
+	openPart := func(h codec.Header, s *window.State) []byte {
+		blob, _ := codec.AppendEntity(nil, nil, h, p, s)
+		return blob
+	}
+	blob := openPart(header(), s)
 	list, err := codec.AppliedOf(blob)
 	if err != nil || !slices.Equal(list, s.Applied) {
 		t.Fatalf("got %v, %v; want %v", list, err, s.Applied)
@@ -183,14 +237,14 @@ func TestAppliedPrefix(t *testing.T) {
 	a, _ := codec.AppliedPrefix(blob)
 	h := header()
 	h.Key = []byte("longer key, same list")
-	if b, _ := codec.AppliedPrefix(codec.AppendEntity(nil, h, p, s)); !bytes.Equal(a, b) {
+	if b, _ := codec.AppliedPrefix(openPart(h, s)); !bytes.Equal(a, b) {
 		t.Error("the prefix depends on more than the list")
 	}
 	row := window.Row{LogTime: 1 << 60, Time: 1 << 60, Inputs: make([]featurestore.Value, 8)}
 	row.PartitionID, row.Offset = s.Applied[0].PartitionID, s.Applied[0].Offset+1
 	p.Apply(s, &row)
 	p.Settle(s)
-	if b, _ := codec.AppliedPrefix(codec.AppendEntity(nil, header(), p, s)); bytes.Equal(a, b) {
+	if b, _ := codec.AppliedPrefix(openPart(header(), s)); bytes.Equal(a, b) {
 		t.Error("another list has the same prefix")
 	}
 }

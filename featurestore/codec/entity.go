@@ -7,12 +7,13 @@ import (
 	"math"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg/pack"
 	"github.com/freshet/freshet/transforms/window"
 )
 
 const (
 	entityMagic   = "FRSE"
-	entityVersion = 1
+	entityVersion = 2
 
 	countSize   = 2  // of the applied list
 	appliedSize = 26 // of one of its entries
@@ -21,16 +22,18 @@ const (
 // never is the newest event time of a state that has folded no event.
 const never = math.MinInt64
 
-// Header is what an entity blob says of itself beside its state.
+// Header is what an entity's blobs say of themselves beside its state.
 type Header struct {
 	Definition Hash
 	Key        []byte
 }
 
-// AppendEntity appends the blob of an entity's settled state. The blob begins
-// with a fixed-place copy of its applied list (AppliedPrefix), so that a store
-// can compare it without decoding. The key is one of AppendKey's.
-func AppendEntity(dst []byte, h Header, p *window.Plan, s *window.State) []byte {
+// AppendOpen appends the open part of an entity's settled state: all of it where
+// it has no closed part. The blob begins with a fixed-place copy of its applied
+// list (AppliedPrefix), so that a store can compare it without decoding. The key
+// is one of AppendKey's; closed names the closed part that stands, or will stand,
+// beside it.
+func AppendOpen(dst []byte, h Header, closed Closed, p *window.Plan, s *window.State) []byte {
 	start := len(dst)
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(s.Applied)))
 	for i := range s.Applied {
@@ -48,10 +51,23 @@ func AppendEntity(dst []byte, h Header, p *window.Plan, s *window.State) []byte 
 		newest = int64(e)
 	}
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(newest))
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(h.Key)))
-	dst = append(dst, h.Key...)
-	dst = p.AppendState(dst, s)
-	return seal(dst, start)
+	dst = appendKeyEcho(dst, h.Key)
+	dst = pack.AppendUint(dst, uint64(closed.Size))
+	if closed.Size > 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, closed.Sum)
+	}
+	return seal(p.AppendOpen(dst, s), start)
+}
+
+// AppendEntity appends both parts of an entity's settled state, each to its own dst.
+func AppendEntity(open, closed []byte, h Header, p *window.Plan, s *window.State) (openBlob, closedBlob []byte) {
+	start := len(closed)
+	closed = AppendClosed(closed, h, p, s)
+	return AppendOpen(open, h, ClosedOf(closed[start:]), p, s), closed
+}
+
+func appendKeyEcho(dst, key []byte) []byte {
+	return append(binary.LittleEndian.AppendUint16(dst, uint16(len(key))), key...)
 }
 
 // AppliedPrefix is the leading part of a blob that holds its applied list: two
@@ -97,24 +113,26 @@ func appendApplied(list featurestore.Applied, prefix []byte) (featurestore.Appli
 	return list, nil
 }
 
-// DecodeEntity reads a blob into s, verifying magic, version, checksum,
-// definition and key echo. The error says which of them was wrong (ErrMagic and
-// so on); s is then an entity never seen.
-func DecodeEntity(blob []byte, h Header, p *window.Plan, s *window.State) error {
-	err := decodeEntity(blob, h, p, s)
+// DecodeEntity reads both parts of an entity, as of one moment, into s; closed is
+// nil where none stands. It verifies magic, version, checksum, definition, key
+// echo, and that the closed part is the one that the open part names. The error
+// says which of them was wrong (ErrMagic and so on); s is then an entity never
+// seen.
+func DecodeEntity(open, closed []byte, h Header, p *window.Plan, s *window.State) error {
+	err := decodeEntity(open, closed, h, p, s)
 	if err != nil {
 		s.Reset()
-		return fmt.Errorf("entity blob of %d bytes: %w", len(blob), err)
+		return fmt.Errorf("entity blob of %d bytes and a closed part of %d: %w", len(open), len(closed), err)
 	}
 	return nil
 }
 
-func decodeEntity(blob []byte, h Header, p *window.Plan, s *window.State) error {
-	prefix, err := AppliedPrefix(blob)
+func decodeEntity(open, closed []byte, h Header, p *window.Plan, s *window.State) error {
+	prefix, err := AppliedPrefix(open)
 	if err != nil {
 		return err
 	}
-	rest, err := unseal(blob, len(prefix), entityMagic, entityVersion)
+	rest, err := unseal(open, len(prefix), entityMagic, entityVersion)
 	if err != nil {
 		return err
 	}
@@ -127,22 +145,35 @@ func decodeEntity(blob []byte, h Header, p *window.Plan, s *window.State) error 
 	}
 	rest = rest[len(definition):]
 	newest := int64(binary.LittleEndian.Uint64(rest))
-	key, body, err := cutKey(rest[8:])
+	if rest, err = checkKey(rest[8:], h.Key); err != nil {
+		return err
+	}
+	openBody, named, err := cutClosed(rest)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(key, h.Key) {
-		return fmt.Errorf("%w: %x, not %x", ErrKey, key, h.Key)
+	closedBody, err := openClosed(closed, named, h.Key)
+	if err != nil {
+		return err
 	}
 	s.Applied, err = appendApplied(s.Applied[:0], prefix)
 	if err != nil {
 		return err
 	}
 	state := window.Header{Applied: s.Applied, Newest: featurestore.EventTime(newest), Folded: newest != never}
-	if err := p.DecodeWhole(body, state, s); err != nil {
+	if err := p.DecodeState(openBody, closedBody, state, s); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return nil
+}
+
+// checkKey takes the key echo off the front and compares it.
+func checkKey(b, want []byte) (rest []byte, err error) {
+	key, rest, err := cutKey(b)
+	if err == nil && !bytes.Equal(key, want) {
+		return nil, fmt.Errorf("%w: %x, not %x", ErrKey, key, want)
+	}
+	return rest, err
 }
 
 // cutKey takes a key behind its length (uint16, little endian) off the front.

@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -50,18 +51,46 @@ func everyPartial(t testing.TB) *window.Plan {
 	return p
 }
 
-// goldenState is a fixed state of everyPartial: tiles of two sizes, a pending
-// row, ids and sequences.
+// goldenState is a fixed state of everyPartial: tiles of two sizes in both parts,
+// a pending row, ids and sequences.
 func goldenState(t testing.TB, p *window.Plan) *window.State {
+	s := stateOf(p, goldenRows)
+	if s.Pending() == 0 || s.Tiles() < 24 {
+		t.Fatalf("the golden state has %d pending rows and %d tiles", s.Pending(), s.Tiles())
+	}
+	return s
+}
+
+// smallState is one that is all open.
+func smallState(t testing.TB, p *window.Plan) *window.State {
+	s := stateOf(p, 8)
+	if s.Tiles() < 5 || len(p.AppendClosed(nil, s)) > 0 {
+		t.Fatalf("the small state has %d tiles", s.Tiles())
+	}
+	return s
+}
+
+// earlierState has another closed part than goldenState.
+func earlierState(t testing.TB, p *window.Plan) *window.State {
+	s := stateOf(p, goldenRows-50)
+	if closed := p.AppendClosed(nil, s); len(closed) == 0 || bytes.Equal(closed, p.AppendClosed(nil, goldenState(t, p))) {
+		t.Fatal("the earlier state is not another one")
+	}
+	return s
+}
+
+const goldenRows = 240
+
+func stateOf(p *window.Plan, rows int64) *window.State {
 	s := new(window.State)
-	for i := range int64(40) {
+	for i := range rows {
 		at := (i*437 - 3600) * second
 		row := window.Row{Time: featurestore.EventTime(at - 100*second*(i%5)), LogTime: featurestore.LogTime(at), ID: fmt.Sprint("id", i/2)}
 		row.Source, row.Generation, row.Partition, row.Offset = uint16(i%2), 1, int32(i%3), 1000+i
 		if i%4 == 1 {
 			row.Sequence = featurestore.StringValue(fmt.Sprint("s", i%8))
 		}
-		if i == 39 {
+		if i == goldenRows-1 {
 			row.Time = featurestore.EventTime(at + 60*second)
 		}
 		row.Inputs = []featurestore.Value{
@@ -76,9 +105,6 @@ func goldenState(t testing.TB, p *window.Plan) *window.State {
 		p.Apply(s, &row)
 	}
 	p.Settle(s)
-	if s.Pending() == 0 || s.Tiles() < 10 {
-		t.Fatalf("the golden state has %d pending rows and %d tiles", s.Pending(), s.Tiles())
-	}
 	return s
 }
 

@@ -50,9 +50,14 @@ func (l LaneID) AppendWatermarksKey(dst []byte) []byte { return append(l.AppendT
 // AppendMetaKey appends the key of a lane's metadata.
 func (l LaneID) AppendMetaKey(dst []byte) []byte { return append(l.AppendTag(dst), ":m"...) }
 
-// AppendEntityKey appends the key of an entity's blob: tag, ":e:", entity key.
+// AppendEntityKey appends the key of an entity's blob, or its open part: tag, ":e:", entity key.
 func (l LaneID) AppendEntityKey(dst, key []byte) []byte {
 	return append(append(l.AppendTag(dst), ":e:"...), key...)
+}
+
+// AppendClosedKey appends the key of an entity's closed part: tag, ":c:", entity key.
+func (l LaneID) AppendClosedKey(dst, key []byte) []byte {
+	return append(append(l.AppendTag(dst), ":c:"...), key...)
 }
 
 // LaneIDs are the first n lanes of a generation, in order.

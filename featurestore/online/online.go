@@ -7,13 +7,15 @@
 //
 //	{project.view.generation.lane}:m         metadata of the lane
 //	{project.view.generation.lane}:w         watermarks of the lane, by partition
-//	{project.view.generation.lane}:e:<key>   blob of an entity
+//	{project.view.generation.lane}:e:<key>   blob of an entity: all of it, or the open part
+//	{project.view.generation.lane}:c:<key>   closed part of an entity, where its view splits
 //
 // and stores watermarks in one form (watermark.go).
 package online
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -35,10 +37,18 @@ type LaneID struct {
 	Lane uint16
 }
 
-// EntityID names the blob of one entity: the lane is codec.Lane of the key.
+// EntityID names one entity: the lane is codec.Lane of the key. Split asks for
+// the closed part too; only views that split their states pay for it.
 type EntityID struct {
 	LaneID
-	Key []byte
+	Key   []byte
+	Split bool
+}
+
+// Parts are the blobs of one entity, both as of one moment. Open is nil where
+// the entity is absent; Closed also where it has none, or was not asked for.
+type Parts struct {
+	Open, Closed []byte
 }
 
 // State is what a lane says of itself.
@@ -95,14 +105,24 @@ type Lane struct {
 	Watermarks map[Partition]Watermark
 }
 
-// Write is one entity of a batch. Expect is the codec.AppliedPrefix of the blob
-// that was consulted, empty where there was none; Blob is the new blob, empty
-// where the entity was only consulted. A key occurs once in a batch. A store
-// keeps none of these bytes after the call.
+// Write is one entity of a batch. A key occurs once in a batch. A store keeps
+// none of these bytes after the call.
 type Write struct {
-	Key    []byte
+	Key []byte
+	// Expect is the codec.AppliedPrefix of the blob that was consulted: the
+	// stored one must begin with it. Nil wants none to stand; empty and not nil
+	// wants an empty one, which no writer leaves, but damage may.
 	Expect []byte
-	Blob   []byte
+	// Blob is the new blob, or its open part; empty where the entity was only
+	// consulted, and then nothing of it changes.
+	Blob []byte
+	// Closed is the new closed part: nil leaves it as it is, empty and not nil
+	// removes it. It needs no check of its own: it is a function of the applied
+	// list, as the open part is.
+	Closed []byte
+	// Renew says that a closed part stands which this write leaves: its time to
+	// live begins anew with that of the open part.
+	Renew bool
 }
 
 // Batch is one atomic change of one lane: either every write and the watermark
@@ -114,20 +134,23 @@ type Batch struct {
 	From       int64 // the watermark's offset must equal this
 	To         Watermark
 	Writes     []Write
-	TTL        time.Duration // of written entities; 0 keeps them
+	TTL        time.Duration // of written entities, both parts alike; 0 keeps them
 }
 
 // Outcome is the answer to a Batch.
 type Outcome uint8
 
 // Outcomes. Unknown means that the store may or may not have applied the batch:
-// it is settled by reading the watermark, never by blind retry.
+// it is settled by reading the watermark, never by blind retry. Refused means
+// that the store said no and nothing changed: it is out of memory, has no master,
+// or does not let this user; the same batch may be sent again later.
 const (
 	OutcomeUnknown Outcome = iota
 	OutcomeOK
 	OutcomeWatermark  // WM: the stored watermark is another
 	OutcomeVersion    // VER: an entity's applied list is another
 	OutcomeDefinition // DEF: the lane belongs to another definition, or has no metadata
+	OutcomeRefused
 )
 
 // String gives the outcome's short name.
@@ -141,12 +164,15 @@ func (o Outcome) String() string {
 		return "VER"
 	case OutcomeDefinition:
 		return "DEF"
+	case OutcomeRefused:
+		return "REFUSED"
 	default:
 		return "UNKNOWN"
 	}
 }
 
-// Result is the outcome of one Batch; Err is set with OutcomeUnknown.
+// Result is the outcome of one Batch; Err, an ErrUnavailable, is set with
+// OutcomeUnknown and OutcomeRefused.
 type Result struct {
 	Outcome Outcome
 	Err     error
@@ -162,11 +188,20 @@ type Row struct {
 	Blob []byte
 }
 
+// ErrEvicted says that the store has evicted keys since it was last checked. Which
+// they were nobody knows: every generation in it is LOST, and is rebuilt.
+var ErrEvicted = errors.New("the online store has evicted keys")
+
+// ErrNearlyFull says that the store will soon refuse writes for want of memory.
+// Until then all is well: it is for an alert, not for refusing to start.
+var ErrNearlyFull = errors.New("the online store is nearly full")
+
 // Store is an online store. It is safe for concurrent use.
 type Store interface {
-	// Get reads blobs: result i belongs to ids[i], nil where absent. The blobs
-	// are the caller's. Errors are ErrUnavailable.
-	Get(ctx context.Context, ids []EntityID) ([][]byte, error)
+	// Get reads entities: result i belongs to ids[i]. Open and closed part of an
+	// entity are of one moment. The blobs are the caller's. Errors are
+	// ErrUnavailable.
+	Get(ctx context.Context, ids []EntityID) ([]Parts, error)
 	// Apply applies batches, pipelined, each atomic on its own; results are in
 	// their order. Batches of one lane are applied in order. A check that fails
 	// is answered in the order definition, watermark, versions.
@@ -188,7 +223,8 @@ type Store interface {
 	// metadata goes first, so that nothing can be applied any more.
 	Drop(ctx context.Context, g Generation, lanes uint16) error
 	// Check verifies the store's settings (eviction, role, persistence) and
-	// says what to change.
+	// says what to change. It is cheap enough for every second: settings are
+	// watched while the store is in use. An ErrEvicted is given once.
 	Check(ctx context.Context) error
 	Close() error
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/transforms/window"
 )
 
@@ -11,7 +12,8 @@ type entity struct {
 	lane   uint16
 	state  *window.State
 	expect []byte
-	bytes  int // of the blob, as a measure of the state
+	closed codec.Closed // the closed part that the store holds beside it
+	bytes  int          // of both parts, as a measure of the state
 
 	newer, older *entity
 }

@@ -36,8 +36,17 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	}
 	w.c.Logger.Info("filling a new generation from history", "view", v.Name(), "generation", v.ID().Number)
 	err := w.fillAll(ctx, v)
-	for rewind := (*rewindError)(nil); errors.As(err, &rewind) && ctx.Err() == nil; {
-		err = w.fillAll(ctx, v) // a write's fate was unknown: what is applied is skipped
+	for ctx.Err() == nil {
+		var rewind *rewindError
+		var damaged *damagedError
+		if errors.As(err, &damaged) {
+			err = w.rebuild(ctx, damaged)
+		} else if !errors.As(err, &rewind) {
+			break
+		}
+		if err == nil || rewind != nil {
+			err = w.fillAll(ctx, v) // what is applied is skipped
+		}
 	}
 	passes := err == nil || ctx.Err() != nil || errors.Is(err, featurestore.ErrUnavailable) || errors.Is(err, errLost)
 	if passes && err != nil {

@@ -2,8 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
@@ -35,7 +33,9 @@ type work struct {
 	first, last int32
 	entity      *entity
 	blob        []byte
-	done        bool // acknowledged, or without effect
+	closed      []byte       // the new closed part; nil where the stored one stays
+	named       codec.Closed // in the new blob
+	done        bool         // acknowledged, or without effect
 }
 
 // collect evaluates the view's expressions over a chunk and groups the rows that
@@ -161,39 +161,49 @@ func (v *View) load(ctx context.Context) error {
 		}
 		if w.entity = v.cache.get([]byte(w.key)); w.entity == nil {
 			missing = append(missing, int32(i))
-			ids = append(ids, online.EntityID{LaneID: online.LaneID{Generation: v.id, Lane: w.lane}, Key: []byte(w.key)})
+			ids = append(ids, v.entityID(w.lane, w.key))
 		}
 	}
 	if len(ids) == 0 {
 		return nil
 	}
-	blobs, err := v.store.Get(ctx, ids)
+	parts, err := v.store.Get(ctx, ids)
 	if err != nil {
 		return err
 	}
+	var damaged *damagedError
 	for n, i := range missing {
-		if err := v.adopt(&f.works[i], blobs[n]); err != nil {
-			return err
+		if err := v.adopt(&f.works[i], parts[n]); err != nil {
+			damaged = damaged.with(v, f.works[i].key, f.works[i].lane, err)
 		}
+	}
+	if damaged != nil {
+		v.counts.Damaged += int64(len(damaged.found))
+		return damaged
 	}
 	return nil
 }
 
-// errCorrupt is about a blob that does not decode; its entity must be rebuilt.
-var errCorrupt = errors.New("a stored entity does not decode")
+// entityID names an entity; where the view splits its states, both parts of it.
+func (v *View) entityID(lane uint16, key string) online.EntityID {
+	return online.EntityID{LaneID: online.LaneID{Generation: v.id, Lane: lane}, Key: []byte(key), Split: v.view.Plan.Splits()}
+}
 
-func (v *View) adopt(w *work, blob []byte) error {
-	e := &entity{key: w.key, lane: w.lane, state: v.cache.state(), bytes: len(blob)}
-	if blob != nil {
+// adopt makes what was read the work's entity. The error says why the blobs do
+// not decode.
+func (v *View) adopt(w *work, parts online.Parts) error {
+	e := &entity{key: w.key, lane: w.lane, state: v.cache.state(), bytes: len(parts.Open) + len(parts.Closed)}
+	if parts.Open != nil || parts.Closed != nil {
 		header := codec.Header{Definition: v.view.Hash, Key: []byte(w.key)}
-		if err := codec.DecodeEntity(blob, header, v.view.Plan, e.state); err != nil {
-			return fmt.Errorf("view %q, lane %d: %w: %w", v.view.Name, w.lane, errCorrupt, err)
+		if err := codec.DecodeEntity(parts.Open, parts.Closed, header, v.view.Plan, e.state); err != nil {
+			return err
 		}
-		prefix, err := codec.AppliedPrefix(blob)
+		prefix, err := codec.AppliedPrefix(parts.Open)
 		if err != nil {
-			return fmt.Errorf("view %q, lane %d: %w: %w", v.view.Name, w.lane, errCorrupt, err)
+			return err
 		}
 		e.expect = slices.Clone(prefix)
+		e.closed = codec.ClosedOf(parts.Closed)
 	}
 	v.cache.put(e)
 	w.entity = e
@@ -230,7 +240,10 @@ func (v *View) foldAll(c *Chunk) (batches []online.Batch, works [][]int32) {
 		}
 		for n, i := range list {
 			w := &f.works[i]
-			batch.Writes[n] = online.Write{Key: []byte(w.key), Expect: w.entity.expect, Blob: w.blob}
+			batch.Writes[n] = online.Write{
+				Key: []byte(w.key), Expect: w.entity.expect, Blob: w.blob,
+				Closed: w.closed, Renew: w.closed == nil && w.named.Size > 0,
+			}
 		}
 		batches = append(batches, batch)
 		works = append(works, list)
@@ -259,11 +272,35 @@ func (v *View) foldEntity(w *work) bool {
 		return false
 	}
 	v.view.Plan.Settle(w.entity.state)
-	start := len(f.blobs)
-	header := codec.Header{Definition: v.view.Hash, Key: []byte(w.key)}
-	f.blobs = codec.AppendEntity(f.blobs, header, v.view.Plan, w.entity.state)
-	w.blob = f.blobs[start:len(f.blobs):len(f.blobs)]
+	v.encode(w)
 	return true
+}
+
+// encode writes an entity's open part, and its closed one where that is another
+// than the store holds.
+func (v *View) encode(w *work) {
+	f, e := &v.fold, w.entity
+	header := codec.Header{Definition: v.view.Hash, Key: []byte(w.key)}
+	w.closed, w.named = nil, e.closed
+	if e.state.ClosedChanged() {
+		start := len(f.blobs)
+		f.blobs = codec.AppendClosed(f.blobs, header, v.view.Plan, e.state)
+		blob := f.blobs[start:len(f.blobs):len(f.blobs)]
+		if w.named = codec.ClosedOf(blob); w.named != e.closed {
+			w.closed = orEmpty(blob)
+		}
+	}
+	start := len(f.blobs)
+	f.blobs = codec.AppendOpen(f.blobs, header, w.named, v.view.Plan, e.state)
+	w.blob = f.blobs[start:len(f.blobs):len(f.blobs)]
+}
+
+// orEmpty is b, and not nil: nothing, said to a store, is a closed part that is removed.
+func orEmpty(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 // acknowledge takes over what the store has accepted.
@@ -276,7 +313,9 @@ func (v *View) acknowledge(writes []online.Write, works []int32) {
 			v.cache.drop(w.entity)
 		} else {
 			w.entity.expect = append(w.entity.expect[:0:0], prefix...)
-			v.cache.touch(w.entity, len(writes[n].Blob))
+			w.entity.closed = w.named
+			w.entity.state.Stored()
+			v.cache.touch(w.entity, len(writes[n].Blob)+w.named.Size)
 		}
 		w.done = true
 	}

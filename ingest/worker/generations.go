@@ -156,13 +156,17 @@ func (w *Worker) openEmpty(ctx context.Context, r *running) error {
 	return r.view.setState(ctx, online.StateLive)
 }
 
-// intact reports whether every lane has its metadata, and whether any has.
+// intact reports whether every lane has its metadata and none is known to be
+// lost, and whether any has.
 func intact(lanes []online.Lane) (whole, some bool) {
 	whole = len(lanes) > 0
 	for i := range lanes {
-		if lanes[i].Meta.State == online.StateMissing {
+		switch lanes[i].Meta.State {
+		case online.StateMissing:
 			whole = false
-		} else {
+		case online.StateLost:
+			whole, some = false, true
+		default:
 			some = true
 		}
 	}
@@ -283,7 +287,8 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 	for number := range n {
 		p := &partition{
 			source: s, generation: generation, number: int32(number), replayed: replayed, log: w.c.Log,
-			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress, spent: spent,
+			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
+			rebuild: w.rebuild, spent: spent,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

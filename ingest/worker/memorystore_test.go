@@ -32,6 +32,8 @@ type memoryLane struct {
 	meta  online.Meta
 	marks map[online.Partition]online.Watermark
 	blobs map[string][]byte
+
+	closed map[string][]byte
 }
 
 // fate is what becomes of a batch.
@@ -42,6 +44,7 @@ const (
 	answerLost
 	batchLost
 	arrivesLate
+	refused
 )
 
 var _ online.Store = (*memoryStore)(nil)
@@ -51,21 +54,26 @@ func newMemoryStore() *memoryStore {
 }
 
 func (l *memoryLane) clone() *memoryLane {
-	return &memoryLane{meta: l.meta, marks: maps.Clone(l.marks), blobs: maps.Clone(l.blobs)}
+	return &memoryLane{meta: l.meta, marks: maps.Clone(l.marks), blobs: maps.Clone(l.blobs), closed: maps.Clone(l.closed)}
 }
 
 var errDown = featurestore.Unavailablef("the store is down")
 
-func (s *memoryStore) Get(_ context.Context, ids []online.EntityID) ([][]byte, error) {
+func (s *memoryStore) Get(_ context.Context, ids []online.EntityID) ([]online.Parts, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
 		return nil, errDown
 	}
-	out := make([][]byte, len(ids))
+	out := make([]online.Parts, len(ids))
 	for i, id := range ids {
-		if l := s.lanes[id.LaneID]; l != nil {
-			out[i] = bytes.Clone(l.blobs[string(id.Key)])
+		l := s.lanes[id.LaneID]
+		if l == nil {
+			continue
+		}
+		out[i].Open = bytes.Clone(l.blobs[string(id.Key)])
+		if id.Split {
+			out[i].Closed = bytes.Clone(l.closed[string(id.Key)])
 		}
 	}
 	return out, nil
@@ -93,6 +101,8 @@ func (s *memoryStore) Apply(_ context.Context, batches []online.Batch) []online.
 			s.apply(b)
 		case arrivesLate:
 			s.late = append(s.late, ownedBatch(b))
+		case refused:
+			out[i].Outcome = online.OutcomeRefused
 		case batchLost:
 		}
 		out[i].Err = featurestore.Unavailablef("no answer came")
@@ -114,7 +124,7 @@ func ownedBatch(b *online.Batch) online.Batch {
 	out := *b
 	out.Writes = make([]online.Write, len(b.Writes))
 	for i, w := range b.Writes {
-		out.Writes[i] = online.Write{Key: bytes.Clone(w.Key), Expect: bytes.Clone(w.Expect), Blob: bytes.Clone(w.Blob)}
+		out.Writes[i] = online.Write{Key: bytes.Clone(w.Key), Expect: bytes.Clone(w.Expect), Blob: bytes.Clone(w.Blob), Closed: bytes.Clone(w.Closed), Renew: w.Renew}
 	}
 	return out
 }
@@ -137,8 +147,14 @@ func (s *memoryStore) apply(b *online.Batch) online.Outcome {
 		}
 	}
 	for _, w := range b.Writes {
-		if len(w.Blob) > 0 {
-			l.blobs[string(w.Key)] = bytes.Clone(w.Blob)
+		if len(w.Blob) == 0 {
+			continue
+		}
+		l.blobs[string(w.Key)] = bytes.Clone(w.Blob)
+		if len(w.Closed) > 0 {
+			l.closed[string(w.Key)] = bytes.Clone(w.Closed)
+		} else if w.Closed != nil {
+			delete(l.closed, string(w.Key))
 		}
 	}
 	l.marks[b.Partition] = b.To
@@ -150,8 +166,10 @@ func (s *memoryStore) same(have, expect []byte) bool {
 	switch {
 	case s.wrong == noIdentity:
 		return true
-	case len(expect) == 0:
+	case expect == nil:
 		return have == nil
+	case len(expect) == 0:
+		return have != nil && len(have) == 0
 	case s.wrong == countedIdentity:
 		return len(have) > 0 && have[0] == expect[0]
 	}
@@ -168,7 +186,7 @@ func (s *memoryStore) Create(_ context.Context, g online.Generation, m online.Me
 			}
 			continue
 		}
-		s.lanes[id] = &memoryLane{meta: m, marks: map[online.Partition]online.Watermark{}, blobs: map[string][]byte{}}
+		s.lanes[id] = &memoryLane{meta: m, marks: map[online.Partition]online.Watermark{}, blobs: map[string][]byte{}, closed: map[string][]byte{}}
 	}
 	return nil
 }

@@ -37,6 +37,7 @@ type partition struct {
 	letters    Letters
 	readings   []reading
 	progress   *Progress
+	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
 	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
@@ -73,6 +74,12 @@ func (p *partition) run(ctx context.Context) error {
 			p.moved = false
 		}
 		var rewind *rewindError
+		var damaged *damagedError
+		if errors.As(err, &damaged) && ctx.Err() == nil {
+			if err = p.rebuild(ctx, damaged); err == nil {
+				continue // read again, on the rebuilt entities
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,8 +44,9 @@ type plant struct {
 	worker   *Worker
 
 	openArchive func(*definition.StreamSource) (Archive, error) // nil: the real one
-	keepLetters Letters                                         // nil: the folder
-	sent        map[online.Partition][]logrecord.Record         // all records, in their places
+	physicalTTL bool
+	keepLetters Letters                                 // nil: the folder
+	sent        map[online.Partition][]logrecord.Record // all records, in their places
 }
 
 // patience bounds every wait.
@@ -113,6 +115,14 @@ type spyLog struct {
 	logrecord.Log
 	mu     sync.Mutex
 	opened map[string][]int64 // by topic
+
+	expired atomic.Int64 // the first offset that every partition still holds
+}
+
+func (l *spyLog) Bounds(ctx context.Context, topic string, number int32) (logrecord.Bounds, error) {
+	b, err := l.Log.Bounds(ctx, topic, number)
+	b.Start = max(b.Start, l.expired.Load())
+	return b, err
 }
 
 func (l *spyLog) Open(ctx context.Context, topic string, number int32, from int64) (logrecord.Reader, error) {
@@ -158,7 +168,7 @@ func (p *plant) start() {
 		Project: "p", Registry: p.registry, Log: p.log, Online: p.store, Letters: p.letters,
 		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.ArchiveOnly}),
 		Logger:      slog.New(slog.NewTextHandler(testWriter{p.t}, nil)),
-		OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
+		PhysicalTTL: p.physicalTTL, OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
 	}
 	if p.openArchive != nil {
 		c.OpenArchive = p.openArchive

@@ -30,6 +30,7 @@ type Progress struct {
 	parts   map[online.Partition]*PartitionStatus
 	changed chan struct{} // closed and replaced at each change
 	failed  error
+	store   string // what is wrong with the online store's settings
 }
 
 func newProgress() *Progress {
@@ -77,6 +78,27 @@ func (p *Progress) idle(id online.Partition, end int64) {
 
 func (p *Progress) trouble(id online.Partition, err error) {
 	p.update(id, func(s *PartitionStatus) { s.Trouble = err.Error() })
+}
+
+// storeTrouble notes what is wrong with the store, nil for nothing, and reports
+// whether that is news.
+func (p *Progress) storeTrouble(err error) bool {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	news := text != p.store && text != ""
+	p.store = text
+	return news
+}
+
+// StoreTrouble is what is wrong with the online store's settings; "" for nothing.
+func (p *Progress) StoreTrouble() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.store
 }
 
 func (p *Progress) fail(err error) {

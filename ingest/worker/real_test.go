@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore/online"
@@ -26,7 +27,7 @@ func TestRealParts(t *testing.T) {
 	ok(t, err)
 	t.Cleanup(func() { ok(t, server.Stop()) })
 	p := &plant{t: t, dir: t.TempDir(), brokers: broker.Addr(), sent: map[online.Partition][]logrecord.Record{}}
-	p.store, err = redis.Open(redis.Config{Addr: server.Addr()})
+	p.store, err = redis.Open(redis.Config{Addrs: []string{server.Addr()}})
 	ok(t, err)
 	ok(t, p.store.Check(t.Context()))
 	p.open()
@@ -71,4 +72,108 @@ func cutLog(t *testing.T, dir string, r *rand.Rand) int64 {
 	lost := r.Int64N(info.Size()/4 + 1)
 	ok(t, os.Truncate(file, info.Size()-lost))
 	return lost
+}
+
+// newRedisPlant is a plant whose online store is a redis-server.
+func newRedisPlant(t *testing.T) (*plant, *redistest.Server) {
+	t.Helper()
+	server, err := redistest.Start(t.Context(), redistest.Options{Dir: t.TempDir()})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, server.Stop()) })
+	p := &plant{t: t, dir: t.TempDir(), sent: map[online.Partition][]logrecord.Record{}}
+	p.store, err = redis.Open(redis.Config{Addrs: []string{server.Addr()}})
+	ok(t, err)
+	ok(t, p.store.Check(t.Context()))
+	p.open()
+	p.topic("clicks", 2)
+	p.topic("orders", 1)
+	return p, server
+}
+
+// view is what folds into a generation now.
+func (p *plant) view(id online.Generation) *View {
+	p.worker.mu.Lock()
+	defer p.worker.mu.Unlock()
+	return p.worker.views[id].view
+}
+
+// TestEviction lets a person set a policy that evicts, on a server without room:
+// entities are gone while watermarks and metadata stand. That is seen while
+// running, the views are LOST and are built anew, and at the end every value is
+// the oracle's.
+func TestEviction(t *testing.T) {
+	p, server := newRedisPlant(t)
+	p.physicalTTL = true // what has a time to live may be evicted by volatile-random, and nothing else
+	view := p.apply(definitions).StreamView("activity")
+	p.some(41, 60)
+	p.start()
+	p.right(view, 1)
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory-policy", "volatile-random"))
+	p.eventually("the policy is said to be wrong", func() bool {
+		return strings.Contains(p.worker.Progress().StoreTrouble(), "volatile-random")
+	})
+	before := p.view(generation)
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory", "1"))
+	for range 20 { // each makes room
+		_ = server.Do(t.Context(), "SET", "other", "x") // refused once there is nothing left to evict
+	}
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory", "0"))
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory-policy", "noeviction"))
+	p.eventually("the view is opened anew", func() bool { return p.view(generation) != before })
+	p.some(42, 20)
+	p.right(view, 1)
+	p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
+	p.right(view, 1)
+	if trouble := p.worker.Progress().StoreTrouble(); trouble != "" {
+		t.Errorf("the store's trouble is still %q", trouble)
+	}
+}
+
+// TestStoreFull fills the server: the stream waits and loses nothing, and goes on
+// by itself once there is room.
+func TestStoreFull(t *testing.T) {
+	p, server := newRedisPlant(t)
+	view := p.apply(definitions).StreamView("activity")
+	p.some(43, 40)
+	p.start()
+	p.right(view, 1)
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory", "1"))
+	p.some(44, 40)
+	p.eventually("it says that it waits", func() bool {
+		return p.worker.ViewCounts()[generation].Refused > 0 && strings.Contains(p.worker.Progress().StoreTrouble(), "maxmemory")
+	})
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory", "0"))
+	p.right(view, 1)
+}
+
+// TestLaggingReplicaIsPromoted promotes, again and again, a replica that lacks
+// what the master had acknowledged last, also where no further record comes: the
+// heartbeat notices, and what was lost is applied again.
+func TestLaggingReplicaIsPromoted(t *testing.T) {
+	g, err := redistest.StartSentinel(t.Context(), t.TempDir())
+	ok(t, err)
+	t.Cleanup(func() { ok(t, g.Stop()) })
+	p := &plant{t: t, dir: t.TempDir(), sent: map[online.Partition][]logrecord.Record{}}
+	p.store, err = redis.Open(redis.Config{Mode: redis.Sentinel, Addrs: []string{g.Addr()}, Master: redistest.MasterName})
+	ok(t, err)
+	p.open()
+	p.topic("clicks", 2)
+	p.topic("orders", 1)
+	view := p.apply(definitions).StreamView("activity")
+	p.start()
+	for round := range uint64(3) {
+		p.some(50+2*round, 50)
+		p.right(view, 1)
+		ok(t, g.InSync(t.Context()))
+		ok(t, g.Replica.Pause())
+		p.some(51+2*round, 50)
+		p.right(view, 1) // acknowledged by the master, and by nobody else
+		ok(t, g.Master.Kill())
+		ok(t, g.Replica.Resume())
+		ok(t, g.Failover(t.Context()))
+		p.right(view, 1)
+	}
+	if n := p.worker.ViewCounts()[generation].Rewinds; n < 3 {
+		t.Errorf("%d rewinds: the replicas had everything", n)
+	}
 }

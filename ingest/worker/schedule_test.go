@@ -1,10 +1,14 @@
 package worker
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -17,7 +21,7 @@ import (
 // A schedule is a random run of the protocol: two processes that both believe
 // to own every partition (one of them is a zombie, and nobody knows which), three
 // partitions of two topics that meet in one view, and a store that loses answers,
-// delays batches and fails over to older states, lane by lane. At the end
+// delays batches, fails over to older states, lane by lane, and lets bytes rot. At the end
 // everything is applied once more to its end, and then every entity must equal
 // the oracle's, and every byte that of an undisturbed run.
 type schedule struct {
@@ -31,6 +35,7 @@ type schedule struct {
 	workers [2]*process
 	copies  []map[online.LaneID]*memoryLane // what a failover can bring back
 	faults  bool
+	most    int // records a feed
 
 	committed []int64 // what a consumer group would have committed
 }
@@ -79,7 +84,7 @@ func (s *schedule) fate(*online.Batch) fate {
 	if !s.faults || s.n(12) > 0 {
 		return arrives
 	}
-	return fate(1 + s.n(3))
+	return fate(1 + s.n(4))
 }
 
 // start opens a process anew, with a cache that holds everything or almost nothing.
@@ -101,10 +106,14 @@ func (s *schedule) start(i int) {
 // outcome does what partition.run does with an error.
 func (s *schedule) outcome(w *process, k int, err error) {
 	var rewind *rewindError
+	var damaged *damagedError
+	if errors.As(err, &damaged) {
+		err = w.view.rebuild(background(), damaged.found, s.replay)
+	}
 	switch {
-	case err == nil:
+	case err == nil && damaged == nil:
 		return
-	case errors.As(err, &rewind):
+	case err == nil, errors.As(err, &rewind):
 	case errors.Is(err, featurestore.ErrUnavailable):
 		_ = w.view.Reload(background()) // it may still be down
 	default:
@@ -154,7 +163,9 @@ func (s *schedule) beat(w *process, k int) {
 // step is one random thing that happens.
 func (s *schedule) step() {
 	w, k := s.workers[s.n(2)], s.n(len(s.parts))
-	switch s.n(20) {
+	switch s.n(21) {
+	case 20:
+		s.rot()
 	case 0:
 		if !s.store.down {
 			s.start(s.n(2))
@@ -177,11 +188,77 @@ func (s *schedule) step() {
 			s.store.down = false
 		}
 	case 5, 6, 7, 8:
-		s.ends[k] = min(s.ends[k]+int64(1+s.n(6)), s.parts[k].end())
+		s.ends[k] = min(s.ends[k]+int64(1+s.n(s.most+1)), s.parts[k].end())
 	case 9, 10, 11:
 		s.beat(w, k)
 	default:
-		s.feed(w, k, 1+s.n(5))
+		s.feed(w, k, 1+s.n(s.most))
+	}
+}
+
+// rot damages a stored entity: a flipped bit, a lost end, a part that is missing
+// or another's.
+func (s *schedule) rot() {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	l := s.store.lanes[online.LaneID{Generation: generation, Lane: uint16(s.n(lanesOfSchedules))}]
+	keys := slices.Sorted(maps.Keys(l.blobs))
+	if len(keys) == 0 {
+		return
+	}
+	key := keys[s.n(len(keys))]
+	parts := l.blobs
+	if l.closed[key] != nil && s.n(2) == 0 {
+		parts = l.closed
+	}
+	blob := bytes.Clone(parts[key])
+	if len(blob) == 0 {
+		return // it has lost all there was
+	}
+	switch s.n(4) {
+	case 0:
+		blob = blob[:s.n(len(blob))]
+	case 1:
+		if other := keys[s.n(len(keys))]; other != key && parts[other] != nil {
+			blob = parts[other]
+		}
+	case 2:
+		if l.closed[key] != nil {
+			delete(parts, key)
+			return
+		}
+	default:
+		at := s.n(len(blob))
+		blob[at] ^= 1 << s.n(8)
+	}
+	parts[key] = blob
+}
+
+// replay gives what the logs hold up to some offsets; more is not written yet.
+func (s *schedule) replay(_ context.Context, binding int, through map[online.Partition]int64, keep func(*featurestore.Event) bool, each func(*Chunk)) error {
+	for k, p := range s.parts {
+		to, wanted := through[p.id]
+		if !wanted || p.id.Source != s.view.Bindings[binding].Source.Name {
+			continue
+		}
+		c := *p.chunk(0, min(to+1, s.ends[k]))
+		c.Events = slices.DeleteFunc(slices.Clone(c.Events), func(ev featurestore.Event) bool { return !keep(&ev) })
+		each(&c)
+	}
+	return nil
+}
+
+// heal rebuilds what is damaged and was not met since.
+func (s *schedule) heal() {
+	for _, id := range generation.LaneIDs(lanesOfSchedules) {
+		var all []damage
+		for key := range s.store.lanes[id].blobs {
+			all = append(all, damage{key: key, lane: id.Lane})
+		}
+		for key := range s.store.lanes[id].closed {
+			all = append(all, damage{key: key, lane: id.Lane})
+		}
+		ok(s.t, s.workers[0].view.rebuild(background(), all, s.replay))
 	}
 }
 
@@ -193,6 +270,7 @@ func (s *schedule) settle() {
 		s.ends[k] = p.end()
 	}
 	for quiet := 0; quiet < 2; quiet++ {
+		s.heal()
 		s.store.arriveLate()
 		if len(s.store.late) > 0 {
 			quiet = 0
@@ -222,7 +300,13 @@ func explore(t tester, n func(k int) int, seed uint64, wrong mutant, view *defin
 		newPart(t, view, partition0("clicks", 1), randomEvents(r, 1+r.IntN(12))...),
 		newPart(t, view, partition0("orders", 0), randomEvents(r, 1+r.IntN(12))...),
 	}
+	exploreParts(t, n, wrong, view, parts, 5)
+}
+
+// exploreParts runs one schedule over given logs; a feed takes up to most records.
+func exploreParts(t tester, n func(k int) int, wrong mutant, view *definition.StreamView, parts []*part, most int) *schedule {
 	s := newSchedule(t, n, wrong, view, parts)
+	s.most = most
 	for range 20 + n(80) {
 		s.step()
 	}
@@ -231,6 +315,7 @@ func explore(t tester, n func(k int) int, seed uint64, wrong mutant, view *defin
 	if wrong != noHeartbeat { // idle lanes stay behind without one
 		sameStates(t, s.store, undisturbed(t, view, lanesOfSchedules, parts...))
 	}
+	return s
 }
 
 // TestSchedules explores thousands of random schedules; rapid prints the way to
@@ -246,6 +331,36 @@ func TestSchedules(t *testing.T) {
 		n := func(k int) int { return rapid.IntRange(0, k-1).Draw(rt, "") }
 		explore(rt, n, rapid.Uint64().Draw(rt, "log"), whole, view)
 	})
+}
+
+// TestSchedulesOfClosedParts is TestSchedules with few entities of many tiles, so
+// that most states have a closed part, which some writes leave and some replace.
+func TestSchedulesOfClosedParts(t *testing.T) {
+	view := activity(t)
+	closed, checks := 0, 150
+	for seed := range uint64(checks) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		var parts []*part
+		for _, id := range []online.Partition{partition0("clicks", 0), partition0("orders", 0)} {
+			events := randomEvents(r, 150+r.IntN(150))
+			for i := range events {
+				if events[i].user != "" {
+					events[i].user = string(rune('a' + r.IntN(2)))
+				}
+			}
+			parts = append(parts, newPart(t, view, id, events...))
+		}
+		s := exploreParts(t, r.IntN, whole, view, parts, 40)
+		for _, l := range s.store.lanes {
+			closed += len(l.closed)
+		}
+		if t.Failed() {
+			t.Fatalf("schedule %d", seed)
+		}
+	}
+	if closed < checks/2 {
+		t.Errorf("%d closed parts in %d schedules: too few to show anything", closed, checks)
+	}
 }
 
 // caught ends a schedule that a mutant has spoiled.

@@ -29,7 +29,8 @@ func (e *rewindError) Error() string { return fmt.Sprintf("rewind to after offse
 // read again after a rewind are counted again.
 type Counts struct {
 	Folded, Pending, Duplicate, Late, Filtered, NullKey, LongKey, FailedExpr int64
-	Batches, Conflicts, Rewinds, Unknown                                     int64
+	Batches, Conflicts, Rewinds, Unknown, Refused                            int64
+	Damaged, Rebuilt                                                         int64 // entities whose blobs did not decode
 }
 
 // ViewConfig is what a View is made from.
@@ -58,6 +59,8 @@ type View struct {
 	cache  *cache
 	counts Counts
 	fold   foldBuffers
+
+	rebuilding sync.Mutex // held by whoever rebuilds entities, one at a time
 
 	// fed is, for each partition, the offset through which this View was fed
 	// without a hole since its lanes were last read. Lanes that had nothing to
@@ -134,6 +137,12 @@ func (v *View) Met(p online.Partition) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.lanes.met(p)
+}
+
+func (v *View) laneCount() uint16 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return uint16(len(v.lanes.marks))
 }
 
 // isLive reports whether every lane said LIVE when they were last read.
@@ -220,6 +229,7 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 // must be folded once more, on fresh blobs.
 func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, works [][]int32, results []online.Result) (again bool, err error) {
 	rewind := false
+	var refused error
 	for i, r := range results {
 		lane := batches[i].Lane.Lane
 		switch r.Outcome {
@@ -243,12 +253,21 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 			if r.Outcome == online.OutcomeUnknown {
 				v.counts.Unknown++
 			}
+		case online.OutcomeRefused:
+			// Nothing has changed there; what was folded for it is not stored.
+			v.counts.Refused++
+			refused = r.Err
+			v.forget(works[i])
 		}
 	}
-	if !rewind {
-		return again, nil
+	switch {
+	case rewind:
+		return false, v.rewind(ctx, c.Partition)
+	case refused != nil:
+		v.dropWork()
+		return false, refused // the caller waits before it begins again
 	}
-	return false, v.rewind(ctx, c.Partition)
+	return again, nil
 }
 
 // rewind takes the store's watermarks for true and asks for the partition from

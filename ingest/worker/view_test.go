@@ -303,7 +303,7 @@ func TestTimeToLive(t *testing.T) {
 		key = []byte(k)
 	}
 	id := online.EntityID{LaneID: online.LaneID{Generation: generation}, Key: key}
-	if got, err := s.Get(t.Context(), []online.EntityID{id}); err != nil || got[0] != nil {
+	if got, err := s.Get(t.Context(), []online.EntityID{id}); err != nil || got[0].Open != nil {
 		t.Fatalf("after its time: %v, %v", got, err)
 	}
 	ok(t, v.Audit(t.Context()))
@@ -313,7 +313,7 @@ func TestTimeToLive(t *testing.T) {
 	}
 	blobs, err := s.Get(t.Context(), []online.EntityID{id})
 	ok(t, err)
-	if list, err := codec.AppliedOf(blobs[0]); err != nil || len(list) != 1 || list[0].Offset != 2 {
+	if list, err := codec.AppliedOf(blobs[0].Open); err != nil || len(list) != 1 || list[0].Offset != 2 {
 		t.Errorf("applied %v, %v", list, err)
 	}
 }

@@ -192,6 +192,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.revision) })
+	group.Go(func() error { return w.watchStore(ctx, cancel) })
 	return ignoreCanceled(group.Wait())
 }
 

@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"bytes"
 	stdctx "context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -229,8 +231,8 @@ type tester interface {
 func (x *expected) check(t tester, s online.Store, id online.Generation, lanes uint16) {
 	t.Helper()
 	for key, rows := range x.rows {
-		ids := []online.EntityID{{LaneID: online.LaneID{Generation: id, Lane: codec.Lane([]byte(key), lanes)}, Key: []byte(key)}}
-		blobs, err := s.Get(background(), ids)
+		ids := []online.EntityID{{LaneID: online.LaneID{Generation: id, Lane: codec.Lane([]byte(key), lanes)}, Key: []byte(key), Split: true}}
+		parts, err := s.Get(background(), ids)
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
@@ -239,9 +241,9 @@ func (x *expected) check(t tester, s online.Store, id online.Generation, lanes u
 			t.Fatalf("%v", err)
 		}
 		var state *window.State
-		if blobs[0] != nil {
+		if parts[0].Open != nil || parts[0].Closed != nil {
 			state = new(window.State)
-			if err := codec.DecodeEntity(blobs[0], codec.Header{Definition: x.view.Hash, Key: []byte(key)}, x.view.Plan, state); err != nil {
+			if err := codec.DecodeEntity(parts[0].Open, parts[0].Closed, codec.Header{Definition: x.view.Hash, Key: []byte(key)}, x.view.Plan, state); err != nil {
 				t.Fatalf("entity %q: %v", key, err)
 			}
 		}
@@ -284,6 +286,9 @@ func sameStates(t tester, got, want *memoryStore) {
 			if string(have.blobs[key]) != string(blob) {
 				t.Fatalf("entity %q has other bytes than in an undisturbed run", key)
 			}
+		}
+		if !maps.EqualFunc(have.closed, l.closed, bytes.Equal) {
+			t.Fatalf("lane %d has other closed parts than in an undisturbed run", id.Lane)
 		}
 	}
 }

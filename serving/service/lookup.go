@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
@@ -12,7 +14,7 @@ import (
 
 // Reader is what a lookup needs of the online store.
 type Reader interface {
-	Get(ctx context.Context, ids []online.EntityID) ([][]byte, error)
+	Get(ctx context.Context, ids []online.EntityID) ([]online.Parts, error)
 }
 
 // lookup is one request on its way.
@@ -21,13 +23,14 @@ type lookup struct {
 	plan    *Compiled
 	req     *Request
 
-	gens  []Generation // per role
-	ids   []online.EntityID
-	seen  map[string]int32
-	slots []int32 // row-major, a role a column: index into entities; -1 for an invalid key, -2 while rebuilding
-	found []found
-	times []featurestore.Instant
-	cells [][]featurestore.Cell // per role: row-major
+	gens    []Generation // per role
+	ids     []online.EntityID
+	seen    map[string]int32
+	slots   []int32 // row-major, a role a column: index into entities; -1 for an invalid key, -2 while rebuilding
+	found   []found
+	damaged []Damage
+	times   []featurestore.Instant
+	cells   [][]featurestore.Cell // per role: row-major
 }
 
 const (
@@ -59,7 +62,7 @@ func (c *Catalog) Lookup(ctx context.Context, store Reader, plan *Compiled, req 
 	}
 	return &Answer{
 		Service: plan.Name, Revision: c.Revision, RequestID: req.ID,
-		ReadTimes: l.times, Columns: columns, Roles: l.roles(),
+		ReadTimes: l.times, Columns: columns, Roles: l.roles(), Damaged: l.damaged,
 	}, nil
 }
 
@@ -92,13 +95,13 @@ func (l *lookup) resolve() {
 				*slot = slotRebuilding
 			default:
 				key = typed
-				*slot = l.entity(key, l.gens[k])
+				*slot = l.entity(key, l.gens[k], r)
 			}
 		}
 	}
 }
 
-func (l *lookup) entity(tagged []byte, g Generation) int32 {
+func (l *lookup) entity(tagged []byte, g Generation, r *role) int32 {
 	if at, ok := l.seen[string(tagged)]; ok {
 		return at
 	}
@@ -106,7 +109,10 @@ func (l *lookup) entity(tagged []byte, g Generation) int32 {
 	at := int32(len(l.ids))
 	l.seen[owned] = at
 	key := []byte(owned[2:])
-	l.ids = append(l.ids, online.EntityID{LaneID: online.LaneID{Generation: g.ID, Lane: codec.Lane(key, g.Lanes)}, Key: key})
+	l.ids = append(l.ids, online.EntityID{
+		LaneID: online.LaneID{Generation: g.ID, Lane: codec.Lane(key, g.Lanes)}, Key: key,
+		Split: r.stream != nil && r.stream.Plan.Splits(),
+	})
 	return at
 }
 
@@ -116,34 +122,37 @@ func (l *lookup) fetch(ctx context.Context, store Reader) error {
 	if len(l.ids) == 0 {
 		return nil
 	}
-	blobs, err := store.Get(ctx, l.ids)
+	parts, err := store.Get(ctx, l.ids)
 	if err != nil {
 		return err
 	}
 	n := len(l.plan.roles)
 	for i, slot := range l.slots {
-		if slot < 0 || blobs[slot] == nil {
+		if slot < 0 || parts[slot].Open == nil && parts[slot].Closed == nil {
 			continue
 		}
-		l.found[slot] = decode(&l.plan.roles[i%n], l.ids[slot].Key, blobs[slot])
-		blobs[slot] = nil // decoded: the next row that shares it finds it done
+		l.decode(&l.plan.roles[i%n], slot, parts[slot])
+		parts[slot] = online.Parts{} // decoded: the next row that shares it finds it done
 	}
 	return nil
 }
 
-func decode(r *role, key, blob []byte) found {
+// decode reads what is stored of an entity. What does not decode is the status
+// ERROR of that entity alone, and is reported.
+func (l *lookup) decode(r *role, slot int32, parts online.Parts) {
+	key, f := l.ids[slot].Key, &l.found[slot]
+	var err error
 	if r.stream != nil {
-		s := new(window.State)
-		if codec.DecodeEntity(blob, codec.Header{Definition: r.stream.Hash, Key: key}, r.stream.Plan, s) != nil {
-			return found{broken: true}
-		}
-		return found{state: s}
+		f.state = new(window.State)
+		err = codec.DecodeEntity(parts.Open, parts.Closed, codec.Header{Definition: r.stream.Hash, Key: key}, r.stream.Plan, f.state)
+	} else {
+		f.row = &codec.BatchRow{Definition: r.batch.Hash, Key: key}
+		err = codec.DecodeBatchRow(parts.Open, r.batchTypes, f.row)
 	}
-	row := &codec.BatchRow{Definition: r.batch.Hash, Key: key}
-	if codec.DecodeBatchRow(blob, r.batchTypes, row) != nil {
-		return found{broken: true}
+	if err != nil {
+		*f = found{broken: true}
+		l.damaged = append(l.damaged, Damage{LaneID: l.ids[slot].LaneID, KeyHash: xxh3.Hash(key), Reason: err})
 	}
-	return found{row: row}
 }
 
 // readTimes gives each row one instant: the given one, or the clock moved past

@@ -2,6 +2,7 @@ package service
 
 import (
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 // Limits of one request.
@@ -60,4 +61,13 @@ type Answer struct {
 	ReadTimes []featurestore.Instant
 	Columns   []Column
 	Roles     []Role
+	Damaged   []Damage // entities whose status is ERROR because what is stored of them does not decode
+}
+
+// Damage is a stored entity that does not decode. Its key stands only as a hash:
+// it may be personal.
+type Damage struct {
+	online.LaneID
+	KeyHash uint64
+	Reason  error
 }

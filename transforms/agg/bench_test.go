@@ -52,3 +52,54 @@ func BenchmarkMerge(b *testing.B) {
 		c.Merge(acc, tiles)
 	}
 }
+
+// numeric are the calls on int64, on double and on no input: those that add an
+// event without an allocation, once the memory is there.
+func numeric() []agg.Call {
+	var out []agg.Call
+	for _, function := range agg.Functions() {
+		for _, call := range calls(function) {
+			if k := call.Input.Kind; k == featurestore.KindNull || k == featurestore.KindDouble || k == featurestore.KindInt64 {
+				out = append(out, call)
+			}
+		}
+	}
+	return out
+}
+
+// BenchmarkAddEach adds one event to one aggregate.
+func BenchmarkAddEach(b *testing.B) {
+	for _, call := range numeric() {
+		b.Run(name(call), func(b *testing.B) {
+			a := newAlgebra(b, call, -1)
+			s := a.cells.Alloc()
+			events := fixedEvents(call)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				e := &events[i%len(events)]
+				e.order.Offset++
+				a.cells.Add(s, &e.order, e.inputs)
+			}
+		})
+	}
+}
+
+func TestAddEachDoesNotAllocate(t *testing.T) {
+	for _, call := range numeric() {
+		a := newAlgebra(t, call, -1)
+		s := a.cells.Alloc()
+		events, i := fixedEvents(call), 0
+		add := func() {
+			e := &events[i%len(events)]
+			e.order.Offset++
+			i++
+			a.cells.Add(s, &e.order, e.inputs)
+		}
+		for range 100 {
+			add()
+		}
+		if n := testing.AllocsPerRun(200, add); n != 0 {
+			t.Errorf("%s: %v allocations an event, want 0", name(call), n)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 
 var (
 	caseCount = flag.Int("oracle.cases", defaultCases, "number of random cases")
+	shrinks   = flag.Bool("oracle.shrink", true, "look for a smaller case that fails")
 	firstSeed = flag.Uint64("oracle.seed", 1, "seed of the first case; each next one adds 1")
 )
 
@@ -120,7 +121,7 @@ func try(seed uint64) outcome {
 	r := &run{scenario: s}
 	o.problem = r.check()
 	o.reads, o.cells, o.valued = r.reads, r.cells, r.valued
-	if o.problem != "" {
+	if o.problem != "" && *shrinks {
 		small, problem := shrink(s, o.problem)
 		o.problem = problem + "\n" + describe(small)
 	}

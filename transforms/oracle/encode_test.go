@@ -8,18 +8,21 @@ import (
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// encode gives the bytes of a state.
-func encode(p *window.Plan, s *window.State) []byte { return codec.AppendEntity(nil, header, p, s) }
+// encode gives the bytes of a state, both parts in a row.
+func encode(p *window.Plan, s *window.State) []byte {
+	open, closed := codec.AppendEntity(nil, nil, header, p, s)
+	return append(open, closed...)
+}
 
 // recode gives the state that its bytes stand for.
 func (r *run) recode(state *window.State) (*window.State, string) {
-	blob := encode(r.plan, state)
+	open, closed := codec.AppendEntity(nil, nil, header, r.plan, state)
 	again := &window.State{}
-	if err := codec.DecodeEntity(blob, header, r.plan, again); err != nil {
+	if err := codec.DecodeEntity(open, closed, header, r.plan, again); err != nil {
 		return nil, "decode: " + err.Error()
 	}
-	if second := encode(r.plan, again); !bytes.Equal(blob, second) {
-		return nil, fmt.Sprintf("decode and encode give other bytes:\n%x\n%x", blob, second)
+	if second := encode(r.plan, again); !bytes.Equal(append(open, closed...), second) {
+		return nil, fmt.Sprintf("decode and encode give other bytes:\n%x %x\n%x", open, closed, second)
 	}
 	return again, ""
 }

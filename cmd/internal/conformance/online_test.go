@@ -83,7 +83,7 @@ func TestRedis(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	store, err := redis.Open(redis.Config{Addr: server.Addr()})
+	store, err := redis.Open(redis.Config{Addrs: []string{server.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,11 +307,14 @@ func (o *onlinePath) replayed(ctx context.Context, c *conformance.Case, p *defin
 }
 
 func (o *onlinePath) blob(ctx context.Context, g online.Generation, key []byte) ([]byte, error) {
-	blobs, err := o.store.Get(ctx, []online.EntityID{{LaneID: online.LaneID{Generation: g, Lane: codec.Lane(key, lanes)}, Key: key}})
+	parts, err := o.store.Get(ctx, []online.EntityID{{LaneID: online.LaneID{Generation: g, Lane: codec.Lane(key, lanes)}, Key: key, Split: true}})
 	if err != nil {
 		return nil, err
 	}
-	return blobs[0], nil
+	if parts[0].Closed == nil {
+		return parts[0].Open, nil
+	}
+	return append(append(parts[0].Open, "closed part: "...), parts[0].Closed...), nil
 }
 
 func (o *onlinePath) catalog(p *definition.Project, g online.Generation) (*service.Catalog, error) {

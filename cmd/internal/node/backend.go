@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/freshet/freshet/featurestore"
@@ -27,10 +28,13 @@ type Backend struct {
 	Log     logrecord.Log   // nil: events are not taken here
 	Predlog *predlog.Logger // nil: predictions are not logged
 	Report  func() Status
+	Logger  *slog.Logger // nil: damaged entities are counted only
 
 	// Gate holds lookups while a step of a replay is applied: they run between
 	// steps. Nil where there is no replay.
 	Gate *Gate
+
+	damage damageLog
 }
 
 // Gate is closed while a step of a replay is under way.
@@ -57,6 +61,9 @@ func (b *Backend) get(ctx context.Context, plan *service.Compiled, req *service.
 	answer, err := b.Catalog().Lookup(ctx, b.Store, plan, req, b.Clock.Now())
 	if err != nil {
 		return nil, err
+	}
+	if len(answer.Damaged) > 0 {
+		b.damage.met(b.Logger, answer.Damaged)
 	}
 	if b.Predlog != nil && plan.Spec.Log != nil {
 		b.Predlog.Log(plan, req, answer, b.Clock.Now())
@@ -154,7 +161,9 @@ func (b *Backend) Status(context.Context) ([]byte, error) {
 	if b.Report == nil {
 		return nil, featurestore.Unavailablef("this process has no status")
 	}
-	return json.Marshal(b.Report())
+	s := b.Report()
+	s.DamagedReads = b.damage.count()
+	return json.Marshal(s)
 }
 
 // Ready implements rpc.Backend.

@@ -87,7 +87,7 @@ func (n *Node) start(ctx context.Context, o Options) error {
 
 // Reading is a backend that only looks up.
 func (p *Parts) Reading(ctx context.Context) (*Backend, error) {
-	b := &Backend{Clock: p.Clock, Store: p.Online, Watcher: watch.New(p.Settings.Project, p.Registry, p.Online, p.Logger)}
+	b := &Backend{Clock: p.Clock, Store: p.Online, Logger: p.Logger, Watcher: watch.New(p.Settings.Project, p.Registry, p.Online, p.Logger)}
 	b.Report = func() Status { return statusOf(p.Settings.Project, p.Clock.Now(), b.Catalog(), nil, nil) }
 	return b, b.Watcher.Refresh(ctx)
 }

@@ -77,14 +77,7 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	var store online.Store
 	var err error
 	if r := p.Settings.Online.Redis; r != nil {
-		c := redis.Config{
-			Addr:        r.Addrs[0],
-			Credentials: func() (string, string) { return r.Username, string(r.Password) },
-		}
-		if r.Durability == "rebuild" {
-			c.Durability = redis.Rebuild
-		}
-		store, err = redis.Open(c)
+		store, err = openRedis(r)
 	} else {
 		store, err = embedded.Open(embedded.Config{Dir: p.Settings.Online.Embedded, Now: p.Clock.Now, Logger: p.Logger})
 	}
@@ -93,7 +86,10 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	}
 	p.Online = store
 	p.closers = append(p.closers, store.Close)
-	if err := store.Check(ctx); err != nil {
+	err = store.Check(ctx)
+	if errors.Is(err, online.ErrNearlyFull) {
+		p.Logger.Warn("the online store needs memory", "error", err)
+	} else if err != nil {
 		return fmt.Errorf("the online store's settings: %w", err)
 	}
 	t, found, err := p.clock().Clock(ctx, p.Settings.Project)
@@ -101,6 +97,25 @@ func (p *Parts) openOnline(ctx context.Context) error {
 		p.Clock.adopt(t)
 	}
 	return err
+}
+
+func openRedis(r *settings.Redis) (*redis.Store, error) {
+	c := redis.Config{
+		Mode: map[string]redis.Mode{settings.RedisSentinel: redis.Sentinel, settings.RedisCluster: redis.Cluster}[r.Mode], Addrs: r.Addrs,
+		Credentials: func() (string, string) { return r.Username, string(r.Password) },
+	}
+	if s := r.Sentinel; s != nil {
+		c.Master = s.Master
+		c.SentinelCredentials = func() (string, string) { return s.Username, string(s.Password) }
+	}
+	if r.Durability == "rebuild" {
+		c.Durability = redis.Rebuild
+	}
+	var err error
+	if c.TLS, err = r.TLS.Config(); err != nil {
+		return nil, err
+	}
+	return redis.Open(c)
 }
 
 // clock is what keeps a replay's clock: the store, or a file where it cannot.

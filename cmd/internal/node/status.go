@@ -19,6 +19,11 @@ type Status struct {
 	Partitions  []PartitionStatus `json:"partitions"`
 	Views       []ViewStatus      `json:"views"`
 	Predictions *predlog.Stats    `json:"predictions,omitempty"`
+
+	// Store is what is wrong with the online store's settings.
+	Store string `json:"store,omitempty"`
+	// DamagedReads are the lookups, entity by entity, whose stored bytes did not decode.
+	DamagedReads int64 `json:"damaged_reads,omitempty"`
 }
 
 // PartitionStatus is one partition of a source.
@@ -49,6 +54,7 @@ type ViewStatus struct {
 func statusOf(project string, now featurestore.Instant, c *service.Catalog, w *worker.Worker, p *predlog.Logger) Status {
 	s := Status{Project: project, Clock: now.String(), Partitions: []PartitionStatus{}, Views: []ViewStatus{}}
 	if w != nil {
+		s.Store = w.Progress().StoreTrouble()
 		for _, x := range w.Progress().Statuses() {
 			s.Partitions = append(s.Partitions, partitionStatus(x))
 		}

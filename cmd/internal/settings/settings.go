@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -79,15 +78,6 @@ type Kafka struct {
 type Online struct {
 	Embedded string `yaml:"embedded,omitempty"`
 	Redis    *Redis `yaml:"redis,omitempty"`
-}
-
-// Redis is a single Redis server. Durability "rebuild" accepts one without
-// persistence: its loss is then repaired from history.
-type Redis struct {
-	Addrs      []string `yaml:"addrs"`
-	Username   string   `yaml:"username,omitempty"`
-	Password   Secret   `yaml:"password,omitempty"`
-	Durability string   `yaml:"durability,omitempty"`
 }
 
 // Offline is the folder of history, runs, datasets and the prediction log.
@@ -226,12 +216,7 @@ func (s *Settings) Validate() error {
 		}
 	}
 	if r := s.Online.Redis; r != nil {
-		if len(r.Addrs) != 1 {
-			problems = append(problems, fmt.Errorf("online.redis.addrs: one address is supported, %d are given", len(r.Addrs)))
-		}
-		if !slices.Contains([]string{"", "rebuild"}, r.Durability) {
-			problems = append(problems, fmt.Errorf("online.redis.durability: %q is neither empty nor \"rebuild\"", r.Durability))
-		}
+		problems = append(problems, r.validate()...)
 	}
 	if _, _, err := net.SplitHostPort(s.Serve.Listen); err != nil {
 		problems = append(problems, fmt.Errorf("serve.listen: %w", err))
@@ -240,7 +225,12 @@ func (s *Settings) Validate() error {
 }
 
 func (s *Settings) absolute() {
-	for _, p := range []*string{&s.Registry.SQLite, &s.Log.Embedded, &s.Online.Embedded, &s.Offline.Dir} {
+	paths := []*string{&s.Registry.SQLite, &s.Log.Embedded, &s.Online.Embedded, &s.Offline.Dir}
+	if s.Online.Redis != nil && s.Online.Redis.TLS != nil {
+		t := s.Online.Redis.TLS
+		paths = append(paths, &t.CA, &t.Cert, &t.Key)
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(s.Root, *p)
 		}
@@ -277,8 +267,8 @@ func (s *Settings) overlayEnvironment(getenv func(string) string) error {
 		}
 		s.Online.Redis.Addrs = strings.Split(v, ",")
 	}
-	if v := getenv("FRESHET_ONLINE_REDIS_PASSWORD"); v != "" && s.Online.Redis != nil {
-		s.Online.Redis.Password = Secret(v)
+	if r := s.Online.Redis; r != nil {
+		r.overlay(getenv)
 	}
 	if v := getenv("FRESHET_SERVE_INSECURE"); v != "" {
 		if v != "true" && v != "false" {
@@ -306,7 +296,7 @@ func (s *Settings) resolve(getenv func(string) string) error {
 		for i := range r.Addrs {
 			texts = append(texts, &r.Addrs[i])
 		}
-		texts = append(texts, &r.Username, (*string)(&r.Password))
+		texts = append(texts, r.texts()...)
 	}
 	for _, p := range texts {
 		if err := resolveText(p, getenv); err != nil {

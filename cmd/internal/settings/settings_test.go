@@ -34,13 +34,20 @@ func TestWrongSettings(t *testing.T) {
 		"project: flights\nonlin: {}\n": "onlin",
 		"project: Flights\n":            "Flights",
 		"{}":                            "project",
-		"project: f\nlog: {kafka: {brokers: []}}\n":                  "at least one broker",
-		"project: f\nonline: {redis: {addrs: [a, b]}}\n":             "one address",
-		"project: f\nserve: {listen: here}\n":                        "listen",
-		"project: f\nonline: {embedded: \"${env:NOT_SET}\"}\n":       "NOT_SET",
-		"project: f\nonline: {embedded: \"${file:/not/there}\"}\n":   "/not/there",
-		"project: f\nconnections: {w: {postgres: x}}\n":              "connections",
-		"project: f\nonline: {redis: {addrs: [a], durability: x}}\n": "durability",
+		"project: f\nlog: {kafka: {brokers: []}}\n":                                   "at least one broker",
+		"project: f\nonline: {redis: {addrs: [a:1, b:1]}}\n":                          "one address",
+		"project: f\nonline: {redis: {addrs: [a]}}\n":                                 "host:port",
+		"project: f\nonline: {redis: {mode: sentinel, addrs: [a:1]}}\n":               "sentinel.master",
+		"project: f\nonline: {redis: {addrs: [a:1], sentinel: {master: m}}}\n":        "sentinel.master",
+		"project: f\nonline: {redis: {mode: twin, addrs: [a:1]}}\n":                   "twin",
+		"project: f\nonline: {redis: {mode: cluster, addrs: []}}\n":                   "at least one address",
+		"project: f\nonline: {redis: {addrs: [a:1], tls: {cert: x}}}\n":               "go together",
+		"project: f\nonline: {redis: {addrs: [a:1], password: \"${env:NOT_SET}\"}}\n": "NOT_SET",
+		"project: f\nserve: {listen: here}\n":                                         "listen",
+		"project: f\nonline: {embedded: \"${env:NOT_SET}\"}\n":                        "NOT_SET",
+		"project: f\nonline: {embedded: \"${file:/not/there}\"}\n":                    "/not/there",
+		"project: f\nconnections: {w: {postgres: x}}\n":                               "connections",
+		"project: f\nonline: {redis: {addrs: [a:1], durability: x}}\n":                "durability",
 	} {
 		if _, err := settings.Parse([]byte(text), settings.Source{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v does not name %q", text, err, want)
@@ -49,7 +56,7 @@ func TestWrongSettings(t *testing.T) {
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {
-	file := []byte("project: f\nonline: {redis: {addrs: [a], password: \"${env:PW}\"}}\n")
+	file := []byte("project: f\nonline: {redis: {addrs: [a:1], password: \"${env:PW}\"}}\n")
 	s, err := settings.Parse(file, settings.Source{Getenv: env(map[string]string{"PW": "hunter2"})})
 	if err != nil || string(s.Online.Redis.Password) != "hunter2" {
 		t.Fatalf("%+v, %v", s, err)
@@ -62,6 +69,31 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		if strings.Contains(printed, "hunter2") {
 			t.Errorf("the secret prints: %s", printed)
 		}
+	}
+}
+
+func TestRedis(t *testing.T) {
+	file := []byte("project: f\nonline: {redis: {mode: sentinel, addrs: [a:1, b:1], sentinel: {master: m, password: \"${env:PW}\"}, tls: {ca: ca.pem}}}\n")
+	getenv := env(map[string]string{"PW": "hunter2", "FRESHET_ONLINE_REDIS_USERNAME": "reader"})
+	s, err := settings.Parse(file, settings.Source{Getenv: getenv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.Online.Redis
+	if r.Sentinel.Master != "m" || string(r.Sentinel.Password) != "hunter2" || r.Username != "reader" || len(r.Addrs) != 2 || s.Online.Embedded != "" {
+		t.Errorf("%+v %+v", r, r.Sentinel)
+	}
+	if printed := fmt.Sprintf("%+v %+v", *r, *r.Sentinel); strings.Contains(printed, "hunter2") {
+		t.Errorf("the secret prints: %s", printed)
+	}
+	if _, err := r.TLS.Config(); err == nil || !strings.Contains(err.Error(), "ca.pem") {
+		t.Errorf("a missing authority: %v", err)
+	}
+	if c, err := (*settings.TLS)(nil).Config(); c != nil || err != nil {
+		t.Errorf("no TLS: %v %v", c, err)
+	}
+	if c, err := (&settings.TLS{Name: "redis"}).Config(); err != nil || c.ServerName != "redis" {
+		t.Errorf("TLS by the system's authorities: %v %v", c, err)
 	}
 }
 

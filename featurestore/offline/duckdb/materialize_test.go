@@ -85,14 +85,14 @@ func (m *materializer) get(t *testing.T, id int64) (blob []byte, row codec.Batch
 	if err != nil {
 		t.Fatal(err)
 	}
-	if blobs[0] == nil {
+	if blobs[0].Open == nil {
 		return nil, row
 	}
 	row.Definition, row.Key = m.view.Hash, key
-	if err := codec.DecodeBatchRow(blobs[0], []featurestore.Type{featurestore.String, featurestore.Double}, &row); err != nil {
+	if err := codec.DecodeBatchRow(blobs[0].Open, []featurestore.Type{featurestore.String, featurestore.Double}, &row); err != nil {
 		t.Fatal(err)
 	}
-	return blobs[0], row
+	return blobs[0].Open, row
 }
 
 // A run keeps the latest row of each entity before its cutoff, reports bad rows,

@@ -43,7 +43,7 @@ func (s *Store) Clock(ctx context.Context, project string) (t featurestore.Insta
 		return 0, false, err
 	}
 	defer s.leave()
-	value, done, err := s.get([]byte(clockPrefix + project))
+	value, done, err := get(s.db, []byte(clockPrefix+project))
 	if err != nil || value == nil {
 		return 0, false, err
 	}
@@ -102,7 +102,7 @@ func (s *Store) findExpired(ctx context.Context, g online.Generation, now featur
 		if err != nil {
 			return nil, featurestore.Unavailablef("reading the online store: %w", err)
 		}
-		if _, expired, err := blobOf(value, now); err == nil && expired {
+		if _, expired := blobOf(value, now); expired {
 			old = append(old, id)
 		}
 	}
@@ -111,13 +111,15 @@ func (s *Store) findExpired(ctx context.Context, g online.Generation, now featur
 
 // entityOf reads the key of an entity back.
 func entityOf(g online.Generation, key []byte) (online.EntityID, bool) {
-	tag, entity, ok := bytes.Cut(key, []byte("}:e:"))
+	lane := uint16(0)
+	rest := key[len(g.AppendPrefix(nil)):]
+	for len(rest) > 0 && rest[0] != '}' {
+		lane = lane*10 + uint16(rest[0]-'0')
+		rest = rest[1:]
+	}
+	entity, ok := bytes.CutPrefix(rest, []byte("}:e:"))
 	if !ok {
 		return online.EntityID{}, false
-	}
-	var lane uint16
-	for _, c := range tag[len(g.AppendPrefix(nil)):] {
-		lane = lane*10 + uint16(c-'0')
 	}
 	return online.EntityID{LaneID: online.LaneID{Generation: g, Lane: lane}, Key: bytes.Clone(entity)}, true
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -63,8 +64,11 @@ type group struct {
 	// staged holds what the group itself has written, so that the second batch
 	// of a lane sees the first; nil where no lane occurs twice.
 	staged map[string][]byte
-	key    []byte
-	value  []byte
+	// expired are the writes of the batch at hand whose entity has expired, but
+	// was not removed yet.
+	expired []int
+	key     []byte
+	value   []byte
 }
 
 func (s *Store) newGroup(batches []online.Batch) *group {
@@ -76,7 +80,7 @@ func (s *Store) newGroup(batches []online.Batch) *group {
 		lanes[b.Lane] = struct{}{}
 		size += 512
 		for j := range b.Writes {
-			size += len(b.Writes[j].Key) + len(b.Writes[j].Blob) + 64
+			size += len(b.Writes[j].Key) + len(b.Writes[j].Blob) + len(b.Writes[j].Closed) + 128
 		}
 	}
 	if len(lanes) < len(batches) {
@@ -104,10 +108,38 @@ func (g *group) apply(b *online.Batch) (online.Outcome, error) {
 		if err := g.put(); err != nil {
 			return online.OutcomeUnknown, err
 		}
+		if err := g.putClosed(b.Lane, w, slices.Contains(g.expired, i)); err != nil {
+			return online.OutcomeUnknown, err
+		}
 	}
 	g.key = appendWatermarkKey(g.key[:0], b.Lane, b.Partition)
 	g.value = online.AppendWatermark(g.value[:0], b.To)
 	return online.OutcomeOK, g.put()
+}
+
+// putClosed sets or removes a closed part. One that an expired entity left
+// behind is not taken over by the next of the same key.
+func (g *group) putClosed(l online.LaneID, w *online.Write, expired bool) error {
+	g.key = l.AppendClosedKey(g.key[:0], w.Key)
+	switch {
+	case len(w.Closed) > 0:
+		g.value = append(g.value[:0], w.Closed...)
+		return g.put()
+	case w.Closed != nil || expired:
+		return g.remove()
+	}
+	return nil
+}
+
+// remove deletes g.key.
+func (g *group) remove() error {
+	if g.staged != nil {
+		g.staged[string(g.key)] = nil
+	}
+	if err := g.batch.Delete(g.key, nil); err != nil {
+		return featurestore.Unavailablef("writing the online store: %w", err)
+	}
+	return nil
 }
 
 // put writes g.value under g.key.
@@ -126,10 +158,15 @@ func (g *group) check(b *online.Batch) (online.Outcome, error) {
 	if ok, err = g.checkWatermark(b); err != nil || !ok {
 		return online.OutcomeWatermark, err
 	}
+	g.expired = g.expired[:0]
 	for i := range b.Writes {
 		g.key = b.Lane.AppendEntityKey(g.key[:0], b.Writes[i].Key)
-		if ok, err = g.checkEntity(b.Writes[i].Expect); err != nil || !ok {
+		ok, expired, err := g.checkEntity(b.Writes[i].Expect)
+		if err != nil || !ok {
 			return online.OutcomeVersion, err
+		}
+		if expired {
+			g.expired = append(g.expired, i)
 		}
 	}
 	return online.OutcomeOK, nil
@@ -162,20 +199,24 @@ func (g *group) checkWatermark(b *online.Batch) (ok bool, err error) {
 	return ok, err
 }
 
-func (g *group) checkEntity(expect []byte) (ok bool, err error) {
+func (g *group) checkEntity(expect []byte) (ok, expired bool, err error) {
 	err = g.view(func(value []byte) error {
-		blob, _, err := blobOf(value, g.now)
-		ok = sameList(blob, expect)
-		return err
+		var blob []byte
+		blob, expired = blobOf(value, g.now)
+		ok = sameBlob(blob, expect)
+		return nil
 	})
-	return ok, err
+	return ok, expired, err
 }
 
-// sameList reports whether a stored blob has the applied list that was read.
-// The list says its own length, so equality of these bytes is equality of lists.
-func sameList(blob, expect []byte) bool {
-	if len(expect) == 0 {
+// sameBlob reports whether a stored blob begins with the applied list that was
+// read. The list says its own length, so equality of these bytes is equality of lists.
+func sameBlob(blob, expect []byte) bool {
+	switch {
+	case expect == nil:
 		return blob == nil
+	case len(expect) == 0:
+		return blob != nil && len(blob) == 0
 	}
 	return bytes.HasPrefix(blob, expect)
 }
@@ -185,7 +226,7 @@ func (g *group) view(f func(value []byte) error) error {
 	if value, ok := g.staged[string(g.key)]; ok {
 		return f(value)
 	}
-	value, done, err := g.s.get(g.key)
+	value, done, err := get(g.s.db, g.key)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func storedStep(s *embedded.Store) (int64, error) {
 			if err != nil {
 				return 0, err
 			}
-			if got := stepOf(blobs[0]); got != step {
+			if got := stepOf(blobs[0].Open); got != step {
 				return 0, fmt.Errorf("lane %d key %d is of step %d, its watermark of %d", i, key, got, step)
 			}
 		}

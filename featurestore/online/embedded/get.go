@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -10,8 +11,9 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 )
 
-// Get reads blobs, each as of one moment. What it finds expired is removed.
-func (s *Store) Get(ctx context.Context, ids []online.EntityID) ([][]byte, error) {
+// Get reads entities, both parts of one as of one moment. What it finds expired
+// is removed.
+func (s *Store) Get(ctx context.Context, ids []online.EntityID) ([]online.Parts, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -19,39 +21,69 @@ func (s *Store) Get(ctx context.Context, ids []online.EntityID) ([][]byte, error
 	if err := ctx.Err(); err != nil {
 		return nil, featurestore.Unavailablef("reading the online store: %w", err)
 	}
-	blobs := make([][]byte, len(ids))
+	parts := make([]online.Parts, len(ids))
+	old, err := s.getAll(ids, parts)
+	if err != nil {
+		return nil, err
+	}
+	if len(old) > 0 {
+		if err := s.remove(old, s.now()); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// getAll reads ids, and gives those that have expired.
+func (s *Store) getAll(ids []online.EntityID, parts []online.Parts) (old []online.EntityID, err error) {
+	var from pebble.Reader = s.db
+	if slices.ContainsFunc(ids, func(id online.EntityID) bool { return id.Split }) {
+		snapshot := s.db.NewSnapshot()
+		defer func() { err = orUnavailable(err, snapshot.Close()) }()
+		from = snapshot
+	}
 	now := s.now()
-	var old []online.EntityID
 	var key []byte
-	for i, id := range ids {
+	for i := range ids {
+		id := &ids[i]
 		key = id.AppendEntityKey(key[:0], id.Key)
-		expired, err := s.read(key, now, &blobs[i])
+		expired, err := readEntity(from, key, now, &parts[i].Open)
 		if err != nil {
 			return nil, err
 		}
 		if expired {
-			old = append(old, id)
+			old = append(old, *id)
+		} else if id.Split {
+			key = id.AppendClosedKey(key[:0], id.Key)
+			if parts[i].Closed, err = readClosed(from, key); err != nil {
+				return nil, err
+			}
 		}
 	}
-	if len(old) > 0 {
-		if err := s.remove(old, now); err != nil {
-			return nil, err
-		}
-	}
-	return blobs, nil
+	return old, nil
 }
 
-// read copies the blob of a key.
-func (s *Store) read(key []byte, now featurestore.Instant, blob *[]byte) (expired bool, err error) {
-	value, done, err := s.get(key)
+// readEntity copies the blob of a key.
+func readEntity(from pebble.Reader, key []byte, now featurestore.Instant, blob *[]byte) (expired bool, err error) {
+	value, done, err := get(from, key)
 	if err != nil || value == nil {
 		return false, err
 	}
-	found, expired, err := blobOf(value, now)
+	found, expired := blobOf(value, now)
 	if found != nil {
 		*blob = slices.Clone(found)
 	}
-	return expired, orUnavailable(err, done())
+	return expired, orUnavailable(nil, done())
+}
+
+// readClosed copies a closed part; nil where there is none.
+func readClosed(from pebble.Reader, key []byte) ([]byte, error) {
+	value, done, err := get(from, key)
+	if err != nil || value == nil {
+		return nil, err
+	}
+	blob := append(make([]byte, 0, len(value)), value...)
+	return blob, orUnavailable(nil, done())
 }
 
 // remove deletes entities that are still expired once their lanes are held.
@@ -69,14 +101,15 @@ func (s *Store) remove(ids []online.EntityID, now featurestore.Instant) error {
 	for _, id := range ids {
 		key := id.AppendEntityKey(nil, id.Key)
 		var blob []byte
-		expired, err := s.read(key, now, &blob)
+		expired, err := readEntity(s.db, key, now, &blob)
 		if err != nil {
 			return err
 		}
 		if !expired {
 			continue
 		}
-		if err := batch.Delete(key, nil); err != nil {
+		err = errors.Join(batch.Delete(key, nil), batch.Delete(id.AppendClosedKey(nil, id.Key), nil))
+		if err != nil {
 			return featurestore.Unavailablef("removing expired entities: %w", err)
 		}
 	}

@@ -112,7 +112,7 @@ func (s *Store) change(ctx context.Context, g online.Generation, lanes uint16, f
 
 // meta reads a lane's metadata; the zero Meta where there is none.
 func (s *Store) meta(l online.LaneID) (online.Meta, error) {
-	value, done, err := s.get(l.AppendMetaKey(nil))
+	value, done, err := get(s.db, l.AppendMetaKey(nil))
 	if err != nil || value == nil {
 		return online.Meta{}, err
 	}

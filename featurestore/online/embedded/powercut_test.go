@@ -78,7 +78,7 @@ func mustGet(t *testing.T, s *Store, g online.Generation, key string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return blobs[0]
+	return blobs[0].Open
 }
 
 // applyStep writes the step's number to an entity of each lane.

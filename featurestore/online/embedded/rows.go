@@ -123,7 +123,7 @@ func (w *rowWriter) order(key []byte) (order []byte, found bool, err error) {
 		return order, true, nil
 	}
 	var blob []byte
-	if _, err = w.s.read(key, w.now, &blob); err != nil || blob == nil {
+	if _, err = readEntity(w.s.db, key, w.now, &blob); err != nil || blob == nil {
 		return nil, false, err
 	}
 	order, err = online.RowOrder(blob)

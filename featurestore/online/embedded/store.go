@@ -7,6 +7,8 @@
 //
 //	entity      0x00 | blob                         kept
 //	            0x01 | expiry (int64 LE, us) | blob  absent from expiry on
+//	closed part the blob; it lives as long as its entity does, so that a new time
+//	            to live costs no writing of it
 //	metadata    0x01 | definition (16) | state version (uint32 LE) | lanes (uint16 LE) | state (1)
 //	watermark   as online.AppendWatermark
 //	clock/<project>   int64 LE, microseconds
@@ -201,8 +203,8 @@ func (s *Store) leave() { s.closing.RUnlock() }
 
 // get reads one value; nil where there is none. The bytes are valid until the
 // closer is closed.
-func (s *Store) get(key []byte) ([]byte, func() error, error) {
-	v, closer, err := s.db.Get(key)
+func get(from pebble.Reader, key []byte) ([]byte, func() error, error) {
+	v, closer, err := from.Get(key)
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
 		return nil, func() error { return nil }, nil

@@ -87,7 +87,7 @@ func TestTimeToLive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return blobs[0] != nil
+		return blobs[0].Open != nil
 	}
 	a, b := online.Write{Key: []byte("a"), Blob: blob}, online.Write{Key: []byte("b"), Blob: blob}
 	if got := apply(-1, time.Millisecond, a, b); got != online.OutcomeOK {
@@ -114,6 +114,57 @@ func TestTimeToLive(t *testing.T) {
 	}
 	if got := apply(1, 0, a); got != online.OutcomeOK {
 		t.Errorf("an expired entity is not absent: %v", got)
+	}
+}
+
+// TestClosedPartsExpireWithTheirEntity: a closed part is there as long as its
+// entity, goes with it, and is not taken over by the next of the same key.
+func TestClosedPartsExpireWithTheirEntity(t *testing.T) {
+	c := &clock{now: 1000}
+	s := open(t, embedded.Config{Dir: t.TempDir(), Now: c.read})
+	g := online.Generation{Project: "p", View: "v", Number: 1}
+	lane := online.LaneID{Generation: g, Lane: 0}
+	meta := onlinetest.Meta(1, 1)
+	if err := s.Create(t.Context(), g, meta); err != nil {
+		t.Fatal(err)
+	}
+	blob := onlinetest.Blob("1", nil)
+	apply := func(from int64, w online.Write) {
+		t.Helper()
+		b := online.Batch{Lane: lane, Definition: meta.Definition, From: from, To: online.Watermark{Offset: from + 1}, Writes: []online.Write{w}, TTL: time.Millisecond}
+		if r := s.Apply(t.Context(), []online.Batch{b}); r[0].Outcome != online.OutcomeOK {
+			t.Fatal(r)
+		}
+	}
+	closed := func(key string) string {
+		t.Helper()
+		parts, err := s.Get(t.Context(), []online.EntityID{{LaneID: lane, Key: []byte(key), Split: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(parts[0].Closed)
+	}
+	key, other := []byte("a"), []byte("b}:e:b")
+	apply(-1, online.Write{Key: key, Blob: blob, Closed: []byte("closed")})
+	c.now = 1500
+	apply(0, online.Write{Key: key, Expect: onlinetest.Prefix(blob), Blob: blob, Renew: true})
+	if c.now = 2400; closed("a") != "closed" {
+		t.Error("a write did not renew the closed part")
+	}
+	c.now = 2500 // expired, and nobody has looked yet
+	apply(1, online.Write{Key: key, Blob: blob})
+	if got := closed("a"); got != "" {
+		t.Errorf("a new entity has taken over %q", got)
+	}
+	apply(2, online.Write{Key: other, Blob: blob, Closed: []byte("closed")})
+	if c.now = 9000; closed("b}:e:b") != "" {
+		t.Error("the closed part outlives its entity")
+	}
+	if n, err := s.Purge(t.Context(), g); err != nil || n != 1 {
+		t.Errorf("purged %d (%v)", n, err)
+	}
+	if c.now = 2501; closed("a") != "" || closed("b}:e:b") != "" {
+		t.Error("something is left of what was purged")
 	}
 }
 

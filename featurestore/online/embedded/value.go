@@ -33,20 +33,22 @@ func appendValue(dst []byte, expiry featurestore.Instant, blob []byte) []byte {
 	return append(dst, blob...)
 }
 
-// blobOf is the blob within a value, nil where the value is absent or expired.
-func blobOf(value []byte, now featurestore.Instant) (blob []byte, expired bool, err error) {
+// blobOf is the blob within a value, nil where the value is absent or expired. A
+// value that begins otherwise is damaged: it is given whole, so that whoever
+// decodes it sees that and its entity can be rebuilt.
+func blobOf(value []byte, now featurestore.Instant) (blob []byte, expired bool) {
 	switch {
 	case len(value) == 0:
-		return nil, false, nil
+		return nil, false
 	case value[0] == kept:
-		return value[1:], false, nil
+		return value[1:], false
 	case value[0] == expires && len(value) >= 9:
 		if featurestore.Instant(binary.LittleEndian.Uint64(value[1:])) <= now {
-			return nil, true, nil
+			return nil, true
 		}
-		return value[9:], false, nil
+		return value[9:], false
 	}
-	return nil, false, featurestore.Unavailablef("the online store holds a value that begins with % x: the entity is damaged", value[:min(9, len(value))])
+	return value, false
 }
 
 const (

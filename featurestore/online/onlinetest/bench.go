@@ -91,7 +91,7 @@ func (l *benchLoad) benchGet(b *testing.B) {
 				ids[i] = online.EntityID{LaneID: l.f.lane(uint16(x >> 58)), Key: benchKey(int((x>>20)%uint64(l.cycle)), int((x>>40)%benchWrites))}
 			}
 			blobs, err := l.f.s.Get(b.Context(), ids)
-			if err != nil || blobs[0] == nil || blobs[4] == nil {
+			if err != nil || blobs[0].Open == nil || blobs[4].Open == nil {
 				b.Errorf("a read found nothing (%v)", err)
 				return
 			}

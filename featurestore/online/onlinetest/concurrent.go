@@ -54,9 +54,9 @@ func (f *fixture) count1() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	n := counter(blobs[0]) + 1
+	n := counter(blobs[0].Open) + 1
 	next := Blob(fmt.Sprint(n), binary.LittleEndian.AppendUint64(nil, n))
-	r := f.s.Apply(f.ctx, []online.Batch{f.step(from, from+1, online.Write{Key: []byte("counter"), Expect: Prefix(blobs[0]), Blob: next})})[0]
+	r := f.s.Apply(f.ctx, []online.Batch{f.step(from, from+1, online.Write{Key: []byte("counter"), Expect: Prefix(blobs[0].Open), Blob: next})})[0]
 	switch r.Outcome {
 	case online.OutcomeOK:
 		return true, nil
@@ -117,7 +117,8 @@ func (f *fixture) readUntil(ids []online.EntityID, done <-chan struct{}) {
 			f.t.Errorf("reading: %v", err)
 			return
 		}
-		for i, b := range blobs {
+		for i, p := range blobs {
+			b := p.Open
 			if b == nil {
 				continue
 			}

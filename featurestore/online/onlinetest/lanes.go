@@ -149,7 +149,11 @@ func (f *fixture) fill(lanes uint16, n int) {
 		b := f.step(-1, 0)
 		b.Lane = f.lane(lane)
 		for i := range n {
-			b.Writes = append(b.Writes, write(fillKey(i), nil, Blob("1", nil)))
+			w := write(fillKey(i), nil, Blob("1", nil))
+			if i%3 == 0 {
+				w.Closed = []byte("closed")
+			}
+			b.Writes = append(b.Writes, w)
 		}
 		f.apply(b, online.OutcomeOK)
 	}
@@ -160,13 +164,16 @@ func (f *fixture) count(lanes uint16, n int) int {
 	var ids []online.EntityID
 	for lane := range lanes {
 		for i := range n {
-			ids = append(ids, online.EntityID{LaneID: f.lane(lane), Key: []byte(fillKey(i))})
+			ids = append(ids, online.EntityID{LaneID: f.lane(lane), Key: []byte(fillKey(i)), Split: true})
 		}
 	}
 	found := 0
-	for _, b := range f.get(ids...) {
-		if b != nil {
+	for i, p := range f.parts(ids...) {
+		if p.Open != nil {
 			found++
+		}
+		if (p.Closed != nil) != (p.Open != nil && i%n%3 == 0) {
+			f.t.Fatalf("entity %d has a closed part: %v", i, p.Closed != nil)
 		}
 	}
 	return found

@@ -25,7 +25,10 @@ type model struct {
 	keys  []string
 	marks [modelLanes]map[online.Partition]online.Watermark
 	blobs [modelLanes]map[string][]byte
-	next  int // makes every list and payload a new one
+	// closed are the closed parts; rows and states share keys here, so that one
+	// may stand beside a row, too.
+	closed [modelLanes]map[string][]byte
+	next   int // makes every list and payload a new one
 }
 
 // testModel runs random calls against the store and the model, and compares
@@ -59,6 +62,7 @@ func (m *model) create() {
 	m.meta.State = online.StateLive
 	for i := range modelLanes {
 		m.marks[i], m.blobs[i] = map[online.Partition]online.Watermark{}, map[string][]byte{}
+		m.closed[i] = map[string][]byte{}
 	}
 	m.ok(m.s.Create(m.ctx, m.g, m.meta))
 }
@@ -121,6 +125,14 @@ func (m *model) write(lane int, key string) online.Write {
 		m.next++
 		w.Blob = Blob(fmt.Sprint(m.next), bytes.Repeat([]byte{byte(m.next)}, m.next%5))
 	}
+	switch rapid.IntRange(0, 4).Draw(m.t, "closed part") {
+	case 0:
+		w.Closed = fmt.Append(nil, "closed", m.next)
+	case 1:
+		w.Closed = []byte{}
+	default:
+		w.Renew = m.closed[lane][key] != nil
+	}
 	return w
 }
 
@@ -148,8 +160,14 @@ func (m *model) expect(b online.Batch) online.Outcome {
 		}
 	}
 	for _, w := range b.Writes {
-		if w.Blob != nil {
-			m.blobs[lane][string(w.Key)] = w.Blob
+		if w.Blob == nil {
+			continue
+		}
+		m.blobs[lane][string(w.Key)] = w.Blob
+		if len(w.Closed) > 0 {
+			m.closed[lane][string(w.Key)] = w.Closed
+		} else if w.Closed != nil {
+			delete(m.closed[lane], string(w.Key))
 		}
 	}
 	m.marks[lane][b.Partition] = b.To
@@ -187,14 +205,15 @@ func (m *model) compare() {
 			m.t.Fatalf("lane %d is %+v, the model says %+v %+v", i, l, m.meta, m.marks[i])
 		}
 		for _, key := range m.keys {
-			ids = append(ids, online.EntityID{LaneID: online.LaneID{Generation: m.g, Lane: uint16(i)}, Key: []byte(key)})
+			ids = append(ids, online.EntityID{LaneID: online.LaneID{Generation: m.g, Lane: uint16(i)}, Key: []byte(key), Split: true})
 		}
 	}
-	blobs, err := m.s.Get(m.ctx, ids)
+	parts, err := m.s.Get(m.ctx, ids)
 	m.ok(err)
 	for i, id := range ids {
-		if want := m.blobs[id.Lane][string(id.Key)]; !bytes.Equal(blobs[i], want) {
-			m.t.Fatalf("lane %d key %q holds %s, the model says %s", id.Lane, id.Key, show(blobs[i]), show(want))
+		open, closed := m.blobs[id.Lane][string(id.Key)], m.closed[id.Lane][string(id.Key)]
+		if !bytes.Equal(parts[i].Open, open) || !bytes.Equal(parts[i].Closed, closed) {
+			m.t.Fatalf("lane %d key %q holds %s and %s, the model says %s and %s", id.Lane, id.Key, show(parts[i].Open), show(parts[i].Closed), show(open), show(closed))
 		}
 	}
 }

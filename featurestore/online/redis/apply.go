@@ -31,33 +31,69 @@ func (s *Store) Apply(ctx context.Context, batches []online.Batch) []online.Resu
 	return results
 }
 
-// result reads an answer; what is not one of the four is unknown.
+// result reads an answer; what is not one of the four, nor a refusal, is unknown.
 func (s *Store) result(cmd *redis.Cmd) online.Result {
 	n, err := cmd.Int()
+	if err != nil && refusal(err) != "" {
+		return online.Result{Outcome: online.OutcomeRefused, Err: s.unavailable("applying", err)}
+	}
 	if err != nil {
 		return online.Result{Err: s.unavailable("applying", err)}
 	}
 	if o := online.Outcome(n); o >= online.OutcomeOK && o <= online.OutcomeDefinition {
 		return online.Result{Outcome: o}
 	}
-	return online.Result{Err: featurestore.Unavailablef("redis %s: the apply script answered %d", s.addr, n)}
+	return online.Result{Err: featurestore.Unavailablef("redis %s: the apply script answered %d", s.name, n)}
 }
+
+// What becomes of a closed part, as apply.lua reads it.
+const (
+	closedSet    = "s"
+	closedRemove = "d"
+	closedRenew  = "r"
+)
+
+// emptyBlob stands for an expected blob without bytes; no applied list is of one byte.
+var emptyBlob = []byte{0}
 
 // applyCall lays a batch out as apply.lua reads it.
 func applyCall(b *online.Batch) call {
-	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 6+2*len(b.Writes))}
+	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 7+2*len(b.Writes))}
 	c.keys = append(c.keys, string(b.Lane.AppendWatermarksKey(nil)), string(b.Lane.AppendMetaKey(nil)))
 	c.args = append(c.args,
 		b.Definition[:], b.Partition.AppendField(nil), online.AppendWatermarkHead(nil, b.From), online.AppendWatermarkHead(nil, -1),
-		online.AppendWatermark(nil, b.To), milliseconds(b.TTL))
+		online.AppendWatermark(nil, b.To), milliseconds(b.TTL), len(b.Writes))
 	var key []byte
 	for i := range b.Writes {
 		w := &b.Writes[i]
 		key = b.Lane.AppendEntityKey(key[:0], w.Key)
 		c.keys = append(c.keys, string(key))
-		c.args = append(c.args, w.Expect, w.Blob)
+		expect := w.Expect
+		if expect != nil && len(expect) == 0 {
+			expect = emptyBlob
+		}
+		c.args = append(c.args, expect, w.Blob)
+	}
+	for i := range b.Writes {
+		c.closed(b.Lane, &b.Writes[i])
 	}
 	return c
+}
+
+// closed adds the closed part of a write, where something becomes of it.
+func (c *call) closed(l online.LaneID, w *online.Write) {
+	if len(w.Blob) == 0 || w.Closed == nil && !w.Renew {
+		return
+	}
+	c.keys = append(c.keys, string(l.AppendClosedKey(nil, w.Key)))
+	switch {
+	case w.Closed == nil:
+		c.args = append(c.args, closedRenew)
+	case len(w.Closed) == 0:
+		c.args = append(c.args, closedRemove)
+	default:
+		c.args = append(c.args, closedSet, w.Closed)
+	}
 }
 
 // milliseconds writes a time to live as the scripts take it: 0 for none, and

@@ -3,36 +3,63 @@
 -- Redis does not roll back. With the first line Redis looks at its memory before
 -- it starts the script, and refuses it whole.
 --
--- KEYS  watermarks, metadata, then an entity for each write
+-- KEYS  watermarks, metadata, an entity for each write, then the closed parts
+--       that are set, removed or renewed
 -- ARGV  1 definition, 2 the partition's field, 3 head that its watermark must
 --       have, 4 head that stands for none, 5 new watermark, 6 time to live in ms
---       or 0, then for each write: the applied list that was read ('' for an
---       absent entity), and the new blob ('' where it was only consulted)
+--       or 0, 7 number of writes; then for each write: the applied list that was
+--       read ('' for an absent entity, one byte for an empty blob), and the new
+--       blob ('' where it was only consulted); then for each closed part: 's'
+--       and its bytes, 'd' to remove it, 'r' to renew it
 --
 -- Strings are compared for equality only: Redis orders them by the locale.
--- Answers are those of online.Outcome.
+-- Both parts expire at one millisecond, so that no read finds one without the
+-- other. Answers are those of online.Outcome.
 local call, OK, WM, VER, DEF = redis.call, 1, 2, 3, 4
-local writes = #KEYS - 2
+local writes = tonumber(ARGV[7])
 if call('HGET', KEYS[2], 'definition') ~= ARGV[1] then return DEF end
 local mark = call('HGET', KEYS[1], ARGV[2])
 local head = mark and string.sub(mark, 1, #ARGV[3]) or ARGV[4]
 if head ~= ARGV[3] then return WM end
 for i = 1, writes do
-  local expect = ARGV[5 + 2 * i]
+  local expect = ARGV[6 + 2 * i]
   if expect == '' then
     if call('EXISTS', KEYS[2 + i]) ~= 0 then return VER end
+  elseif #expect == 1 then
+    if call('EXISTS', KEYS[2 + i]) == 0 or call('STRLEN', KEYS[2 + i]) ~= 0 then return VER end
   elseif call('GETRANGE', KEYS[2 + i], 0, #expect - 1) ~= expect then
     return VER
   end
 end
+local expiry = nil
+if ARGV[6] ~= '0' then
+  local now = call('TIME')
+  expiry = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[6])
+end
+local function set(key, blob)
+  if expiry then
+    call('SET', key, blob, 'PXAT', expiry)
+  else
+    call('SET', key, blob)
+  end
+end
 for i = 1, writes do
-  local blob = ARGV[6 + 2 * i]
-  if blob ~= '' then
-    if ARGV[6] == '0' then
-      call('SET', KEYS[2 + i], blob)
-    else
-      call('SET', KEYS[2 + i], blob, 'PX', ARGV[6])
-    end
+  local blob = ARGV[7 + 2 * i]
+  if blob ~= '' then set(KEYS[2 + i], blob) end
+end
+local at = 8 + 2 * writes
+for i = 3 + writes, #KEYS do
+  local what = ARGV[at]
+  at = at + 1
+  if what == 's' then
+    set(KEYS[i], ARGV[at])
+    at = at + 1
+  elseif what == 'd' then
+    call('UNLINK', KEYS[i])
+  elseif expiry then
+    call('PEXPIREAT', KEYS[i], expiry)
+  else
+    call('PERSIST', KEYS[i])
   end
 end
 call('HSET', KEYS[1], ARGV[2], ARGV[5])

@@ -6,31 +6,97 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 // leastMajor is the first Redis that knows scripts that begin with #!lua, which
 // it refuses whole where it is out of memory.
 const leastMajor = 7
 
-// Check asks the server for its settings and refuses those under which state
+// fullPercent is how much of its memory a server may use before that is said:
+// above, it soon refuses every write.
+const fullPercent = 80
+
+// watched is what Check has seen before: keys that each server had evicted, by
+// the server's run.
+type watched struct {
+	mu      sync.Mutex
+	evicted map[string]int64
+}
+
+// grew notes how many keys a run of a server has evicted, and reports whether
+// these are more than before. What was evicted before anybody looked is not ours.
+func (w *watched) grew(run string, evicted int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.evicted == nil {
+		w.evicted = map[string]int64{}
+	}
+	before, seen := w.evicted[run]
+	w.evicted[run] = evicted
+	return seen && evicted > before
+}
+
+// Check asks every master for its settings and refuses those under which state
 // would be lost in silence. The error names every problem, and the command that
 // removes it.
 func (s *Store) Check(ctx context.Context) error {
-	text, err := s.client.Info(ctx).Result()
+	var mu sync.Mutex
+	var problems, evicted, full []error
+	err := s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
+		info, found, err := s.checkServer(ctx, c)
+		mu.Lock()
+		defer mu.Unlock()
+		problems, evicted, full = append(problems, found...), append(evicted, s.checkEvicted(info)), append(full, checkMemory(info))
+		return err
+	})
 	if err != nil {
 		return s.unavailable("asking for INFO", err)
 	}
-	info := parseInfo(text)
-	problems := []error{checkVersion(info), checkRole(info), checkEviction(info)}
-	if s.durability != Rebuild {
-		problems = append(problems, s.checkPersistence(ctx, info))
+	if lost := errors.Join(evicted...); lost != nil {
+		return fmt.Errorf("%w: redis %s: %w", online.ErrEvicted, s.name, errors.Join(append(problems, lost)...))
 	}
 	if err := errors.Join(problems...); err != nil {
-		return featurestore.Invalidf("redis %s is not fit to hold feature state:\n%w", s.addr, err)
+		return featurestore.Invalidf("redis %s is not fit to hold feature state:\n%w", s.name, err)
+	}
+	if err := errors.Join(full...); err != nil {
+		return fmt.Errorf("%w: redis %s: %w", online.ErrNearlyFull, s.name, err)
 	}
 	return nil
+}
+
+// checkServer gives what one server says of itself, and what is wrong with its settings.
+func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[string]string, problems []error, err error) {
+	text, err := c.Info(ctx).Result()
+	if err != nil {
+		return nil, nil, err
+	}
+	info = parseInfo(text)
+	for _, problem := range []error{checkVersion(info), checkRole(info), checkEviction(info)} {
+		if problem != nil {
+			problems = append(problems, problem)
+		}
+	}
+	if s.durability != Rebuild {
+		if problem := checkPersistence(ctx, c, info); problem != nil {
+			problems = append(problems, problem)
+		}
+	}
+	return info, problems, nil
+}
+
+// checkEvicted is an error where a server has evicted keys since it was last asked.
+func (s *Store) checkEvicted(info map[string]string) error {
+	n, err := strconv.ParseInt(info["evicted_keys"], 10, 64)
+	if err != nil || !s.watched.grew(info["run_id"], n) {
+		return nil
+	}
+	return fmt.Errorf("a server on port %s has evicted %d keys in all", info["tcp_port"], n)
 }
 
 func parseInfo(text string) map[string]string {
@@ -65,14 +131,24 @@ func checkEviction(info map[string]string) error {
 	return nil
 }
 
+// checkMemory says so before the server refuses writes for want of memory.
+func checkMemory(info map[string]string) error {
+	used, _ := strconv.ParseInt(info["used_memory"], 10, 64)
+	most, _ := strconv.ParseInt(info["maxmemory"], 10, 64)
+	if most > 0 && used > most/100*fullPercent {
+		return fmt.Errorf("it uses %d of the %d bytes of its maxmemory: soon it refuses every write, and the stream waits; give it more, or drop views", used, most)
+	}
+	return nil
+}
+
 // checkPersistence wants the append-only file, or snapshots: a lost suffix is
 // noticed and applied again, a lost store must be rebuilt.
-func (s *Store) checkPersistence(ctx context.Context, info map[string]string) error {
+func checkPersistence(ctx context.Context, c *redis.Client, info map[string]string) error {
 	if info["aof_enabled"] == "1" {
 		return nil
 	}
 	const remedy = "run \"CONFIG SET appendonly yes\", and set it in redis.conf too; or say \"durability: rebuild\" in freshet.yaml, and every view is rebuilt after a restart of the server"
-	save, err := s.client.ConfigGet(ctx, "save").Result()
+	save, err := c.ConfigGet(ctx, "save").Result()
 	switch {
 	case err != nil:
 		return fmt.Errorf("the append-only file is off, and whether snapshots are on cannot be asked (%w): %s", err, remedy)

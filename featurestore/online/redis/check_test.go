@@ -12,8 +12,8 @@ import (
 
 func TestCheck(t *testing.T) {
 	srv := server(t)
-	s := open(t, redis.Config{Addr: srv.Addr()})
-	rebuild := open(t, redis.Config{Addr: srv.Addr(), Durability: redis.Rebuild})
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
+	rebuild := open(t, redis.Config{Addrs: []string{srv.Addr()}, Durability: redis.Rebuild})
 	check := func(s *redis.Store, words ...string) {
 		t.Helper()
 		err := s.Check(t.Context())
@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 	check(s)
 
 	replica := server(t, "--replicaof", strings.Replace(srv.Addr(), ":", " ", 1))
-	check(open(t, redis.Config{Addr: replica.Addr()}), "role", "slave", srv.Addr())
+	check(open(t, redis.Config{Addrs: []string{replica.Addr()}}), "role", "slave", srv.Addr())
 }
 
 func TestOpenRefuses(t *testing.T) {
@@ -61,7 +61,7 @@ func TestCredentials(t *testing.T) {
 	do(t, srv, "ACL", "SETUSER", "writer", "on", ">secret", "~*", "+@all", "-@dangerous", "+info")
 	do(t, srv, "ACL", "SETUSER", "reader", "on", ">secret", "~*", "+mget", "+hgetall", "+hello", "+ping", "+select")
 	as := func(user, password string) redis.Config {
-		return redis.Config{Addr: srv.Addr(), Credentials: func() (string, string) { return user, password }}
+		return redis.Config{Addrs: []string{srv.Addr()}, Credentials: func() (string, string) { return user, password }}
 	}
 	writer, reader := open(t, as("writer", "secret")), open(t, as("reader", "secret"))
 	create(t, writer)
@@ -75,7 +75,7 @@ func TestCredentials(t *testing.T) {
 	if len(r) != 0 {
 		t.Error("results of nothing")
 	}
-	err := applyError(t, reader, step(-1, 0), online.OutcomeUnknown)
+	err := applyError(t, reader, step(-1, 0), online.OutcomeRefused)
 	if !errors.Is(err, featurestore.ErrUnavailable) || !strings.Contains(err.Error(), "NOPERM") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a reader that writes: %v", err)
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 )
 
-// Get reads blobs, those of one lane as of one moment.
-func (s *Store) Get(ctx context.Context, ids []online.EntityID) ([][]byte, error) {
+// Get reads entities, those of one lane as of one moment.
+func (s *Store) Get(ctx context.Context, ids []online.EntityID) ([]online.Parts, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, s.unavailable("reading", err)
 	}
@@ -18,23 +18,41 @@ func (s *Store) Get(ctx context.Context, ids []online.EntityID) ([][]byte, error
 	if err != nil {
 		return nil, s.unavailable("reading", err)
 	}
-	return blobs, nil
+	parts, at := make([]online.Parts, len(ids)), 0
+	for i := range ids {
+		parts[i].Open = blobs[at]
+		at++
+		if ids[i].Split {
+			parts[i].Closed = blobs[at]
+			at++
+		}
+	}
+	return parts, nil
 }
 
-// entityKeys builds the keys of ids in one piece of memory.
+// entityKeys builds the keys of ids in one piece of memory: an entity's closed
+// part stands behind its open one.
 func entityKeys(ids []online.EntityID) []entityKey {
-	size := 0
+	size, n := 0, 0
 	for i := range ids {
-		size += len(ids[i].Project) + len(ids[i].View) + len(ids[i].Key) + 26 // braces, dots, numbers, ":e:"
+		one := len(ids[i].Project) + len(ids[i].View) + len(ids[i].Key) + 26 // braces, dots, numbers, ":e:"
+		size, n = size+one, n+1
+		if ids[i].Split {
+			size, n = size+one, n+1
+		}
 	}
 	buf := make([]byte, 0, size)
-	ends := make([]int, len(ids))
-	keys := make([]entityKey, len(ids))
+	ends := make([]int, 0, n)
+	keys := make([]entityKey, 0, n)
 	for i := range ids {
 		start := len(buf)
 		buf = ids[i].AppendEntityKey(buf, ids[i].Key)
-		ends[i] = len(buf)
-		keys[i].tag = ends[i] - start - len(ids[i].Key) - len(":e:")
+		tag := len(buf) - start - len(ids[i].Key) - len(":e:")
+		ends, keys = append(ends, len(buf)), append(keys, entityKey{tag: tag})
+		if ids[i].Split {
+			buf = ids[i].AppendClosedKey(buf, ids[i].Key)
+			ends, keys = append(ends, len(buf)), append(keys, entityKey{tag: tag})
+		}
 	}
 	all, start := string(buf), 0
 	for i, end := range ends {

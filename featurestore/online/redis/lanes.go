@@ -121,12 +121,14 @@ func (s *Store) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([
 	}
 	metas := make([]*redis.MapStringStringCmd, lanes)
 	marks := make([]*redis.MapStringStringCmd, lanes)
-	pipe := s.client.Pipeline()
+	sent := make([]routed, 0, 2*lanes)
 	for i, l := range g.LaneIDs(lanes) {
-		metas[i] = pipe.HGetAll(ctx, string(l.AppendMetaKey(nil)))
-		marks[i] = pipe.HGetAll(ctx, string(l.AppendWatermarksKey(nil)))
+		meta, mark := string(l.AppendMetaKey(nil)), string(l.AppendWatermarksKey(nil))
+		metas[i] = redis.NewMapStringStringCmd(ctx, "hgetall", meta)
+		marks[i] = redis.NewMapStringStringCmd(ctx, "hgetall", mark)
+		sent = append(sent, routed{metas[i], meta}, routed{marks[i], mark})
 	}
-	if err := s.exec(ctx, "reading lanes", pipe); err != nil {
+	if err := s.read(ctx, "reading lanes", sent); err != nil {
 		return nil, err
 	}
 	result := make([]online.Lane, lanes)

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -21,10 +22,11 @@ const (
 // are, the next gathers. A caller waits no longer than its context allows,
 // whatever becomes of the round trip.
 type reader struct {
-	client *redis.Client
-	wake   chan struct{} // has a token where something may be waiting
-	done   chan struct{}
-	wg     sync.WaitGroup
+	store   *Store
+	timeout time.Duration // of a round trip, with all that it is sent again
+	wake    chan struct{} // has a token where something may be waiting
+	done    chan struct{}
+	wg      sync.WaitGroup
 
 	mu      sync.Mutex
 	waiting []*read
@@ -47,8 +49,8 @@ type entityKey struct {
 	tag int
 }
 
-func startReader(client *redis.Client, pipelines int) *reader {
-	r := &reader{client: client, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func startReader(s *Store, timeout time.Duration, pipelines int) *reader {
+	r := &reader{store: s, timeout: timeout, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	for range pipelines {
 		r.wg.Go(r.work)
 	}
@@ -159,15 +161,17 @@ func (r *reader) flush(reads []*read) {
 			lanes[tag] = append(lanes[tag], slot{c, i})
 		}
 	}
-	ctx := context.Background() // callers wait by their own; the client has a timeout
-	pipe := r.client.Pipeline()
+	ctx, cancel := context.WithTimeout(context.Background(), r.timeout*(readRetries+1)) // callers wait by their own
+	defer cancel()
+	sent := make([]routed, 0, len(lanes))
 	cmds := make([]*redis.SliceCmd, 0, len(lanes))
 	slots := make([][]slot, 0, len(lanes))
 	for _, lane := range lanes {
-		cmds = append(cmds, pipe.MGet(ctx, keysOf(lane)...))
+		cmd := redis.NewSliceCmd(ctx, mget(lane)...)
+		cmds, sent = append(cmds, cmd), append(sent, routed{cmd, lane[0].read.keys[lane[0].at].key})
 		slots = append(slots, lane)
 	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
+	r.store.send(ctx, sent, false)
 	for i, cmd := range cmds {
 		deliver(slots[i], cmd)
 	}
@@ -176,12 +180,14 @@ func (r *reader) flush(reads []*read) {
 	}
 }
 
-func keysOf(slots []slot) []string {
-	keys := make([]string, len(slots))
-	for i, s := range slots {
-		keys[i] = s.read.keys[s.at].key
+// mget is the command that reads slots of one lane.
+func mget(slots []slot) []any {
+	args := make([]any, 1, 1+len(slots))
+	args[0] = "mget"
+	for _, s := range slots {
+		args = append(args, s.read.keys[s.at].key)
 	}
-	return keys
+	return args
 }
 
 func deliver(slots []slot, cmd *redis.SliceCmd) {

@@ -105,7 +105,7 @@ func (s *Store) putChunk(ctx context.Context, pending []*pendingRow, ttl time.Du
 		pending = left
 	}
 	if len(pending) > 0 {
-		return written, featurestore.Unavailablef("redis %s: %d rows are being rewritten by others all the time: run one materialization of a view at once", s.addr, len(pending))
+		return written, featurestore.Unavailablef("redis %s: %d rows are being rewritten by others all the time: run one materialization of a view at once", s.name, len(pending))
 	}
 	return written, nil
 }
@@ -130,7 +130,7 @@ func (s *Store) readHeads(ctx context.Context, rows []*pendingRow) error {
 	for i, r := range long {
 		var size int
 		if r.head, size = headOf(blobs[i]); size > len(blobs[i]) && int64(size) <= sizes[i] {
-			return featurestore.Unavailablef("redis %s: a row of %d bytes is too short for its order", s.addr, len(blobs[i]))
+			return featurestore.Unavailablef("redis %s: a row of %d bytes is too short for its order", s.name, len(blobs[i]))
 		}
 	}
 	return nil
@@ -155,12 +155,13 @@ func headOf(blob string) (head []byte, size int) {
 // readRanges reads the first size(i) bytes of each row in one round trip; an
 // absent one is empty.
 func (s *Store) readRanges(ctx context.Context, rows []*pendingRow, size func(i int) int64) ([]string, error) {
-	pipe := s.client.Pipeline()
 	cmds := make([]*redis.StringCmd, len(rows))
+	sent := make([]routed, len(rows))
 	for i, r := range rows {
-		cmds[i] = pipe.GetRange(ctx, r.key, 0, size(i)-1)
+		cmds[i] = redis.NewStringCmd(ctx, "getrange", r.key, 0, size(i)-1)
+		sent[i] = routed{cmds[i], r.key}
 	}
-	if err := s.exec(ctx, "reading rows", pipe); err != nil {
+	if err := s.read(ctx, "reading rows", sent); err != nil {
 		return nil, err
 	}
 	blobs := make([]string, len(rows))
@@ -193,7 +194,7 @@ func (s *Store) writeRows(ctx context.Context, rows []*pendingRow, ttl time.Dura
 		}
 		for _, n := range conflicts {
 			if n < 1 || n > int64(len(groups[i])) {
-				return nil, featurestore.Unavailablef("redis %s: the row script answered %d of %d rows", s.addr, n, len(groups[i]))
+				return nil, featurestore.Unavailablef("redis %s: the row script answered %d of %d rows", s.name, n, len(groups[i]))
 			}
 			left = append(left, groups[i][n-1])
 		}

@@ -41,18 +41,20 @@ type call struct {
 // sent twice.
 func (s *Store) run(ctx context.Context, sc script, calls []call) []*redis.Cmd {
 	cmds := make([]*redis.Cmd, len(calls))
+	sent := make([]routed, len(calls))
 	for i, c := range calls {
 		cmds[i] = newCmd(ctx, "evalsha", sc.sha, c)
+		sent[i] = routed{cmds[i], c.keys[0]}
 	}
-	s.send(ctx, cmds)
-	var again []*redis.Cmd
+	s.send(ctx, sent, true)
+	var again []routed
 	for i, c := range cmds {
 		if err := c.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
 			cmds[i] = newCmd(ctx, "eval", sc.source, calls[i])
-			again = append(again, cmds[i])
+			again = append(again, routed{cmds[i], calls[i].keys[0]})
 		}
 	}
-	s.send(ctx, again)
+	s.send(ctx, again, true)
 	return cmds
 }
 
@@ -63,22 +65,4 @@ func newCmd(ctx context.Context, name, body string, c call) *redis.Cmd {
 		args = append(args, k)
 	}
 	return redis.NewCmd(ctx, append(args, c.args...)...)
-}
-
-// send sends commands as one pipeline of the client that never retries. Each
-// command has its own error afterwards.
-func (s *Store) send(ctx context.Context, cmds []*redis.Cmd) {
-	if len(cmds) == 0 {
-		return
-	}
-	pipe := s.writer.Pipeline()
-	for _, c := range cmds {
-		_ = pipe.Process(ctx, c) // only queues
-	}
-	_, err := pipe.Exec(ctx)
-	for _, c := range cmds {
-		if err != nil && c.Err() == nil && c.Val() == nil {
-			c.SetErr(err) // not answered
-		}
-	}
 }

@@ -6,18 +6,19 @@
 // (16 bytes), state_version, lanes (decimal) and state (BUILDING, LIVE, LOST, GAP,
 // HALTED). {...}:w is a hash with a field for each partition,
 // source|generation|number, and values as online.AppendWatermark makes them.
-// {...}:e:<key> is a string, the blob. All keys of a lane share one hash tag, so
+// {...}:e:<key> and {...}:c:<key> are strings, the blobs. All keys of a lane share one hash tag, so
 // one script may change them together on a cluster too.
 //
-// Writes are scripts on connections that never retry: a script that was sent and
-// not answered may have run, and the caller settles that by reading the
-// watermark. Reads of many callers share round trips, and are retried.
+// The server is one, the master of a Sentinel group, or a cluster's: the lane's
+// hash tag says which. Writes are scripts that are never sent twice where they may
+// have run: the caller settles an unanswered one by reading the watermark. One
+// that was refused, because its slot moves or a master is replaced, waits for
+// that. Reads of many callers share round trips, and are retried.
 package redis
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,19 +39,47 @@ const (
 	Rebuild
 )
 
-// Config says which server is used and how.
+// Mode says what stands behind the addresses.
+type Mode uint8
+
+// Modes. Single is one server, Sentinel the master that sentinels name, Cluster a
+// Redis Cluster.
+const (
+	Single Mode = iota
+	Sentinel
+	Cluster
+)
+
+// Config says which servers are used and how.
 type Config struct {
-	Addr        string                             // host:port
+	Mode        Mode
+	Addrs       []string                           // host:port: the server's; sentinels'; some of a cluster's
+	Master      string                             // the master's name among the sentinels
 	Credentials func() (username, password string) // asked at each connection; nil for none
-	DB          int
-	TLS         *tls.Config   // nil for none
-	Timeout     time.Duration // of a round trip; 2 s where 0
-	Durability  Durability
+	// SentinelCredentials are those of the sentinels; nil for none.
+	SentinelCredentials func() (username, password string)
+	DB                  int
+	TLS                 *tls.Config   // nil for none
+	Timeout             time.Duration // of a round trip; 2 s where 0
+	Durability          Durability
+}
+
+func (c *Config) check() error {
+	switch {
+	case len(c.Addrs) == 0 || c.Addrs[0] == "":
+		return featurestore.Invalidf("redis: an address is needed, as host:port")
+	case c.Mode == Single && len(c.Addrs) > 1:
+		return featurestore.Invalidf("redis: one address is one server: %d are given; name the mode, sentinel or cluster", len(c.Addrs))
+	case c.Mode == Sentinel && c.Master == "":
+		return featurestore.Invalidf("redis: sentinels are asked for a master by its name: give it")
+	case c.Mode == Cluster && c.DB != 0:
+		return featurestore.Invalidf("redis: a cluster has database 0 only, not %d", c.DB)
+	}
+	return nil
 }
 
 const (
 	defaultTimeout = 2 * time.Second
-	readRetries    = 2
 	// readPipelines is how many read round trips are in flight at most: while
 	// they are, the next one gathers.
 	readPipelines = 4
@@ -61,13 +90,14 @@ const (
 
 // Store is an online.Store on Redis.
 type Store struct {
-	addr       string
+	name       string // of the servers, for messages
 	durability Durability
-	writer     *redis.Client // never retries
-	client     *redis.Client // for what may be sent twice
+	nodes      nodes
 	reader     *reader
 
 	applyScript, rowsScript, createScript, stateScript script
+
+	watched watched
 
 	closeOnce sync.Once
 	closeErr  error
@@ -77,38 +107,41 @@ var _ online.Store = (*Store)(nil)
 
 // Open makes the store. It does not connect: Check does.
 func Open(cfg Config) (*Store, error) {
-	if cfg.Addr == "" {
-		return nil, featurestore.Invalidf("redis: an address is needed, as host:port")
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
 	}
 	s := &Store{
-		addr:         cfg.Addr,
+		name:         strings.Join(cfg.Addrs, ","),
 		durability:   cfg.Durability,
-		writer:       redis.NewClient(options(cfg, -1, writePipelines)),
-		client:       redis.NewClient(options(cfg, readRetries, readPipelines)),
 		applyScript:  newScript(applySource),
 		rowsScript:   newScript(rowsSource),
 		createScript: newScript(createSource),
 		stateScript:  newScript(stateSource),
 	}
-	s.reader = startReader(s.client, readPipelines)
+	if cfg.Mode == Cluster {
+		s.nodes = newCluster(cfg)
+	} else {
+		s.nodes = newSingle(cfg)
+	}
+	s.reader = startReader(s, cfg.Timeout, readPipelines)
 	return s, nil
 }
 
-func options(cfg Config, retries, pool int) *redis.Options {
-	timeout := cfg.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
+// options never retry by themselves: send decides what may be sent again.
+func options(cfg Config, addr string, pool int) *redis.Options {
 	return &redis.Options{
-		Addr:                     cfg.Addr,
+		Addr:                     addr,
 		CredentialsProvider:      cfg.Credentials,
 		DB:                       cfg.DB,
 		TLSConfig:                cfg.TLS,
-		MaxRetries:               retries,
-		DialTimeout:              timeout,
-		ReadTimeout:              timeout,
-		WriteTimeout:             timeout,
-		PoolTimeout:              timeout,
+		MaxRetries:               -1,
+		DialTimeout:              cfg.Timeout,
+		ReadTimeout:              cfg.Timeout,
+		WriteTimeout:             cfg.Timeout,
+		PoolTimeout:              cfg.Timeout,
 		ContextTimeoutEnabled:    true, // a caller's deadline bounds its own round trip
 		PoolSize:                 pool,
 		PipelinePoolSize:         -1, // everything here is a pipeline: one pool is enough
@@ -124,7 +157,7 @@ func options(cfg Config, retries, pool int) *redis.Options {
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		s.reader.stop()
-		if err := errors.Join(s.client.Close(), s.writer.Close()); err != nil {
+		if err := s.nodes.close(); err != nil {
 			s.closeErr = s.unavailable("closing", err)
 		}
 	})
@@ -133,7 +166,7 @@ func (s *Store) Close() error {
 
 // unavailable is the error of a call that Redis did not answer, or refused.
 func (s *Store) unavailable(doing string, err error) error {
-	return featurestore.Unavailablef("redis %s: %s: %w", s.addr, doing, err)
+	return featurestore.Unavailablef("redis %s: %s: %w", s.name, doing, err)
 }
 
 // firstError is the first error of a pipeline's commands.
@@ -142,17 +175,6 @@ func (s *Store) firstError(doing string, cmds []*redis.Cmd) error {
 		if err := c.Err(); err != nil {
 			return s.unavailable(doing, err)
 		}
-	}
-	return nil
-}
-
-// exec sends a pipeline that may be sent twice.
-func (s *Store) exec(ctx context.Context, doing string, pipe redis.Pipeliner) error {
-	if pipe.Len() == 0 {
-		return nil
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return s.unavailable(doing, err)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func TestSuite(t *testing.T) {
 	srv := server(t)
 	onlinetest.Run(t, func(t *testing.T) online.Store {
 		do(t, srv, "FLUSHALL")
-		return open(t, redis.Config{Addr: srv.Addr()})
+		return open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	})
 }
 
@@ -97,7 +97,7 @@ func TestSuiteInClusterMode(t *testing.T) {
 	}
 	onlinetest.Run(t, func(t *testing.T) online.Store {
 		do(t, srv, "FLUSHALL")
-		return open(t, redis.Config{Addr: srv.Addr()})
+		return open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	})
 }
 
@@ -105,7 +105,7 @@ func TestSuiteInClusterMode(t *testing.T) {
 func TestKilledServer(t *testing.T) {
 	onlinetest.RunDurable(t, func(t *testing.T) (online.Store, onlinetest.Restart) {
 		srv := server(t)
-		s := open(t, redis.Config{Addr: srv.Addr()})
+		s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 		return s, func() online.Store {
 			if err := srv.Kill(); err != nil {
 				t.Fatal(err)
@@ -143,7 +143,7 @@ func create(t testing.TB, s *redis.Store) {
 
 func apply(t testing.TB, s *redis.Store, b online.Batch, want online.Outcome) {
 	t.Helper()
-	if err := applyError(t, s, b, want); (err != nil) != (want == online.OutcomeUnknown) {
+	if err := applyError(t, s, b, want); (err != nil) != (want == online.OutcomeUnknown || want == online.OutcomeRefused) {
 		t.Fatalf("outcome %v with error %v", want, err)
 	}
 }
@@ -172,7 +172,7 @@ func offset(t testing.TB, s *redis.Store) int64 {
 // TestLayout holds the keys and fields that the protocol fixes.
 func TestLayout(t *testing.T) {
 	srv := server(t)
-	s, c := open(t, redis.Config{Addr: srv.Addr()}), admin(t, srv)
+	s, c := open(t, redis.Config{Addrs: []string{srv.Addr()}}), admin(t, srv)
 	create(t, s)
 	b := step(-1, 0)
 	b.Partition = online.Partition{Source: "departures", Generation: 1, Number: 3}
@@ -201,10 +201,38 @@ func TestLayout(t *testing.T) {
 	apply(t, s, b, online.OutcomeOK)
 }
 
+// TestClosedPartsExpireWithTheirEntity: every apply gives both keys the same
+// instant, to the millisecond, also where it leaves the closed part as it is.
+func TestClosedPartsExpireWithTheirEntity(t *testing.T) {
+	srv := server(t)
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
+	create(t, s)
+	c := admin(t, srv)
+	last := time.Duration(0)
+	for i, w := range []online.Write{{Closed: []byte("c")}, {Renew: true}, {Closed: []byte("d")}, {Renew: true}} {
+		b := step(int64(i)-1, 0)
+		w.Key, w.Blob = []byte("a"), onlinetest.Blob(fmt.Sprint(i), nil)
+		if i > 0 {
+			w.Expect = onlinetest.Prefix(onlinetest.Blob(fmt.Sprint(i-1), nil))
+		}
+		b.Writes, b.TTL = []online.Write{w}, time.Duration(i+1)*time.Hour
+		if i == 3 {
+			b.TTL = 0
+		}
+		apply(t, s, b, online.OutcomeOK)
+		open, err1 := c.PExpireTime(t.Context(), "{p.v.1.0}:e:a").Result()
+		closed, err2 := c.PExpireTime(t.Context(), "{p.v.1.0}:c:a").Result()
+		if err1 != nil || err2 != nil || open != closed || (open > last) != (i < 3) || i == 3 && open != -1 {
+			t.Errorf("write %d: the open part expires at %v (%v), the closed at %v (%v)", i, open, err1, closed, err2)
+		}
+		last = open
+	}
+}
+
 // TestScriptsFlushed removes the scripts between all calls.
 func TestScriptsFlushed(t *testing.T) {
 	srv := server(t)
-	s := open(t, redis.Config{Addr: srv.Addr()})
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	create(t, s)
 	for n := range int64(20) {
 		do(t, srv, "SCRIPT", "FLUSH")
@@ -227,7 +255,7 @@ func TestScriptsFlushed(t *testing.T) {
 // is unknown, nothing is sent twice, and the watermark tells.
 func TestUnanswered(t *testing.T) {
 	srv := server(t)
-	s := open(t, redis.Config{Addr: srv.Addr(), Timeout: 200 * time.Millisecond})
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}, Timeout: 200 * time.Millisecond})
 	create(t, s)
 	apply(t, s, step(-1, 0), online.OutcomeOK)
 	if err := srv.Pause(); err != nil {
@@ -255,7 +283,7 @@ func TestUnanswered(t *testing.T) {
 // TestNoServer: nothing hangs and nothing is taken for an answer.
 func TestNoServer(t *testing.T) {
 	srv := server(t)
-	s := open(t, redis.Config{Addr: srv.Addr(), Timeout: time.Second})
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}, Timeout: time.Second})
 	create(t, s)
 	if err := srv.Kill(); err != nil {
 		t.Fatal(err)
@@ -282,7 +310,7 @@ func TestNoServer(t *testing.T) {
 // write, and goes through once there is room.
 func TestOutOfMemory(t *testing.T) {
 	srv := server(t)
-	s := open(t, redis.Config{Addr: srv.Addr()})
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	create(t, s)
 	apply(t, s, step(-1, 10), online.OutcomeOK)
 	do(t, srv, "CONFIG", "SET", "maxmemory", "1")
@@ -290,7 +318,7 @@ func TestOutOfMemory(t *testing.T) {
 	for i := range 20 {
 		b.Writes = append(b.Writes, online.Write{Key: fmt.Append(nil, "new", i), Blob: onlinetest.Blob("1", make([]byte, 1000))})
 	}
-	if err := applyError(t, s, b, online.OutcomeUnknown); !errors.Is(err, featurestore.ErrUnavailable) {
+	if err := applyError(t, s, b, online.OutcomeRefused); !errors.Is(err, featurestore.ErrUnavailable) {
 		t.Errorf("error %v, want unavailable", err)
 	}
 	c := admin(t, srv)
@@ -307,7 +335,7 @@ func TestOutOfMemory(t *testing.T) {
 // TestWrongType: a key of another kind is an error before the first write.
 func TestWrongType(t *testing.T) {
 	srv := server(t)
-	s := open(t, redis.Config{Addr: srv.Addr()})
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	create(t, s)
 	do(t, srv, "LPUSH", "{p.v.1.0}:e:b", "x")
 	b := step(-1, 0)
@@ -325,6 +353,6 @@ func TestWrongType(t *testing.T) {
 func BenchmarkStore(b *testing.B) {
 	srv := server(b)
 	onlinetest.Benchmark(b, func(b *testing.B) online.Store {
-		return open(b, redis.Config{Addr: srv.Addr(), Timeout: 10 * time.Second})
+		return open(b, redis.Config{Addrs: []string{srv.Addr()}, Timeout: 10 * time.Second})
 	})
 }

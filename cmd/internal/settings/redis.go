@@ -1,0 +1,126 @@
+package settings
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// Redis says which Redis holds the online store. Mode is single (the default,
+// one address), sentinel (the sentinels' addresses, and the name under which they
+// know the master) or cluster (some of its nodes). Durability "rebuild" accepts
+// servers without persistence: their loss is then repaired from history.
+type Redis struct {
+	Mode       string    `yaml:"mode,omitempty"`
+	Addrs      []string  `yaml:"addrs"`
+	Username   string    `yaml:"username,omitempty"`
+	Password   Secret    `yaml:"password,omitempty"`
+	Sentinel   *Sentinel `yaml:"sentinel,omitempty"`
+	TLS        *TLS      `yaml:"tls,omitempty"`
+	Durability string    `yaml:"durability,omitempty"`
+}
+
+// Sentinel is the master's name among the sentinels, and how these let us in.
+type Sentinel struct {
+	Master   string `yaml:"master"`
+	Username string `yaml:"username,omitempty"`
+	Password Secret `yaml:"password,omitempty"`
+}
+
+// TLS is the transport to a part; {} takes the system's authorities. Paths are
+// relative to the folder of freshet.yaml.
+type TLS struct {
+	CA   string `yaml:"ca,omitempty"`   // authorities, PEM
+	Cert string `yaml:"cert,omitempty"` // our certificate, PEM
+	Key  string `yaml:"key,omitempty"`
+	Name string `yaml:"server_name,omitempty"`
+}
+
+// Modes of Redis.
+const (
+	RedisSingle   = "single"
+	RedisSentinel = "sentinel"
+	RedisCluster  = "cluster"
+)
+
+func (r *Redis) validate() (problems []error) {
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if !slices.Contains([]string{"", RedisSingle, RedisSentinel, RedisCluster}, r.Mode) {
+		bad("online.redis.mode: %q is none of single, sentinel, cluster", r.Mode)
+	}
+	switch single := r.Mode == "" || r.Mode == RedisSingle; {
+	case len(r.Addrs) == 0:
+		bad("online.redis.addrs: name at least one address, as host:port")
+	case single && len(r.Addrs) > 1:
+		bad("online.redis.addrs: one address is one server, %d are given: write mode: sentinel or mode: cluster", len(r.Addrs))
+	}
+	for _, addr := range r.Addrs {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad("online.redis.addrs: %q is not host:port: %w", addr, err)
+		}
+	}
+	if named := r.Sentinel != nil && r.Sentinel.Master != ""; named != (r.Mode == RedisSentinel) {
+		bad("online.redis.sentinel.master: name the master with mode: sentinel, and only there")
+	}
+	if t := r.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
+		bad("online.redis.tls: cert and key go together")
+	}
+	if !slices.Contains([]string{"", "rebuild"}, r.Durability) {
+		bad("online.redis.durability: %q is neither empty nor \"rebuild\"", r.Durability)
+	}
+	return problems
+}
+
+// overlay applies FRESHET_ONLINE_REDIS_* variables but the addresses.
+func (r *Redis) overlay(getenv func(string) string) {
+	for name, p := range map[string]*string{
+		"FRESHET_ONLINE_REDIS_MODE": &r.Mode, "FRESHET_ONLINE_REDIS_USERNAME": &r.Username, "FRESHET_ONLINE_REDIS_PASSWORD": (*string)(&r.Password),
+	} {
+		if v := getenv(name); v != "" {
+			*p = v
+		}
+	}
+}
+
+// texts are the values that may hold references.
+func (r *Redis) texts() []*string {
+	out := []*string{&r.Username, (*string)(&r.Password)}
+	if s := r.Sentinel; s != nil {
+		out = append(out, &s.Master, &s.Username, (*string)(&s.Password))
+	}
+	if t := r.TLS; t != nil {
+		out = append(out, &t.CA, &t.Cert, &t.Key, &t.Name)
+	}
+	return out
+}
+
+// Config reads the files; nil where there is no TLS.
+func (t *TLS) Config() (*tls.Config, error) {
+	if t == nil {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.Name}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, fmt.Errorf("online.redis.tls.ca: %w", err)
+		}
+		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, featurestore.Invalidf("online.redis.tls.ca: %s holds no certificate in PEM", t.CA)
+		}
+	}
+	if t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, featurestore.Invalidf("online.redis.tls: %w", errors.Join(err))
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}

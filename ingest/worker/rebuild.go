@@ -1,0 +1,160 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/decode"
+)
+
+// rebuild makes damaged entities anew from history and log, and says so: an
+// entity's damage is an alert also where it heals by itself.
+func (w *Worker) rebuild(ctx context.Context, e *damagedError) error {
+	v := e.view
+	log := func(d damage) []any {
+		return []any{"view", v.Name(), "generation", v.ID().Number, "lane", d.lane, "key_hash", fmt.Sprintf("%016x", xxh3.HashString(d.key))}
+	}
+	for _, d := range e.found {
+		w.c.Logger.Error("a stored entity is damaged: lookups of it answer ERROR until it is rebuilt", append(log(d), "error", d.reason)...)
+	}
+	if err := v.rebuild(ctx, e.found, w.replayOf(v)); err != nil {
+		return err
+	}
+	for _, d := range e.found {
+		w.c.Logger.Warn("a damaged entity was rebuilt from history", log(d)...)
+	}
+	return nil
+}
+
+// replayOf replays the sources of a view: what is at rest, and from the log what
+// is not at rest yet.
+func (w *Worker) replayOf(v *View) replayer {
+	return func(ctx context.Context, binding int, through map[online.Partition]int64, keep func(*featurestore.Event) bool, each func(*Chunk)) error {
+		if len(through) == 0 {
+			return nil
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		s := v.view.Bindings[binding].Source
+		reached, err := w.replayHistory(ctx, s, through, keep, each)
+		if err != nil {
+			return err
+		}
+		for p, to := range through {
+			if reached[p] >= to {
+				continue
+			}
+			rest := offline.Range{From: reached[p] + 1, To: to + 1}
+			if err := w.replayLog(ctx, s, p, rest, each); err != nil {
+				return fmt.Errorf("%w: source %q partition %d: %w", errRebuild, s.Name, p.Number, err)
+			}
+		}
+		return nil
+	}
+}
+
+// replayHistory gives what is at rest, and how far that goes without a hole.
+func (w *Worker) replayHistory(ctx context.Context, s *definition.StreamSource, through map[online.Partition]int64, keep func(*featurestore.Event) bool, each func(*Chunk)) (reached map[online.Partition]int64, err error) {
+	if reached, err = w.atRest(ctx, s, through); err != nil {
+		return nil, err
+	}
+	spec := offline.Spec{Source: s, Bounds: map[offline.Partition]offline.Range{}, Only: true, Keep: keep}
+	for p, to := range through {
+		spec.Bounds[offline.Partition{Generation: p.Generation, Partition: p.Number}] = offline.Range{To: min(to, reached[p]) + 1}
+	}
+	stream, err := w.c.History.Scan(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stream.Close()) }()
+	for {
+		batch, err := stream.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return reached, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		id := online.Partition{Source: s.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
+		each(&Chunk{Partition: id, Events: batch.Events, Through: batch.Through})
+	}
+}
+
+// atRest is, for each partition, the last offset up to which history holds every
+// record that this source's view has met; -1 for none. Files from before the log
+// are whole by nature.
+func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through map[online.Partition]int64) (map[online.Partition]int64, error) {
+	segments, err := w.c.History.Segments(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	ranges := map[offline.Partition][]offline.Range{}
+	for _, g := range segments {
+		ranges[g.Partition] = append(ranges[g.Partition], g.Offsets)
+	}
+	reached := map[online.Partition]int64{}
+	for p := range through {
+		list := ranges[offline.Partition{Generation: p.Generation, Partition: p.Number}]
+		slices.SortFunc(list, func(a, b offline.Range) int { return int(min(max(a.From-b.From, -1), 1)) })
+		end := int64(0)
+		for i, r := range list {
+			if i > 0 && r.From > end {
+				return nil, fmt.Errorf("%w: the history of source %q, partition %d, lacks offsets %d to %d", errRebuild, s.Name, p.Number, end, r.From-1)
+			}
+			end = max(end, r.To)
+		}
+		reached[p] = end - 1
+		if end == offline.MaxOffset {
+			reached[p] = math.MaxInt64 - 1
+		}
+	}
+	return reached, nil
+}
+
+// replayLog gives what the log holds of a range of a partition.
+func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p online.Partition, rest offline.Range, each func(*Chunk)) (err error) {
+	bounds, err := w.c.Log.Bounds(ctx, s.Topic, p.Number)
+	if err != nil {
+		return err
+	}
+	if bounds.Start > rest.From {
+		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
+	}
+	d, err := decode.New(s, decode.Options{Replay: p.Generation == offline.FilesGeneration})
+	if err != nil {
+		return err
+	}
+	reader, err := w.c.Log.Open(ctx, s.Topic, p.Number, rest.From)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	at := featurestore.PartitionID{Generation: p.Generation, Partition: p.Number}
+	for from := rest.From; from < rest.To; {
+		batch, err := reader.Next(ctx)
+		if err != nil {
+			return err
+		}
+		var decoded decode.Batch
+		for i := range batch.Records {
+			if rec := &batch.Records[i]; rec.Offset >= from && rec.Offset < rest.To {
+				_ = d.Append(&decoded, rec, at) // what does not decode never was an event
+			}
+		}
+		each(&Chunk{Partition: p, From: from, Events: decoded.Events, Through: min(batch.Next, rest.To) - 1})
+		from = batch.Next
+		batch.Release()
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// watchStore looks at the store's settings while it is in use: what was right at
+// the start may be changed by a person. Wrong ones are said, for as long as they
+// last. Where the store has evicted keys, every view is LOST: nobody knows which
+// they were. The arrangement then ends, and the next builds the views anew.
+func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) error {
+	ticker := time.NewTicker(w.c.Heartbeat)
+	defer ticker.Stop()
+	lost := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		err := w.c.Online.Check(ctx)
+		if errors.Is(err, featurestore.ErrUnavailable) || ctx.Err() != nil {
+			continue // the partitions say so
+		}
+		if w.progress.storeTrouble(err) {
+			w.c.Logger.Error("the online store is not as it must be", "error", err)
+		}
+		if lost = lost || errors.Is(err, online.ErrEvicted); !lost {
+			continue
+		}
+		if err := w.lose(ctx); err != nil {
+			w.c.Logger.Warn("the state LOST could not be stored", "error", err)
+			continue
+		}
+		w.c.Logger.Error("the online store has evicted keys: every view is built anew", "error", err)
+		cancel()
+		return nil
+	}
+}
+
+// lose says of every generation that it is lost: lookups answer REBUILDING from
+// now on, and whoever opens it next, also after a restart, builds it anew.
+func (w *Worker) lose(ctx context.Context) error {
+	w.states.Lock()
+	defer w.states.Unlock()
+	w.mu.Lock()
+	var views []*View
+	for _, id := range w.sorted() {
+		w.views[id].full = false // so that nobody takes it for ready again
+		views = append(views, w.views[id].view)
+	}
+	w.mu.Unlock()
+	for _, v := range views {
+		if err := v.setState(ctx, online.StateLost); err != nil && !errors.Is(err, featurestore.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
