@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -74,6 +75,31 @@ func ListValue(elems []Value) Value {
 // MapValue is a map; keys must ascend.
 func MapValue(keys []string, values []Value) Value {
 	return Value{kind: KindMap, ext: &Composite{Keys: keys, Values: values}}
+}
+
+// MapOf is a map of entries in any order, which it keeps and sorts. A key that
+// stands twice is an error.
+func MapOf(keys []string, values []Value) (Value, error) {
+	sort.Sort(&entries{keys, values})
+	for i := 1; i < len(keys); i++ {
+		if keys[i-1] == keys[i] {
+			return Null, fmt.Errorf("the key %q stands twice", keys[i])
+		}
+	}
+	return MapValue(keys, values), nil
+}
+
+// entries sorts keys with their values.
+type entries struct {
+	keys   []string
+	values []Value
+}
+
+func (e *entries) Len() int           { return len(e.keys) }
+func (e *entries) Less(i, j int) bool { return e.keys[i] < e.keys[j] }
+func (e *entries) Swap(i, j int) {
+	e.keys[i], e.keys[j] = e.keys[j], e.keys[i]
+	e.values[i], e.values[j] = e.values[j], e.values[i]
 }
 
 // Kind is the value's kind; KindNull for null.
@@ -190,6 +216,15 @@ func (v Value) Text(t Type) string {
 		return v.compositeText(t)
 	}
 	return fmt.Sprintf("<%s>", v.kind)
+}
+
+// Exact is Text, but JSON for a list or a map, whose Text does not keep its
+// parts apart: it reads back as the same value.
+func (v Value) Exact(t Type) string {
+	if v.kind == KindList || v.kind == KindMap {
+		return string(AppendJSON(nil, v, t))
+	}
+	return v.Text(t)
 }
 
 func (v Value) compositeText(t Type) string {

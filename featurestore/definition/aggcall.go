@@ -2,7 +2,6 @@ package definition
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -127,71 +126,4 @@ func aggArgOf(text string, at int) aggArg {
 	}
 	value := strings.TrimSpace(rest[1:])
 	return aggArg{name: text[:end], text: value, nameAt: at, at: at + len(text) - len(strings.TrimLeft(rest[1:], " \t\n"))}
-}
-
-// parameter is what an aggregate takes at one place.
-type parameter struct {
-	name     string
-	kind     parameterKind
-	optional bool
-}
-
-type parameterKind uint8
-
-const (
-	paramExpression parameterKind = iota
-	paramCount                    // a whole number
-	paramShare                    // a number from 0 to 1
-	paramLength                   // a duration
-)
-
-// aggregates is every aggregate of the language with its parameters.
-func aggregates() map[string][]parameter {
-	x, y := parameter{name: "x"}, parameter{name: "y"}
-	n, p := parameter{name: "n", kind: paramCount}, parameter{name: "p", kind: paramShare}
-	most, half := parameter{name: "max", kind: paramCount}, parameter{name: "half_life", kind: paramLength}
-	maybeX, maybeMost := parameter{name: "x", optional: true}, parameter{name: "max", kind: paramCount, optional: true}
-	table := map[string][]parameter{
-		"count": {maybeX}, "time_since_last": nil, "time_since_first": nil,
-		"min_by": {x, y}, "max_by": {x, y}, "count_distinct": {x, maybeMost}, "distinct": {x, most}, "histogram": {x, most},
-		"quantile": {x, p}, "approx_quantile": {x, p}, "ewm_sum": {x, half}, "ewm_count": {half}, "ewm_avg": {x, half},
-	}
-	for _, name := range []string{"count_null", "sum", "avg", "min", "max", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "skew", "kurtosis",
-		"first", "last", "approx_count_distinct", "median"} {
-		table[name] = []parameter{x}
-	}
-	for _, name := range []string{"first_n", "last_n", "last_distinct_n", "lag", "top_n", "bottom_n"} {
-		table[name] = []parameter{x, n}
-	}
-	return table
-}
-
-func aggregateNames() []string {
-	var all []string
-	for name := range aggregates() {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return all
-}
-
-// usage writes how a function is called.
-func usage(function string, parameters []parameter) string {
-	var b strings.Builder
-	b.WriteString(function + "(")
-	for i, p := range parameters {
-		sep, end := "", ""
-		if i > 0 {
-			sep = ", "
-		}
-		if p.optional {
-			sep, end = "["+sep, "]"
-		}
-		name := p.name
-		if p.kind == paramCount && p.name == "max" {
-			name = "max: 1000"
-		}
-		b.WriteString(sep + name + end)
-	}
-	return b.String() + ")"
 }

@@ -4,60 +4,91 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/transforms/agg"
+	"github.com/freshet/freshet/transforms/window"
 )
 
-// aggregate checks a call and gives what the engine runs. input is the index of
-// the argument, -1 for none.
-func (l *loader) aggregate(n *node, nulls *node, in *inputs) (call agg.Call, result featurestore.Type, input int, ok bool) {
-	parsed, wrong := parseAggCall(n.text)
+// aggregate fills in a feature's call, its inputs and its type. ok is false
+// where the type is not known; what is wrong was reported.
+func (b *featureBuilder) aggregate(n *node, f *window.Feature) (ok bool) {
+	call := n.get("agg")
+	if call == nil {
+		return false
+	}
+	parsed, wrong := parseAggCall(call.text)
 	if wrong != nil {
-		l.problemAt(n, extent{wrong.from, wrong.to}, wrong.hint, "%s", wrong.message)
-		return call, result, -1, false
+		b.l.problemAt(call, extent{wrong.from, wrong.to}, wrong.hint, "%s", wrong.message)
+		return false
 	}
 	parameters, known := aggregates()[parsed.function]
 	if !known {
-		l.problemAt(n, extent{0, len(parsed.function)}, suggest(parsed.function, aggregateNames(), runningAggregates),
+		b.l.problemAt(call, extent{0, len(parsed.function)}, suggest(parsed.function, aggregateNames(), "use "+list(aggregateNames())),
 			"unknown aggregate %s", quoted(parsed.function))
-		return call, result, -1, false
+		return false
 	}
-	call = agg.Call{Func: parsed.function, RespectNulls: nulls != nil}
-	input = -1
-	args, ok := l.arguments(n, parsed, parameters)
+	args, ok := b.l.arguments(call, parsed, parameters)
+	if !ok {
+		return false
+	}
+	f.Call = agg.Call{Func: parsed.function}
 	for i, p := range parameters {
-		if !ok || args[i] == nil {
+		if args[i] == nil {
 			continue
 		}
-		f := fragment{node: n, at: args[i].at, text: args[i].text}
+		text := fragment{node: call, at: args[i].at, text: args[i].text}
 		if p.kind == paramExpression {
-			index, t, good := in.add(f, featurestore.Type{})
-			ok = good
-			if i == 0 {
-				input, call.Input = index, t
-			}
-		} else if value, good := l.constant(f, p); !good {
+			ok = b.argument(text, p.name, f) && ok
+		} else if err := constant(text.text, p, &f.Call); err != nil {
+			message, hint := splitHint(err)
+			b.l.problemAt(call, extent{text.at, text.at + len(text.text)}, hint, "%s: %s", p.name, message)
 			ok = false
-		} else if p.name == "max" {
-			call.Max = value
 		}
 	}
 	if !ok {
-		return call, result, input, false
+		return false
 	}
-	result, err := agg.Check(call)
-	if err != nil {
-		message, hint := splitHint(err)
-		if errors.Is(err, agg.ErrUnsupported) {
-			hint = runningAggregates
-		}
-		l.problemAt(n, extent{0, len(n.text)}, hint, "%s", message)
-	}
-	return call, result, input, err == nil
+	f.Type = resultOf(f.Call)
+	ok = b.by(n, f)
+	b.modifiers(n, &f.Call)
+	return ok && b.runs(call, f)
 }
 
-const runningAggregates = "this version runs count, sum, avg, min, max, first, last, var_samp, var_pop, stddev_samp, stddev_pop, count_distinct and time_since_last"
+// runs asks the engine, which has the last word: a version may not run every
+// aggregate of the language.
+func (b *featureBuilder) runs(call *node, f *window.Feature) bool {
+	t, err := agg.Check(f.Call)
+	switch {
+	case errors.Is(err, agg.ErrUnsupported):
+		b.l.problemAt(call, extent{0, len(call.text)}, "remove it: this version does not run it", "%v", err)
+	case err != nil:
+		message, hint := splitHint(err)
+		b.l.problemAt(call, extent{0, len(call.text)}, hint, "%s", message)
+	case !t.Equal(f.Type):
+		b.l.problemAt(call, extent{0, len(call.text)}, "remove it: this version does not run it", "%s that gives %s is not supported yet", f.Call.Func, f.Type)
+	}
+	return true // the type is known whatever the engine says
+}
+
+// argument compiles x or y of an aggregate and checks its type.
+func (b *featureBuilder) argument(text fragment, name string, f *window.Feature) bool {
+	index, t, ok := b.in.add(text, featurestore.Type{})
+	if !ok {
+		return false
+	}
+	if why, way := misfit(f.Call.Func, name, t); why != "" {
+		b.l.problemAt(text.node, extent{text.at, text.at + len(text.text)}, way, "%s", why)
+		return false
+	}
+	if name == "y" {
+		f.Second, f.Call.Second = index, t
+	} else {
+		f.Input, f.Call.Input = index, t
+	}
+	return true
+}
 
 // arguments puts the arguments of a call to its parameters, nil for one left out.
 func (l *loader) arguments(n *node, call aggCall, parameters []parameter) ([]*aggArg, bool) {
@@ -96,32 +127,79 @@ func (l *loader) arguments(n *node, call aggCall, parameters []parameter) ([]*ag
 	return args, true
 }
 
-// constant checks an argument that is no expression; a count gives its value.
-func (l *loader) constant(f fragment, p parameter) (int64, bool) {
-	var err error
-	var value int64
+// constant reads an argument that is no expression into the call.
+func constant(text string, p parameter, call *agg.Call) error {
 	switch p.kind {
-	case paramCount:
-		value, err = parseCount(f.text)
 	case paramShare:
-		var share float64
-		if share, err = strconv.ParseFloat(f.text, 64); err != nil || !(share >= 0 && share <= 1) {
-			err = fmt.Errorf("%s is not a number from 0 to 1", quoted(f.text))
-		}
+		share, err := parseShare(text)
+		call.Share = share
+		return err
 	case paramLength:
-		_, err = featurestore.ParseDuration(f.text)
+		return constantHalfLife(text, call)
 	}
-	if err != nil {
-		l.problemAt(f.node, extent{f.at, f.at + len(f.text)}, "", "%s: %v", p.name, err)
+	n, err := parseWhole(text, p.least, p.most)
+	switch {
+	case err != nil:
+		return err
+	case p.name == "n":
+		call.N = n
+	case call.Func == "count_distinct" && n == agg.DefaultDistinctMax: // written out, it is the same call
+	default:
+		call.Max = n
 	}
-	return value, err == nil
+	return nil
 }
 
-// parseCount reads a whole number above 0 in plain decimal digits.
-func parseCount(text string) (int64, error) {
+func constantHalfLife(text string, call *agg.Call) error {
+	if err := checkDuration(text); err != nil {
+		return err
+	}
+	d, err := featurestore.ParseDuration(text)
+	if err == nil && d < agg.MinHalfLife {
+		err = fmt.Errorf("%q is too short: write %s or more", text, agg.MinHalfLife)
+	}
+	call.HalfLife = d
+	return err
+}
+
+// parseWhole reads a whole number in plain decimal digits.
+func parseWhole(text string, least, most int64) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n <= 0 || text[0] == '+' || text[0] == '0' {
-		return 0, fmt.Errorf("%s is not a whole number above 0", quoted(text))
+	if err != nil || text[0] == '+' || text[0] == '0' && text != "0" || n < least || n > most {
+		return 0, fmt.Errorf("%s is not in range: write a whole number from %d to %d", quoted(text), least, most)
 	}
 	return n, nil
+}
+
+// maxShareDigits is how many digits a share may have after the point.
+const maxShareDigits = 18
+
+// parseShare reads a number from 0 to 1 exactly as it is written in decimal.
+func parseShare(text string) (agg.Share, error) {
+	const way = ": write a number from 0 to 1, as 0.95"
+	whole, fraction, point := strings.Cut(text, ".")
+	for _, c := range []byte(whole + fraction) {
+		if c < '0' || c > '9' {
+			return agg.Share{}, fmt.Errorf("%s is not a plain decimal number"+way, quoted(text))
+		}
+	}
+	if whole == "" || point && fraction == "" {
+		return agg.Share{}, fmt.Errorf("%s is not a plain decimal number"+way, quoted(text))
+	}
+	fraction = strings.TrimRight(fraction, "0")
+	if len(fraction) > maxShareDigits {
+		return agg.Share{}, fmt.Errorf("%s has %d digits after the point: write at most %d", quoted(text), len(fraction), maxShareDigits)
+	}
+	n, err := strconv.ParseInt(strings.TrimLeft(whole, "0")+fraction, 10, 64)
+	if strings.Trim(text, "0.") == "" {
+		n, err = 0, nil
+	}
+	limit := int64(1)
+	for range fraction {
+		limit *= 10
+	}
+	if err != nil || n > limit {
+		return agg.Share{}, fmt.Errorf("%s is more than 1"+way, quoted(text))
+	}
+	return agg.Share{Unscaled: n, Digits: uint8(len(fraction))}, nil
 }

@@ -28,7 +28,7 @@ func file(t testing.TB, path string) definition.File {
 // compares what is said about it with its golden file.
 func TestInvalid(t *testing.T) {
 	paths, err := filepath.Glob(corpus + "/invalid/*.yaml")
-	if err != nil || len(paths) < 70 {
+	if err != nil || len(paths) < 220 {
 		t.Fatalf("%d wrong files: %v", len(paths), err)
 	}
 	beside := []definition.File{file(t, corpus+"/base.yaml")}
@@ -88,11 +88,13 @@ func TestValid(t *testing.T) {
 	for _, e := range entries {
 		t.Run(e.Name(), func(t *testing.T) {
 			path := filepath.Join(corpus, "valid", e.Name())
+			files := []definition.File{}
 			if e.IsDir() {
-				mustLoad(t, readDir(t, path))
+				files = readDir(t, path)
 			} else {
-				mustLoad(t, []definition.File{file(t, path)})
+				files = append(files, file(t, path))
 			}
+			mustLoad(t, files)
 		})
 	}
 }

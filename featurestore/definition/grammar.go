@@ -177,7 +177,7 @@ const maxDuration = 36500 * featurestore.Day
 func checkDuration(text string) error {
 	d, err := featurestore.ParseDuration(text)
 	if err == nil && d > maxDuration {
-		return fmt.Errorf("duration %q is more than %s", text, maxDuration)
+		return fmt.Errorf("duration %q is too long: write at most %s", text, maxDuration)
 	}
 	return err
 }
@@ -194,12 +194,11 @@ func numberShape() *shape {
 	return &shape{is: "a number", form: formScalar, tags: []string{tagInt, tagFloat}}
 }
 
-func countShape() *shape {
-	return &shape{is: "a whole number above 0", form: formScalar, tags: []string{tagInt}, check: func(text string) error {
-		if _, err := parseCount(text); err != nil {
-			return err
-		}
-		return nil
+// wholeShape is a whole number within bounds.
+func wholeShape(least, most int64) *shape {
+	return &shape{is: fmt.Sprintf("a whole number from %d to %d", least, most), form: formScalar, tags: []string{tagInt}, least: least, most: most, check: func(text string) error {
+		_, err := parseWhole(text, least, most)
+		return err
 	}}
 }
 

@@ -7,13 +7,14 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/transforms/agg"
 	"github.com/freshet/freshet/transforms/expr"
 	"github.com/freshet/freshet/transforms/window"
 )
 
 // StateVersion is the version of fold and codec: it is part of every hash, so
 // that a change of either makes new generations.
-const StateVersion = 1
+const StateVersion = 2
 
 // meaning collects what changes a definition's values, unambiguously: every text
 // is preceded by its length. Names of files, comments, owners, descriptions and
@@ -41,7 +42,7 @@ func (m *meaning) flag(b bool) {
 
 func (m *meaning) value(v featurestore.Value, t featurestore.Type) {
 	m.number(int64(v.Kind()))
-	m.text(v.Text(t))
+	m.text(v.Exact(t))
 }
 
 // program adds an expression, with the types of what it reads.
@@ -148,19 +149,38 @@ func (m *meaning) streamSource(s *StreamSource) {
 	}
 }
 
-func (m *meaning) feature(f window.Feature) {
+// call adds an aggregate; caps as they run, written out or not.
+func (m *meaning) call(c *agg.Call) {
+	m.text(c.Func)
+	m.typ(c.Input)
+	m.typ(c.Second)
+	m.number(c.N)
+	m.number(c.Max)
+	m.number(c.Share.Unscaled)
+	m.number(int64(c.Share.Digits))
+	m.length(c.HalfLife)
+	m.flag(c.RespectNulls)
+	m.typ(c.By)
+	m.number(c.MaxKeys)
+}
+
+func (m *meaning) feature(f *window.Feature) {
 	m.text(f.Name)
 	m.number(int64(f.Kind))
-	m.text(f.Call.Func)
-	m.typ(f.Call.Input)
-	m.number(f.Call.Max)
-	m.flag(f.Call.RespectNulls)
+	m.call(&f.Call)
 	m.typ(f.Type)
-	m.number(int64(f.Input))
-	m.number(int64(f.Where))
-	m.length(f.Width)
-	m.length(f.Offset)
-	m.length(f.Tile)
+	for _, input := range []int{f.Input, f.Second, f.By, f.Where} {
+		m.number(int64(input))
+	}
+	for _, d := range []featurestore.Duration{f.Width, f.Offset, f.Step, f.Tile} {
+		m.length(d)
+	}
+	m.number(f.Count)
+	m.flag(f.Exact)
+	m.number(f.MaxRows)
+	m.number(int64(f.Unit))
+	m.text(zoneName(f.Zone))
+	m.flag(f.Complete)
 	m.value(f.Default, f.Type)
 	m.flag(f.EmptyNull)
 }
@@ -177,9 +197,9 @@ func hashStreamView(v *StreamView) codec.Hash {
 	}
 	m.number(int64(len(v.Features)))
 	latest := false
-	for _, f := range v.Features {
-		m.feature(f)
-		latest = latest || f.Kind == window.Latest
+	for i := range v.Features {
+		m.feature(&v.Features[i])
+		latest = latest || v.Features[i].Kind == window.Latest
 	}
 	if latest { // nothing else looks at it
 		m.length(v.TTL)

@@ -11,8 +11,17 @@ import (
 	"github.com/freshet/freshet/featurestore"
 )
 
-// literal reads a value and reports one that does not fit; what names it.
+// literal reads a value and reports one that does not fit; what names it. A list
+// and a mapping are read part by part, each with its own place.
 func (l *loader) literal(n *node, t featurestore.Type, what string) (featurestore.Value, bool) {
+	switch {
+	case n.bad:
+		return featurestore.Null, false
+	case t.Kind == featurestore.KindList && n.form == formList:
+		return l.listLiteral(n, t, what)
+	case t.Kind == featurestore.KindMap && n.form == formObject:
+		return l.mapLiteral(n, t, what)
+	}
 	v, err := literal(n, t)
 	if err == nil {
 		return v, true
@@ -23,6 +32,29 @@ func (l *loader) literal(n *node, t featurestore.Type, what string) (featurestor
 	}
 	l.problem(n, hint, "%s: %s", what, message)
 	return v, false
+}
+
+func (l *loader) listLiteral(n *node, t featurestore.Type, what string) (featurestore.Value, bool) {
+	elems, ok := make([]featurestore.Value, len(n.items)), true
+	for i, item := range n.items {
+		var fits bool
+		elems[i], fits = l.literal(item, *t.Elem, "an item of "+what)
+		ok = ok && fits
+	}
+	return featurestore.ListValue(elems), ok
+}
+
+// mapLiteral puts the keys, which YAML has in any order, in theirs.
+func (l *loader) mapLiteral(n *node, t featurestore.Type, what string) (featurestore.Value, bool) {
+	keys, values, ok := make([]string, len(n.keys)), make([]featurestore.Value, len(n.keys)), true
+	for i, k := range n.keys {
+		var fits bool
+		keys[i] = k.text
+		values[i], fits = l.literal(n.items[i], *t.Elem, fmt.Sprintf("%s of %s", quoted(keys[i]), what))
+		ok = ok && fits
+	}
+	v, err := featurestore.MapOf(keys, values)
+	return v, ok && err == nil // keys that stand twice were reported
 }
 
 func literalHint(n *node, t featurestore.Type) string {
@@ -40,7 +72,12 @@ func literalHint(n *node, t featurestore.Type) string {
 	case featurestore.KindDecimal:
 		return fmt.Sprintf("write a number of at most %d fraction digits", t.Scale)
 	}
-	if n.form == formScalar {
+	switch {
+	case t.Kind == featurestore.KindList:
+		return "write a list, as [1, 2]"
+	case t.Kind == featurestore.KindMap:
+		return "write a mapping, as {key: 1}"
+	case n.form == formScalar:
 		return "write it in quotes: " + quoted(n.text)
 	}
 	return "write text"

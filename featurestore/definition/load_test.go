@@ -121,7 +121,7 @@ func TestBindingsAreParallel(t *testing.T) {
 func TestTestDocument(t *testing.T) {
 	p := mustLoad(t, []definition.File{file(t, corpus+"/valid/test_documents.yaml")})
 	c := p.Test("counts")
-	want := []string{`{"at":"2013-01-01T00:00:00Z","user_id":"a","price":1,"paid":true}`, `{"at":"2013-01-01T01:00:00+01:00","user_id":"b","page":null}`}
+	want := []string{`{"at":"2013-01-01T00:00:00Z","user_id":"a","price":1.0,"paid":true}`, `{"at":"2013-01-01T01:00:00+01:00","user_id":"b","page":null}`}
 	for i, raw := range c.Events[0].JSON {
 		if string(raw) != want[i] || !json.Valid(raw) {
 			t.Errorf("event %d: %s", i, raw)

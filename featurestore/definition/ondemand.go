@@ -108,7 +108,7 @@ func (l *loader) onDemandInput(v *OnDemandView, n *node) bool {
 			return false
 		}
 	}
-	if !ok || !l.freshVariable(v, n, at, as) {
+	if !ok || !l.freshVariable(v, n, at, as) || f.Type.Kind == featurestore.KindNull {
 		return false
 	}
 	v.Inputs = append(v.Inputs, Input{Ref: FeatureRef{View: r.view, Feature: r.feature}, As: as, Type: f.Type})
@@ -133,7 +133,7 @@ func (l *loader) onDemandFeature(d *document, v *OnDemandView, n *node, complete
 	if !ok || name == nil {
 		return
 	}
-	f := OnDemandFeature{Name: name.text, Type: t, Default: l.defaultOf(n, t, true)}
+	f := OnDemandFeature{Name: name.text, Type: t, Default: l.defaultOf(n, t)}
 	if expression != nil && complete {
 		f.Expr = l.compile(whole(expression), v.variables(), t, "")
 	}

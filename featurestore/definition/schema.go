@@ -87,6 +87,9 @@ func (s *shape) scalarSchema(out map[string]any) {
 		out["type"] = types
 	}
 	text := map[string]any{}
+	if s.most > 0 {
+		text["minimum"], text["maximum"] = s.least, s.most
+	}
 	if s.pattern != "" {
 		text["pattern"] = s.pattern
 	}

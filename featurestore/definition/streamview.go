@@ -53,11 +53,12 @@ func (l *loader) buildStreamView(d *document) {
 		}
 	}
 	l.checkSequences(n, v)
-	(&featureBuilder{l: l, d: d, view: v, in: in}).build()
+	features := &featureBuilder{l: l, d: d, view: v, in: in}
+	features.build()
 	d.partial = d.partial || l.problems.Errors() > before
 	d.view = v
 	if !d.partial {
-		l.compilePlan(d, v)
+		l.compilePlan(d, v, features.at)
 	}
 	l.project.StreamViews = append(l.project.StreamViews, v)
 }
@@ -199,17 +200,39 @@ func (l *loader) checkSequences(n *node, v *StreamView) {
 	}
 }
 
-// compilePlan compiles the view for the engine.
-func (l *loader) compilePlan(d *document, v *StreamView) {
+// compilePlan compiles the view for the engine, and takes its tiles, which are a
+// part of the view's meaning. at is where each feature stands.
+func (l *loader) compilePlan(d *document, v *StreamView, at []*node) {
 	c := window.Config{Features: v.Features, TTL: v.TTL}
 	for _, b := range v.Bindings {
 		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0, Changes: b.Source.Changes()})
 	}
 	plan, err := window.Compile(c)
 	if err != nil {
-		message, hint := splitHint(err)
-		l.problem(d.nameNode, hint, "the engine refuses the view: %s", message)
+		l.refused(d, c, at, err)
 		return
 	}
 	v.Plan = plan
+	for i, f := range plan.Features() {
+		v.Features[i].Tile = f.Tile
+	}
+}
+
+// refused says at which features the engine refuses a view: at those that it
+// refuses alone, else at the view.
+func (l *loader) refused(d *document, c window.Config, at []*node, whole error) {
+	found := false
+	for i, f := range c.Features {
+		one := c
+		one.Features = []window.Feature{f}
+		if _, err := window.Compile(one); err != nil {
+			message, hint := splitHint(err)
+			l.problem(at[i], hint, "%s", strings.TrimPrefix(message, fmt.Sprintf("feature %q: ", f.Name)))
+			found = true
+		}
+	}
+	if !found {
+		message, hint := splitHint(whole)
+		l.problem(d.nameNode, hint, "the engine refuses the view: %s", message)
+	}
 }

@@ -1,9 +1,7 @@
 package definition
 
 import (
-	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"github.com/freshet/freshet/featurestore"
 )
@@ -217,7 +215,9 @@ func (l *loader) expectation(n *node, target *testTarget) Expectation {
 			}
 			continue
 		}
-		e.Values = append(e.Values, l.expectedValue(k, v, target.columns[i].Type))
+		if t := target.columns[i].Type; t.Kind != featurestore.KindNull { // else the feature is broken
+			e.Values = append(e.Values, l.expectedValue(k, v, t))
+		}
 	}
 	return e
 }
@@ -249,61 +249,4 @@ func (l *loader) testInputs(n *node, what string, want []Field, into map[string]
 			l.problem(at, fmt.Sprintf("write %s: {%s: VALUE}", what, f.Name), "%s needs %q in %s", target.what, f.Name, what)
 		}
 	}
-}
-
-// expectedValue reads a value, or {value, status}.
-func (l *loader) expectedValue(k, v *node, t featurestore.Type) ExpectedValue {
-	e := ExpectedValue{Place: k.place(), Feature: k.text}
-	if v.form == formObject {
-		l.checkShape(v, expectedShape(), quoted(k.text), "")
-		if status := v.get("status"); status != nil {
-			e.Status, _ = featurestore.ParseStatus(status.text) // checked by its shape
-		}
-		if v = v.get("value"); v == nil {
-			return e
-		}
-	}
-	e.Value, _ = l.literal(v, t, k.text)
-	return e
-}
-
-func expectedShape() *shape {
-	var statuses []string
-	for s := featurestore.InvalidKey; s <= featurestore.Present; s++ {
-		statuses = append(statuses, s.String())
-	}
-	return object("a mapping of value and status",
-		field{key: "value", shape: anyShape(), need: true, doc: "write {value: null, status: EMPTY}"},
-		field{key: "status", shape: wordShape("status", statuses, nil), doc: "The expected status; any where it is missing."})
-}
-
-// timeJSON writes a time as it stands: whole numbers as numbers, all else as text.
-func timeJSON(n *node) []byte {
-	switch {
-	case n.form != formScalar:
-		return nil
-	case n.tag == tagNull:
-		return []byte("null")
-	case n.tag == tagInt && decimalDigits(n.text):
-		return []byte(n.text)
-	}
-	return textJSON(n.text)
-}
-
-func textJSON(text string) []byte {
-	out, err := json.Marshal(text)
-	if err != nil {
-		return nil
-	}
-	return out
-}
-
-func valueJSON(v featurestore.Value, t featurestore.Type) []byte {
-	switch v.Kind() {
-	case featurestore.KindNull, featurestore.KindBool, featurestore.KindInt64:
-		return []byte(v.Text(t))
-	case featurestore.KindDouble:
-		return strconv.AppendFloat(nil, v.Double(), 'g', -1, 64)
-	}
-	return textJSON(v.Text(t))
 }

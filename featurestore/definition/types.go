@@ -8,32 +8,44 @@ import (
 )
 
 func typePattern() string {
-	return `^(bool|int64|double|string|bytes|timestamp|decimal\([0-9]+, ?[0-9]+\))$`
+	return `^(bool|int64|double|string|bytes|timestamp|decimal\([0-9]+, ?[0-9]+\)|list<.+>|map<string, ?.+>)$`
 }
 
 // typeShape is the type of a column.
 func typeShape() *shape {
 	s := checkedText("a type, as int64", typePattern(), checkColumnType)
 	s.hint = func(text string) string {
-		const runs = "this version runs bool, int64, double, string, bytes, timestamp and decimal(p,s)"
+		const runs = "use bool, int64, double, string, bytes, timestamp, decimal(p,s), list<T> or map<string,T>"
 		if strings.HasPrefix(text, "struct") {
-			return runs
+			return "declare the fields that are needed, each under its own name"
 		}
 		return suggest(text, []string{"bool", "int64", "double", "string", "bytes", "timestamp"}, runs)
 	}
 	return s
 }
 
+// Lists and maps may nest maxNesting deep; a type's name has at most maxTypeName
+// characters.
+const (
+	maxNesting  = 3
+	maxTypeName = 100
+)
+
 func checkColumnType(text string) error {
-	if base, _, _ := strings.Cut(text, "<"); base == "list" || base == "map" || base == "struct" {
-		if base != "struct" {
-			if _, err := featurestore.ParseType(text); err != nil {
-				return err
-			}
-		}
-		return fmt.Errorf("type %q is not supported yet", text)
+	if base, _, _ := strings.Cut(text, "<"); base == "struct" {
+		return fmt.Errorf("type %s is not supported yet", quoted(text))
 	}
-	_, err := featurestore.ParseType(text)
+	if len(text) > maxTypeName {
+		return fmt.Errorf("type %s has %d characters; %d are allowed", quoted(text), len(text), maxTypeName)
+	}
+	t, err := featurestore.ParseType(text)
+	depth := 0
+	for e := t.Elem; e != nil; e = e.Elem {
+		depth++
+	}
+	if err == nil && depth > maxNesting {
+		return fmt.Errorf("type %q nests deeper than %d", text, maxNesting)
+	}
 	return err
 }
 

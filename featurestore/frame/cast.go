@@ -18,13 +18,17 @@ const maxExactInt = 1 << 53
 
 // Into says how a column is read as a declared type: the same type, an integer
 // as a double or decimal, a narrower decimal as a wider one, text as a timestamp
-// (RFC 3339), and the text of a file without types as anything. zone is that of timestamps without one; nil
-// refuses them. Nothing is rounded or cut. The error says what the column is.
+// (RFC 3339), and the text of a file without types as anything (lists and maps
+// as JSON); a list or a map by its parts. zone is that of timestamps without
+// one; nil refuses them. Nothing is rounded or cut. The error says what the
+// column is.
 func Into(from Field, to featurestore.Type, zone *time.Location) (Cast, error) {
 	if from.Text {
 		return fromText(to, zone)
 	}
 	switch {
+	case to.Elem != nil && from.Type.Kind == to.Kind:
+		return parts(from, to, zone)
 	case from.Type.Kind == featurestore.KindTimestamp && to.Kind == featurestore.KindTimestamp:
 		return zoned(from, zone)
 	case from.Type.Kind == featurestore.KindString && to.Kind == featurestore.KindTimestamp:
@@ -39,6 +43,36 @@ func Into(from Field, to featurestore.Type, zone *time.Location) (Cast, error) {
 		return fromDecimal(featurestore.Decimal(featurestore.MaxDecimalPrecision, 0), to)
 	}
 	return nil, fmt.Errorf("is %s, not %s", from.Native, to)
+}
+
+// parts reads a list as a list and a map as a map: each part by its own cast.
+func parts(from Field, to featurestore.Type, zone *time.Location) (Cast, error) {
+	if from.Type.Equal(to) && !from.Zoneless {
+		return same, nil
+	}
+	elem := from
+	elem.Type = *from.Type.Elem
+	cast, err := Into(elem, *to.Elem, zone)
+	if err != nil {
+		return nil, err
+	}
+	return func(v featurestore.Value) (featurestore.Value, error) {
+		if v.IsNull() {
+			return v, nil
+		}
+		out := make([]featurestore.Value, len(v.Elems()))
+		for i, e := range v.Elems() {
+			part, err := cast(e)
+			if err != nil {
+				return featurestore.Null, err
+			}
+			out[i] = part
+		}
+		if to.Kind == featurestore.KindMap {
+			return featurestore.MapValue(v.Keys(), out), nil
+		}
+		return featurestore.ListValue(out), nil
+	}, nil
 }
 
 func same(v featurestore.Value) (featurestore.Value, error) { return v, nil }
@@ -126,6 +160,8 @@ func textParser(to featurestore.Type, zone *time.Location) func(string) (feature
 			n, err := featurestore.ParseDecimal(s, to.Precision, to.Scale)
 			return featurestore.DecimalValue(n), err
 		}
+	case featurestore.KindList, featurestore.KindMap:
+		return func(s string) (featurestore.Value, error) { return featurestore.ParseJSON(s, to) }
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ var (
 	double   = Field{Type: featurestore.Double, Native: "DOUBLE"}
 	instants = Field{Type: featurestore.Timestamp, Native: "TIMESTAMP WITH TIME ZONE"}
 	walls    = Field{Type: featurestore.Timestamp, Native: "TIMESTAMP", Zoneless: true}
+	ints     = Field{Type: featurestore.List(featurestore.Int64), Native: "BIGINT[]"}
+	wallList = Field{Type: featurestore.List(featurestore.Timestamp), Native: "TIMESTAMP[]", Zoneless: true}
 	money    = Field{Type: featurestore.Decimal(6, 2), Native: "DECIMAL(6,2)"}
 )
 
@@ -28,6 +30,7 @@ func TestInto(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, whole := featurestore.StringValue, featurestore.Int64Value
+	list := func(elems ...featurestore.Value) featurestore.Value { return featurestore.ListValue(elems) }
 	wall := featurestore.TimestampValue(1577836800000000) // midnight of 2020-01-01
 	for _, c := range []struct {
 		name string
@@ -58,6 +61,17 @@ func TestInto(t *testing.T) {
 		{"narrower decimal", money, featurestore.Decimal(9, 1), nil, featurestore.DecimalValue(1), featurestore.Null, "cannot hold"},
 		{"instant", instants, featurestore.Timestamp, newYork, wall, wall, ""},
 		{"wall time", walls, featurestore.Timestamp, newYork, wall, featurestore.TimestampValue(1577836800000000 + 5*3600000000), ""},
+		{"JSON as list", csv, featurestore.List(featurestore.Double), nil, text("[1, null]"), list(featurestore.DoubleValue(1), featurestore.Null), ""},
+		{"JSON as map", csv, featurestore.Map(featurestore.Int64), nil, text(`{"b":2,"a":1}`), featurestore.MapValue([]string{"a", "b"}, []featurestore.Value{whole(1), whole(2)}), ""},
+		{"JSON of another type", csv, featurestore.List(featurestore.Int64), nil, text("[1.5]"), featurestore.Null, "invalid syntax"},
+		{"list", ints, featurestore.List(featurestore.Int64), nil, list(whole(1), featurestore.Null), list(whole(1), featurestore.Null), ""},
+		{"list of whole numbers as doubles", ints, featurestore.List(featurestore.Double), nil, list(whole(1)), list(featurestore.DoubleValue(1)), ""},
+		{"an element without an exact double", ints, featurestore.List(featurestore.Double), nil, list(whole(1<<53 + 1)), featurestore.Null, "has no exact double"},
+		{"null list", ints, featurestore.List(featurestore.Double), nil, featurestore.Null, featurestore.Null, ""},
+		{"list of other things", ints, featurestore.List(featurestore.String), nil, list(), featurestore.Null, "is BIGINT[], not string"},
+		{"a list is no map", ints, featurestore.Map(featurestore.Int64), nil, list(), featurestore.Null, "is BIGINT[], not map<string,int64>"},
+		{"list of wall times", wallList, featurestore.List(featurestore.Timestamp), newYork, list(wall), list(featurestore.TimestampValue(1577836800000000 + 5*3600000000)), ""},
+		{"list of wall times without zone", wallList, featurestore.List(featurestore.Timestamp), nil, list(wall), featurestore.Null, "has no zone"},
 		{"wall time without zone", walls, featurestore.Timestamp, nil, wall, featurestore.Null, "has no zone"},
 	} {
 		cast, err := Into(c.from, c.to, c.zone)
@@ -109,7 +123,7 @@ func TestTimes(t *testing.T) {
 
 // What is appended, set or sliced is read back.
 func TestColumnsHoldValues(t *testing.T) {
-	kinds := []featurestore.Type{featurestore.Bool, featurestore.Int64, featurestore.Double, featurestore.String, featurestore.Bytes, featurestore.Timestamp, featurestore.Decimal(9, 2), featurestore.List(featurestore.Int64)}
+	kinds := []featurestore.Type{featurestore.Bool, featurestore.Int64, featurestore.Double, featurestore.String, featurestore.Bytes, featurestore.Timestamp, featurestore.Decimal(9, 2), featurestore.List(featurestore.Int64), featurestore.Map(featurestore.Int64)}
 	rapid.Check(t, func(t *rapid.T) {
 		typ := rapid.SampledFrom(kinds).Draw(t, "type")
 		var values []featurestore.Value
@@ -151,7 +165,9 @@ func draw(t *rapid.T, typ featurestore.Type) featurestore.Value {
 	case featurestore.KindDecimal:
 		return featurestore.DecimalValue(n)
 	case featurestore.KindList:
-		return featurestore.ListValue([]featurestore.Value{featurestore.Int64Value(n)})
+		return featurestore.ListValue([]featurestore.Value{featurestore.Int64Value(n), featurestore.Null})
+	case featurestore.KindMap:
+		return featurestore.MapValue([]string{"", "k"}, []featurestore.Value{featurestore.Null, featurestore.Int64Value(n)})
 	default:
 		return featurestore.Int64Value(n)
 	}

@@ -111,11 +111,11 @@ func valueColumn(name string, t featurestore.Type, at func(*Row) *featurestore.V
 		if at(r).IsNull() {
 			return featurestore.Null
 		}
-		return featurestore.StringValue(string(AppendJSON(nil, *at(r), t)))
+		return featurestore.StringValue(string(featurestore.AppendJSON(nil, *at(r), t)))
 	}
 	c.set = func(r *Row, v featurestore.Value) (err error) {
 		if *at(r) = featurestore.Null; !v.IsNull() {
-			*at(r), err = parseJSON(v.Str(), t)
+			*at(r), err = featurestore.ParseJSON(v.Str(), t)
 		}
 		return err
 	}

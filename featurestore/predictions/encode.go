@@ -2,6 +2,7 @@ package predictions
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -110,13 +111,22 @@ func clean(v featurestore.Value) featurestore.Value {
 	case featurestore.KindList:
 		return featurestore.ListValue(cleanAll(v.Elems()))
 	case featurestore.KindMap:
-		keys := make([]string, len(v.Keys()))
-		for i, k := range v.Keys() {
-			keys[i] = cleanText(k)
-		}
-		return featurestore.MapValue(keys, cleanAll(v.Elems()))
+		return cleanMap(v)
 	}
 	return v
+}
+
+// cleanMap keeps the keys ascending and apart: of keys that are one when they
+// are clean, the first stays.
+func cleanMap(v featurestore.Value) featurestore.Value {
+	keys, values := []string{}, []featurestore.Value{}
+	for i, k := range v.Keys() {
+		k = cleanText(k)
+		if at, found := slices.BinarySearch(keys, k); !found {
+			keys, values = slices.Insert(keys, at, k), slices.Insert(values, at, clean(v.Elems()[i]))
+		}
+	}
+	return featurestore.MapValue(keys, values)
 }
 
 func cleanAll(in []featurestore.Value) []featurestore.Value {

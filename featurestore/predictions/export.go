@@ -48,7 +48,7 @@ func appendOutputs(b []byte, p *Prediction) []byte {
 	b = append(b, '{')
 	for i, o := range p.Outputs {
 		b = append(appendText(comma(b, i), o.Name), ':')
-		b = AppendJSON(b, o.Value, featurestore.Type{Kind: o.Value.Kind()})
+		b = featurestore.AppendJSON(b, o.Value, featurestore.Type{Kind: o.Value.Kind()})
 	}
 	return append(b, '}')
 }
@@ -91,7 +91,7 @@ func appendRow(b []byte, columns []column, r *Row) []byte {
 			b = append(b, v.Str()...)
 			continue
 		}
-		b = AppendJSON(b, v, c.typ)
+		b = featurestore.AppendJSON(b, v, c.typ)
 	}
 	return append(b, '}')
 }

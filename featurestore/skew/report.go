@@ -67,7 +67,7 @@ func textOf(v featurestore.Value, t featurestore.Type) *string {
 	if v.IsNull() {
 		return nil
 	}
-	text := v.Text(t)
+	text := v.Exact(t)
 	return &text
 }
 

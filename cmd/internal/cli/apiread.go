@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -110,50 +108,11 @@ func (a *viewAnswer) row(out *ViewRow, i int, service *definition.Service, sourc
 }
 
 // jsonOf is a value as the API takes it.
-func jsonOf(v featurestore.Value, t featurestore.Type) any {
-	switch v.Kind() {
-	case featurestore.KindNull:
-		return nil
-	case featurestore.KindBool:
-		return v.Bool()
-	case featurestore.KindInt64, featurestore.KindDouble:
-		return json.RawMessage(v.Text(t))
-	}
-	return v.Text(t)
+func jsonOf(v featurestore.Value, t featurestore.Type) json.RawMessage {
+	return featurestore.AppendJSON(nil, v, t)
 }
 
 // valueOf reads a value as the API gives it.
 func valueOf(raw json.RawMessage, t featurestore.Type) (featurestore.Value, error) {
-	text := string(raw)
-	if text == "null" {
-		return featurestore.Null, nil
-	}
-	switch t.Kind {
-	case featurestore.KindBool:
-		return featurestore.BoolValue(text == "true"), nil
-	case featurestore.KindInt64:
-		n, err := strconv.ParseInt(text, 10, 64)
-		return featurestore.Int64Value(n), err
-	case featurestore.KindDouble:
-		f, err := strconv.ParseFloat(text, 64)
-		return featurestore.DoubleValue(f), err
-	case featurestore.KindList, featurestore.KindMap:
-		return featurestore.Null, featurestore.Invalidf("values of type %s cannot be compared over JSON yet", t)
-	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return featurestore.Null, err
-	}
-	switch t.Kind {
-	case featurestore.KindTimestamp:
-		at, err := featurestore.ParseInstant(s)
-		return featurestore.TimestampValue(at), err
-	case featurestore.KindDecimal:
-		n, err := featurestore.ParseDecimal(s, t.Precision, t.Scale)
-		return featurestore.DecimalValue(n), err
-	case featurestore.KindBytes:
-		b, err := base64.StdEncoding.DecodeString(s)
-		return featurestore.BytesValue(string(b)), err
-	}
-	return featurestore.StringValue(s), nil
+	return featurestore.ParseJSON(string(raw), t)
 }

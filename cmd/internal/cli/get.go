@@ -99,7 +99,7 @@ func typedPairs(pairs []string, fields []definition.Field, what string) (map[str
 			return nil, featurestore.Invalidf("%s %q is not wanted; wanted: %s", what, name, fieldNames(fields))
 		}
 		switch typ.Kind {
-		case featurestore.KindInt64, featurestore.KindDouble, featurestore.KindBool:
+		case featurestore.KindInt64, featurestore.KindDouble, featurestore.KindBool, featurestore.KindList, featurestore.KindMap:
 			if !json.Valid([]byte(text)) {
 				return nil, featurestore.Invalidf("%s %q must be %s, is %q", what, name, typ, text)
 			}
@@ -122,12 +122,23 @@ func fieldNames(fields []definition.Field) string {
 	return strings.Join(names, ", ")
 }
 
+// shown is a value for a table: a text without its quotes, a list or a map as
+// JSON, cut where it is long (-o json has the whole).
+func shown(raw json.RawMessage) string {
+	const most = 100
+	text := strings.Trim(string(raw), `"`)
+	if len(raw) > 0 && (raw[0] == '[' || raw[0] == '{') && len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
+}
+
 func answerTable(ans *Answer) Table {
 	t := Table{Head: []string{"FEATURE", "VALUE", "STATUS", "AGE"}}
 	for _, c := range ans.Columns {
 		value, status := "", ""
 		if len(c.Values) > 0 {
-			value = strings.Trim(string(c.Values[0]), `"`)
+			value = shown(c.Values[0])
 		}
 		if len(c.Status) > 0 {
 			status = c.Status[0]

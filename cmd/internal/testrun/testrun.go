@@ -217,11 +217,11 @@ func (r *run) compare(x *definition.Expectation, want *definition.ExpectedValue,
 		}
 		got := c.Cells[0]
 		if !got.Value.Equal(want.Value) || want.Status != featurestore.StatusUnspecified && got.Status != want.Status {
-			expected := want.Value.Text(c.Type)
+			expected := want.Value.Exact(c.Type)
 			if want.Status != featurestore.StatusUnspecified {
 				expected += " " + want.Status.String()
 			}
-			r.fail(want.Place, "%s at %s: got %s %s, expected %s", want.Feature, x.At, got.Value.Text(c.Type), got.Status, expected)
+			r.fail(want.Place, "%s at %s: got %s %s, expected %s", want.Feature, x.At, got.Value.Exact(c.Type), got.Status, expected)
 		}
 		return
 	}

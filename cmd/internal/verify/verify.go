@@ -218,8 +218,8 @@ func (r *Report) add(s *subject, key []featurestore.Value, read Read, want []fea
 		}
 		r.Examples = append(r.Examples, Mismatch{
 			View: s.view, Feature: s.names[i], Keys: keyText(s.entity, key), At: read.At.String(),
-			Online:   read.Cells[i].Value.Text(s.types[i]) + " " + read.Cells[i].Status.String(),
-			Expected: want[i].Value.Text(s.types[i]) + " " + want[i].Status.String(),
+			Online:   read.Cells[i].Value.Exact(s.types[i]) + " " + read.Cells[i].Status.String(),
+			Expected: want[i].Value.Exact(s.types[i]) + " " + want[i].Status.String(),
 		})
 	}
 }

@@ -108,6 +108,8 @@ func appendArray(c *frame.Column, a arrow.Array, first int64) error {
 		return appendTimes(c, a, first)
 	case *array.Uint64:
 		return appendUint64(c, a, first)
+	case *array.List, *array.LargeList, *array.FixedSizeList, *array.Map:
+		return appendComposites(c, a, first)
 	default:
 		at := fixed(a)
 		if at == nil {

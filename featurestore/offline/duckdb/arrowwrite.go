@@ -112,6 +112,18 @@ func arrowType(t featurestore.Type) (arrow.DataType, error) {
 		return arrow.FixedWidthTypes.Timestamp_us, nil
 	case featurestore.KindDecimal:
 		return &arrow.Decimal128Type{Precision: int32(t.Precision), Scale: int32(t.Scale)}, nil
+	case featurestore.KindList:
+		elem, err := arrowType(*t.Elem)
+		if err != nil {
+			return nil, err
+		}
+		return arrow.ListOf(elem), nil
+	case featurestore.KindMap:
+		elem, err := arrowType(*t.Elem)
+		if err != nil {
+			return nil, err
+		}
+		return arrow.MapOf(arrow.BinaryTypes.LargeString, elem), nil
 	}
 	return nil, featurestore.Invalidf("a column of type %s cannot be written yet", t)
 }
@@ -137,6 +149,44 @@ func appendColumn(b array.Builder, c *frame.Column) {
 			b.Append(c.Text[i])
 		case *array.BinaryBuilder:
 			b.AppendString(c.Text[i])
+		default:
+			appendValue(b, c.Any[i])
+		}
+	}
+}
+
+// appendValue appends a value that stands on its own: a list, a map or a part of
+// one.
+func appendValue(b array.Builder, v featurestore.Value) {
+	if v.IsNull() {
+		b.AppendNull()
+		return
+	}
+	switch b := b.(type) {
+	case *array.BooleanBuilder:
+		b.Append(v.Bool())
+	case *array.Int64Builder:
+		b.Append(v.Int64())
+	case *array.Float64Builder:
+		b.Append(v.Double())
+	case *array.TimestampBuilder:
+		b.Append(arrow.Timestamp(v.Timestamp()))
+	case *array.Decimal128Builder:
+		b.Append(decimal128.FromI64(v.Int64()))
+	case *array.LargeStringBuilder:
+		b.Append(v.Str())
+	case *array.BinaryBuilder:
+		b.AppendString(v.Str())
+	case *array.MapBuilder: // before the list, which it is made of
+		b.Append(true)
+		for i, e := range v.Elems() {
+			appendValue(b.KeyBuilder(), featurestore.StringValue(v.Keys()[i]))
+			appendValue(b.ItemBuilder(), e)
+		}
+	case *array.ListBuilder:
+		b.Append(true)
+		for _, e := range v.Elems() {
+			appendValue(b.ValueBuilder(), e)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func TestBesideKeepsTheSpine(t *testing.T) {
 	dir, ctx := t.TempDir(), context.Background()
 	db := openAt(t, dir, 0)
 	path := filepath.Join(dir, "spine.parquet")
-	err := db.exec(ctx, `COPY (SELECT i AS "Row", [i, i + 1] AS nested, 'x' || i AS label, TIMESTAMP '2020-01-01' AS wall FROM range(300000) r(i)) TO `+text(path)+" (FORMAT parquet)")
+	err := db.exec(ctx, `COPY (SELECT i AS "Row", {'a': i} AS nested, 'x' || i AS label, TIMESTAMP '2020-01-01' AS wall FROM range(300000) r(i)) TO `+text(path)+" (FORMAT parquet)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestBesideKeepsTheSpine(t *testing.T) {
 		t.Errorf("fields %+v", fields)
 	}
 	if err := db.Columns(ctx, table, fields[1:2], func(*frame.Frame) error { return nil }); !errors.Is(err, featurestore.ErrInvalid) {
-		t.Errorf("reading a list: %v", err)
+		t.Errorf("reading a struct: %v", err)
 	}
 	beside := frame.New([]frame.Field{{Name: "f", Type: featurestore.Int64}})
 	for i := range 300000 {
@@ -158,7 +158,7 @@ func TestBesideKeepsTheSpine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(fields) != 5 || fields[1].Native != "BIGINT[]" || fields[4].Name != "f" {
+	if len(fields) != 5 || fields[1].Native != "STRUCT(a BIGINT)" || fields[4].Name != "f" {
 		t.Errorf("fields %+v", fields)
 	}
 	next := int64(0)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/freshet/freshet/featurestore"
@@ -21,8 +22,9 @@ const rowColumn = "__freshet_row"
 
 // WriteBeside writes a file of the columns of a loaded table and, beside them,
 // the columns of a frame, row by row in the table's order. The same rows give
-// the same bytes. In CSV instants are RFC 3339 in UTC.
+// the same bytes. In CSV instants are RFC 3339 in UTC, lists and maps JSON.
 func (db *DB) WriteBeside(ctx context.Context, table string, beside *frame.Frame, out frame.File) (err error) {
+	beside = writable(beside, out.Format)
 	extra := db.table("beside")
 	defer func() { err = errors.Join(err, db.drop(ctx, extra)) }()
 	fields := append([]frame.Field{{Name: rowColumn, Type: featurestore.Int64}}, beside.Fields()...)
@@ -47,14 +49,43 @@ func (db *DB) WriteBeside(ctx context.Context, table string, beside *frame.Frame
 func (db *DB) WriteFrames(ctx context.Context, fields []frame.Field, feed func(add func(*frame.Frame) error) error, out frame.File) (err error) {
 	table := db.table("rows")
 	defer func() { err = errors.Join(err, db.drop(ctx, table)) }()
+	fields = writable(frame.New(fields), out.Format).Fields()
 	if err := db.create(ctx, table, fields); err != nil {
 		return err
 	}
-	if err := db.fill(ctx, table, fields, feed); err != nil {
+	err = db.fill(ctx, table, fields, func(add func(*frame.Frame) error) error {
+		return feed(func(f *frame.Frame) error { return add(writable(f, out.Format)) })
+	})
+	if err != nil {
 		return err
 	}
 	query := fmt.Sprintf("SELECT %s FROM %s s ORDER BY rowid", strings.Join(outColumns("s", fields, out.Format), ", "), name(table))
 	return db.copyTo(ctx, query, out)
+}
+
+// writable is the frame as a format can hold it: CSV has lists and maps as JSON
+// text.
+func writable(f *frame.Frame, format definition.FileFormat) *frame.Frame {
+	if format != definition.CSV {
+		return f
+	}
+	out := &frame.Frame{Columns: slices.Clone(f.Columns)}
+	for i := range out.Columns {
+		c := &f.Columns[i]
+		if c.Type.Kind != featurestore.KindList && c.Type.Kind != featurestore.KindMap {
+			continue
+		}
+		text := frame.Column{Field: frame.Field{Name: c.Name, Type: featurestore.String}}
+		for row := range c.Len() {
+			if v := c.Value(row); v.IsNull() {
+				text.Append(v)
+			} else {
+				text.Append(featurestore.StringValue(string(featurestore.AppendJSON(nil, v, c.Type))))
+			}
+		}
+		out.Columns[i] = text
+	}
+	return out
 }
 
 // numbered puts a column with the row's number before the others.
@@ -99,6 +130,9 @@ func outColumns(alias string, fields []frame.Field, format definition.FileFormat
 		}
 		if format == definition.CSV && f.Type.Kind == featurestore.KindBytes {
 			out[i] = fmt.Sprintf("base64(%s) AS %s", column, name(f.Name))
+		}
+		if format == definition.CSV && f.Type.Elem != nil { // of the spine; DuckDB's JSON
+			out[i] = fmt.Sprintf("to_json(%s)::VARCHAR AS %s", column, name(f.Name))
 		}
 	}
 	return out

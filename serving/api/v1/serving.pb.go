@@ -161,7 +161,9 @@ func (Include) EnumDescriptor() ([]byte, []int) {
 }
 
 // Values are the values of one column, packed; the list that is set says the
-// type. Nulls hold a zero here and are told by Column.validity.
+// type. Nulls hold a zero here. Which values of a column are null is told by
+// Column.validity; which parts of a list or a map are, by the validity of their
+// own Values.
 type Values struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
@@ -173,7 +175,11 @@ type Values struct {
 	//	*Values_Bytes
 	//	*Values_Timestamps
 	//	*Values_Lists
-	Kind          isValues_Kind `protobuf_oneof:"kind"`
+	//	*Values_Maps
+	Kind isValues_Kind `protobuf_oneof:"kind"`
+	// Of the parts of a list or a map: one bit a part, least significant first,
+	// set where it is not null; empty means that none is null.
+	Validity      []byte `protobuf:"bytes,9,opt,name=validity,proto3" json:"validity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -278,6 +284,22 @@ func (x *Values) GetLists() *ListValues {
 	return nil
 }
 
+func (x *Values) GetMaps() *MapValues {
+	if x != nil {
+		if x, ok := x.Kind.(*Values_Maps); ok {
+			return x.Maps
+		}
+	}
+	return nil
+}
+
+func (x *Values) GetValidity() []byte {
+	if x != nil {
+		return x.Validity
+	}
+	return nil
+}
+
 type isValues_Kind interface {
 	isValues_Kind()
 }
@@ -310,6 +332,10 @@ type Values_Lists struct {
 	Lists *ListValues `protobuf:"bytes,7,opt,name=lists,proto3,oneof"`
 }
 
+type Values_Maps struct {
+	Maps *MapValues `protobuf:"bytes,8,opt,name=maps,proto3,oneof"`
+}
+
 func (*Values_Bools) isValues_Kind() {}
 
 func (*Values_Int64S) isValues_Kind() {}
@@ -323,6 +349,8 @@ func (*Values_Bytes) isValues_Kind() {}
 func (*Values_Timestamps) isValues_Kind() {}
 
 func (*Values_Lists) isValues_Kind() {}
+
+func (*Values_Maps) isValues_Kind() {}
 
 type BoolValues struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -544,6 +572,7 @@ func (x *BytesValues) GetValues() [][]byte {
 	return nil
 }
 
+// ListValues are lists, one a row.
 type ListValues struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Values        []*Values              `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
@@ -588,6 +617,105 @@ func (x *ListValues) GetValues() []*Values {
 	return nil
 }
 
+// MapValues are maps, one a row.
+type MapValues struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Values        []*MapValue            `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MapValues) Reset() {
+	*x = MapValues{}
+	mi := &file_v1_serving_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MapValues) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MapValues) ProtoMessage() {}
+
+func (x *MapValues) ProtoReflect() protoreflect.Message {
+	mi := &file_v1_serving_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MapValues.ProtoReflect.Descriptor instead.
+func (*MapValues) Descriptor() ([]byte, []int) {
+	return file_v1_serving_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *MapValues) GetValues() []*MapValue {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// MapValue is one map: its keys in ascending order of their bytes, and a value
+// for each.
+type MapValue struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []string               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	Values        *Values                `protobuf:"bytes,2,opt,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MapValue) Reset() {
+	*x = MapValue{}
+	mi := &file_v1_serving_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MapValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MapValue) ProtoMessage() {}
+
+func (x *MapValue) ProtoReflect() protoreflect.Message {
+	mi := &file_v1_serving_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MapValue.ProtoReflect.Descriptor instead.
+func (*MapValue) Descriptor() ([]byte, []int) {
+	return file_v1_serving_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *MapValue) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *MapValue) GetValues() *Values {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 // Column is one input column of a request: entity keys or request data.
 type InputColumn struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -601,7 +729,7 @@ type InputColumn struct {
 
 func (x *InputColumn) Reset() {
 	*x = InputColumn{}
-	mi := &file_v1_serving_proto_msgTypes[7]
+	mi := &file_v1_serving_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +741,7 @@ func (x *InputColumn) String() string {
 func (*InputColumn) ProtoMessage() {}
 
 func (x *InputColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[7]
+	mi := &file_v1_serving_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +754,7 @@ func (x *InputColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputColumn.ProtoReflect.Descriptor instead.
 func (*InputColumn) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{7}
+	return file_v1_serving_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *InputColumn) GetValues() *Values {
@@ -662,7 +790,7 @@ type GetFeaturesRequest struct {
 
 func (x *GetFeaturesRequest) Reset() {
 	*x = GetFeaturesRequest{}
-	mi := &file_v1_serving_proto_msgTypes[8]
+	mi := &file_v1_serving_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +802,7 @@ func (x *GetFeaturesRequest) String() string {
 func (*GetFeaturesRequest) ProtoMessage() {}
 
 func (x *GetFeaturesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[8]
+	mi := &file_v1_serving_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +815,7 @@ func (x *GetFeaturesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFeaturesRequest.ProtoReflect.Descriptor instead.
 func (*GetFeaturesRequest) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{8}
+	return file_v1_serving_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetFeaturesRequest) GetService() string {
@@ -754,7 +882,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_v1_serving_proto_msgTypes[9]
+	mi := &file_v1_serving_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +894,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[9]
+	mi := &file_v1_serving_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +907,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{9}
+	return file_v1_serving_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Column) GetName() string {
@@ -831,7 +959,7 @@ type AppliedEntry struct {
 
 func (x *AppliedEntry) Reset() {
 	*x = AppliedEntry{}
-	mi := &file_v1_serving_proto_msgTypes[10]
+	mi := &file_v1_serving_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +971,7 @@ func (x *AppliedEntry) String() string {
 func (*AppliedEntry) ProtoMessage() {}
 
 func (x *AppliedEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[10]
+	mi := &file_v1_serving_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +984,7 @@ func (x *AppliedEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppliedEntry.ProtoReflect.Descriptor instead.
 func (*AppliedEntry) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{10}
+	return file_v1_serving_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AppliedEntry) GetSource() string {
@@ -906,7 +1034,7 @@ type RowPositions struct {
 
 func (x *RowPositions) Reset() {
 	*x = RowPositions{}
-	mi := &file_v1_serving_proto_msgTypes[11]
+	mi := &file_v1_serving_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1046,7 @@ func (x *RowPositions) String() string {
 func (*RowPositions) ProtoMessage() {}
 
 func (x *RowPositions) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[11]
+	mi := &file_v1_serving_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1059,7 @@ func (x *RowPositions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowPositions.ProtoReflect.Descriptor instead.
 func (*RowPositions) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{11}
+	return file_v1_serving_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RowPositions) GetApplied() []*AppliedEntry {
@@ -964,7 +1092,7 @@ type View struct {
 
 func (x *View) Reset() {
 	*x = View{}
-	mi := &file_v1_serving_proto_msgTypes[12]
+	mi := &file_v1_serving_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1104,7 @@ func (x *View) String() string {
 func (*View) ProtoMessage() {}
 
 func (x *View) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[12]
+	mi := &file_v1_serving_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1117,7 @@ func (x *View) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use View.ProtoReflect.Descriptor instead.
 func (*View) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{12}
+	return file_v1_serving_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *View) GetView() string {
@@ -1055,7 +1183,7 @@ type GetFeaturesResponse struct {
 
 func (x *GetFeaturesResponse) Reset() {
 	*x = GetFeaturesResponse{}
-	mi := &file_v1_serving_proto_msgTypes[13]
+	mi := &file_v1_serving_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1195,7 @@ func (x *GetFeaturesResponse) String() string {
 func (*GetFeaturesResponse) ProtoMessage() {}
 
 func (x *GetFeaturesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[13]
+	mi := &file_v1_serving_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1208,7 @@ func (x *GetFeaturesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFeaturesResponse.ProtoReflect.Descriptor instead.
 func (*GetFeaturesResponse) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{13}
+	return file_v1_serving_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetFeaturesResponse) GetService() string {
@@ -1137,7 +1265,7 @@ type WriteEventsRequest struct {
 
 func (x *WriteEventsRequest) Reset() {
 	*x = WriteEventsRequest{}
-	mi := &file_v1_serving_proto_msgTypes[14]
+	mi := &file_v1_serving_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1277,7 @@ func (x *WriteEventsRequest) String() string {
 func (*WriteEventsRequest) ProtoMessage() {}
 
 func (x *WriteEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[14]
+	mi := &file_v1_serving_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1290,7 @@ func (x *WriteEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteEventsRequest.ProtoReflect.Descriptor instead.
 func (*WriteEventsRequest) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{14}
+	return file_v1_serving_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WriteEventsRequest) GetSource() string {
@@ -1196,7 +1324,7 @@ type RejectedEvent struct {
 
 func (x *RejectedEvent) Reset() {
 	*x = RejectedEvent{}
-	mi := &file_v1_serving_proto_msgTypes[15]
+	mi := &file_v1_serving_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1336,7 @@ func (x *RejectedEvent) String() string {
 func (*RejectedEvent) ProtoMessage() {}
 
 func (x *RejectedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[15]
+	mi := &file_v1_serving_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1349,7 @@ func (x *RejectedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedEvent.ProtoReflect.Descriptor instead.
 func (*RejectedEvent) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{15}
+	return file_v1_serving_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RejectedEvent) GetIndex() int32 {
@@ -1248,7 +1376,7 @@ type WriteEventsResponse struct {
 
 func (x *WriteEventsResponse) Reset() {
 	*x = WriteEventsResponse{}
-	mi := &file_v1_serving_proto_msgTypes[16]
+	mi := &file_v1_serving_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1388,7 @@ func (x *WriteEventsResponse) String() string {
 func (*WriteEventsResponse) ProtoMessage() {}
 
 func (x *WriteEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[16]
+	mi := &file_v1_serving_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1401,7 @@ func (x *WriteEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteEventsResponse.ProtoReflect.Descriptor instead.
 func (*WriteEventsResponse) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{16}
+	return file_v1_serving_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WriteEventsResponse) GetAccepted() int32 {
@@ -1303,7 +1431,7 @@ type LogPredictionsRequest struct {
 
 func (x *LogPredictionsRequest) Reset() {
 	*x = LogPredictionsRequest{}
-	mi := &file_v1_serving_proto_msgTypes[17]
+	mi := &file_v1_serving_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1315,7 +1443,7 @@ func (x *LogPredictionsRequest) String() string {
 func (*LogPredictionsRequest) ProtoMessage() {}
 
 func (x *LogPredictionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[17]
+	mi := &file_v1_serving_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1328,7 +1456,7 @@ func (x *LogPredictionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogPredictionsRequest.ProtoReflect.Descriptor instead.
 func (*LogPredictionsRequest) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{17}
+	return file_v1_serving_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LogPredictionsRequest) GetRequestId() string {
@@ -1367,7 +1495,7 @@ type LogPredictionsResponse struct {
 
 func (x *LogPredictionsResponse) Reset() {
 	*x = LogPredictionsResponse{}
-	mi := &file_v1_serving_proto_msgTypes[18]
+	mi := &file_v1_serving_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1507,7 @@ func (x *LogPredictionsResponse) String() string {
 func (*LogPredictionsResponse) ProtoMessage() {}
 
 func (x *LogPredictionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_serving_proto_msgTypes[18]
+	mi := &file_v1_serving_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,14 +1520,14 @@ func (x *LogPredictionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogPredictionsResponse.ProtoReflect.Descriptor instead.
 func (*LogPredictionsResponse) Descriptor() ([]byte, []int) {
-	return file_v1_serving_proto_rawDescGZIP(), []int{18}
+	return file_v1_serving_proto_rawDescGZIP(), []int{20}
 }
 
 var File_v1_serving_proto protoreflect.FileDescriptor
 
 const file_v1_serving_proto_rawDesc = "" +
 	"\n" +
-	"\x10v1/serving.proto\x12\x12freshet.serving.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xb3\x03\n" +
+	"\x10v1/serving.proto\x12\x12freshet.serving.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x84\x04\n" +
 	"\x06Values\x126\n" +
 	"\x05bools\x18\x01 \x01(\v2\x1e.freshet.serving.v1.BoolValuesH\x00R\x05bools\x129\n" +
 	"\x06int64s\x18\x02 \x01(\v2\x1f.freshet.serving.v1.Int64ValuesH\x00R\x06int64s\x12<\n" +
@@ -1409,7 +1537,9 @@ const file_v1_serving_proto_rawDesc = "" +
 	"\n" +
 	"timestamps\x18\x06 \x01(\v2\x1f.freshet.serving.v1.Int64ValuesH\x00R\n" +
 	"timestamps\x126\n" +
-	"\x05lists\x18\a \x01(\v2\x1e.freshet.serving.v1.ListValuesH\x00R\x05listsB\x06\n" +
+	"\x05lists\x18\a \x01(\v2\x1e.freshet.serving.v1.ListValuesH\x00R\x05lists\x123\n" +
+	"\x04maps\x18\b \x01(\v2\x1d.freshet.serving.v1.MapValuesH\x00R\x04maps\x12\x1a\n" +
+	"\bvalidity\x18\t \x01(\fR\bvalidityB\x06\n" +
 	"\x04kind\"$\n" +
 	"\n" +
 	"BoolValues\x12\x16\n" +
@@ -1424,7 +1554,12 @@ const file_v1_serving_proto_rawDesc = "" +
 	"\x06values\x18\x01 \x03(\fR\x06values\"@\n" +
 	"\n" +
 	"ListValues\x122\n" +
-	"\x06values\x18\x01 \x03(\v2\x1a.freshet.serving.v1.ValuesR\x06values\"]\n" +
+	"\x06values\x18\x01 \x03(\v2\x1a.freshet.serving.v1.ValuesR\x06values\"A\n" +
+	"\tMapValues\x124\n" +
+	"\x06values\x18\x01 \x03(\v2\x1c.freshet.serving.v1.MapValueR\x06values\"R\n" +
+	"\bMapValue\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\tR\x04keys\x122\n" +
+	"\x06values\x18\x02 \x01(\v2\x1a.freshet.serving.v1.ValuesR\x06values\"]\n" +
 	"\vInputColumn\x122\n" +
 	"\x06values\x18\x01 \x01(\v2\x1a.freshet.serving.v1.ValuesR\x06values\x12\x1a\n" +
 	"\bvalidity\x18\x02 \x01(\fR\bvalidity\"\xa0\x04\n" +
@@ -1541,7 +1676,7 @@ func file_v1_serving_proto_rawDescGZIP() []byte {
 }
 
 var file_v1_serving_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_v1_serving_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_v1_serving_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_v1_serving_proto_goTypes = []any{
 	(Status)(0),                    // 0: freshet.serving.v1.Status
 	(Include)(0),                   // 1: freshet.serving.v1.Include
@@ -1552,21 +1687,23 @@ var file_v1_serving_proto_goTypes = []any{
 	(*StringValues)(nil),           // 6: freshet.serving.v1.StringValues
 	(*BytesValues)(nil),            // 7: freshet.serving.v1.BytesValues
 	(*ListValues)(nil),             // 8: freshet.serving.v1.ListValues
-	(*InputColumn)(nil),            // 9: freshet.serving.v1.InputColumn
-	(*GetFeaturesRequest)(nil),     // 10: freshet.serving.v1.GetFeaturesRequest
-	(*Column)(nil),                 // 11: freshet.serving.v1.Column
-	(*AppliedEntry)(nil),           // 12: freshet.serving.v1.AppliedEntry
-	(*RowPositions)(nil),           // 13: freshet.serving.v1.RowPositions
-	(*View)(nil),                   // 14: freshet.serving.v1.View
-	(*GetFeaturesResponse)(nil),    // 15: freshet.serving.v1.GetFeaturesResponse
-	(*WriteEventsRequest)(nil),     // 16: freshet.serving.v1.WriteEventsRequest
-	(*RejectedEvent)(nil),          // 17: freshet.serving.v1.RejectedEvent
-	(*WriteEventsResponse)(nil),    // 18: freshet.serving.v1.WriteEventsResponse
-	(*LogPredictionsRequest)(nil),  // 19: freshet.serving.v1.LogPredictionsRequest
-	(*LogPredictionsResponse)(nil), // 20: freshet.serving.v1.LogPredictionsResponse
-	nil,                            // 21: freshet.serving.v1.GetFeaturesRequest.EntitiesEntry
-	nil,                            // 22: freshet.serving.v1.GetFeaturesRequest.RequestEntry
-	(*structpb.Struct)(nil),        // 23: google.protobuf.Struct
+	(*MapValues)(nil),              // 9: freshet.serving.v1.MapValues
+	(*MapValue)(nil),               // 10: freshet.serving.v1.MapValue
+	(*InputColumn)(nil),            // 11: freshet.serving.v1.InputColumn
+	(*GetFeaturesRequest)(nil),     // 12: freshet.serving.v1.GetFeaturesRequest
+	(*Column)(nil),                 // 13: freshet.serving.v1.Column
+	(*AppliedEntry)(nil),           // 14: freshet.serving.v1.AppliedEntry
+	(*RowPositions)(nil),           // 15: freshet.serving.v1.RowPositions
+	(*View)(nil),                   // 16: freshet.serving.v1.View
+	(*GetFeaturesResponse)(nil),    // 17: freshet.serving.v1.GetFeaturesResponse
+	(*WriteEventsRequest)(nil),     // 18: freshet.serving.v1.WriteEventsRequest
+	(*RejectedEvent)(nil),          // 19: freshet.serving.v1.RejectedEvent
+	(*WriteEventsResponse)(nil),    // 20: freshet.serving.v1.WriteEventsResponse
+	(*LogPredictionsRequest)(nil),  // 21: freshet.serving.v1.LogPredictionsRequest
+	(*LogPredictionsResponse)(nil), // 22: freshet.serving.v1.LogPredictionsResponse
+	nil,                            // 23: freshet.serving.v1.GetFeaturesRequest.EntitiesEntry
+	nil,                            // 24: freshet.serving.v1.GetFeaturesRequest.RequestEntry
+	(*structpb.Struct)(nil),        // 25: google.protobuf.Struct
 }
 var file_v1_serving_proto_depIdxs = []int32{
 	3,  // 0: freshet.serving.v1.Values.bools:type_name -> freshet.serving.v1.BoolValues
@@ -1576,33 +1713,36 @@ var file_v1_serving_proto_depIdxs = []int32{
 	7,  // 4: freshet.serving.v1.Values.bytes:type_name -> freshet.serving.v1.BytesValues
 	4,  // 5: freshet.serving.v1.Values.timestamps:type_name -> freshet.serving.v1.Int64Values
 	8,  // 6: freshet.serving.v1.Values.lists:type_name -> freshet.serving.v1.ListValues
-	2,  // 7: freshet.serving.v1.ListValues.values:type_name -> freshet.serving.v1.Values
-	2,  // 8: freshet.serving.v1.InputColumn.values:type_name -> freshet.serving.v1.Values
-	21, // 9: freshet.serving.v1.GetFeaturesRequest.entities:type_name -> freshet.serving.v1.GetFeaturesRequest.EntitiesEntry
-	22, // 10: freshet.serving.v1.GetFeaturesRequest.request:type_name -> freshet.serving.v1.GetFeaturesRequest.RequestEntry
-	1,  // 11: freshet.serving.v1.GetFeaturesRequest.include:type_name -> freshet.serving.v1.Include
-	2,  // 12: freshet.serving.v1.Column.values:type_name -> freshet.serving.v1.Values
-	0,  // 13: freshet.serving.v1.Column.statuses:type_name -> freshet.serving.v1.Status
-	12, // 14: freshet.serving.v1.RowPositions.applied:type_name -> freshet.serving.v1.AppliedEntry
-	13, // 15: freshet.serving.v1.View.positions:type_name -> freshet.serving.v1.RowPositions
-	11, // 16: freshet.serving.v1.GetFeaturesResponse.columns:type_name -> freshet.serving.v1.Column
-	14, // 17: freshet.serving.v1.GetFeaturesResponse.views:type_name -> freshet.serving.v1.View
-	23, // 18: freshet.serving.v1.WriteEventsRequest.events:type_name -> google.protobuf.Struct
-	17, // 19: freshet.serving.v1.WriteEventsResponse.rejected:type_name -> freshet.serving.v1.RejectedEvent
-	23, // 20: freshet.serving.v1.LogPredictionsRequest.outputs:type_name -> google.protobuf.Struct
-	9,  // 21: freshet.serving.v1.GetFeaturesRequest.EntitiesEntry.value:type_name -> freshet.serving.v1.InputColumn
-	9,  // 22: freshet.serving.v1.GetFeaturesRequest.RequestEntry.value:type_name -> freshet.serving.v1.InputColumn
-	10, // 23: freshet.serving.v1.FeatureService.GetFeatures:input_type -> freshet.serving.v1.GetFeaturesRequest
-	16, // 24: freshet.serving.v1.FeatureService.WriteEvents:input_type -> freshet.serving.v1.WriteEventsRequest
-	19, // 25: freshet.serving.v1.FeatureService.LogPredictions:input_type -> freshet.serving.v1.LogPredictionsRequest
-	15, // 26: freshet.serving.v1.FeatureService.GetFeatures:output_type -> freshet.serving.v1.GetFeaturesResponse
-	18, // 27: freshet.serving.v1.FeatureService.WriteEvents:output_type -> freshet.serving.v1.WriteEventsResponse
-	20, // 28: freshet.serving.v1.FeatureService.LogPredictions:output_type -> freshet.serving.v1.LogPredictionsResponse
-	26, // [26:29] is the sub-list for method output_type
-	23, // [23:26] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	9,  // 7: freshet.serving.v1.Values.maps:type_name -> freshet.serving.v1.MapValues
+	2,  // 8: freshet.serving.v1.ListValues.values:type_name -> freshet.serving.v1.Values
+	10, // 9: freshet.serving.v1.MapValues.values:type_name -> freshet.serving.v1.MapValue
+	2,  // 10: freshet.serving.v1.MapValue.values:type_name -> freshet.serving.v1.Values
+	2,  // 11: freshet.serving.v1.InputColumn.values:type_name -> freshet.serving.v1.Values
+	23, // 12: freshet.serving.v1.GetFeaturesRequest.entities:type_name -> freshet.serving.v1.GetFeaturesRequest.EntitiesEntry
+	24, // 13: freshet.serving.v1.GetFeaturesRequest.request:type_name -> freshet.serving.v1.GetFeaturesRequest.RequestEntry
+	1,  // 14: freshet.serving.v1.GetFeaturesRequest.include:type_name -> freshet.serving.v1.Include
+	2,  // 15: freshet.serving.v1.Column.values:type_name -> freshet.serving.v1.Values
+	0,  // 16: freshet.serving.v1.Column.statuses:type_name -> freshet.serving.v1.Status
+	14, // 17: freshet.serving.v1.RowPositions.applied:type_name -> freshet.serving.v1.AppliedEntry
+	15, // 18: freshet.serving.v1.View.positions:type_name -> freshet.serving.v1.RowPositions
+	13, // 19: freshet.serving.v1.GetFeaturesResponse.columns:type_name -> freshet.serving.v1.Column
+	16, // 20: freshet.serving.v1.GetFeaturesResponse.views:type_name -> freshet.serving.v1.View
+	25, // 21: freshet.serving.v1.WriteEventsRequest.events:type_name -> google.protobuf.Struct
+	19, // 22: freshet.serving.v1.WriteEventsResponse.rejected:type_name -> freshet.serving.v1.RejectedEvent
+	25, // 23: freshet.serving.v1.LogPredictionsRequest.outputs:type_name -> google.protobuf.Struct
+	11, // 24: freshet.serving.v1.GetFeaturesRequest.EntitiesEntry.value:type_name -> freshet.serving.v1.InputColumn
+	11, // 25: freshet.serving.v1.GetFeaturesRequest.RequestEntry.value:type_name -> freshet.serving.v1.InputColumn
+	12, // 26: freshet.serving.v1.FeatureService.GetFeatures:input_type -> freshet.serving.v1.GetFeaturesRequest
+	18, // 27: freshet.serving.v1.FeatureService.WriteEvents:input_type -> freshet.serving.v1.WriteEventsRequest
+	21, // 28: freshet.serving.v1.FeatureService.LogPredictions:input_type -> freshet.serving.v1.LogPredictionsRequest
+	17, // 29: freshet.serving.v1.FeatureService.GetFeatures:output_type -> freshet.serving.v1.GetFeaturesResponse
+	20, // 30: freshet.serving.v1.FeatureService.WriteEvents:output_type -> freshet.serving.v1.WriteEventsResponse
+	22, // 31: freshet.serving.v1.FeatureService.LogPredictions:output_type -> freshet.serving.v1.LogPredictionsResponse
+	29, // [29:32] is the sub-list for method output_type
+	26, // [26:29] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_v1_serving_proto_init() }
@@ -1618,16 +1758,17 @@ func file_v1_serving_proto_init() {
 		(*Values_Bytes)(nil),
 		(*Values_Timestamps)(nil),
 		(*Values_Lists)(nil),
+		(*Values_Maps)(nil),
 	}
-	file_v1_serving_proto_msgTypes[8].OneofWrappers = []any{}
-	file_v1_serving_proto_msgTypes[12].OneofWrappers = []any{}
+	file_v1_serving_proto_msgTypes[10].OneofWrappers = []any{}
+	file_v1_serving_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_v1_serving_proto_rawDesc), len(file_v1_serving_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
