@@ -155,8 +155,8 @@ func constantHalfLife(text string, call *agg.Call) error {
 		return err
 	}
 	d, err := featurestore.ParseDuration(text)
-	if err == nil && d < minHalfLife {
-		err = fmt.Errorf("%q is too short: write %s or more", text, minHalfLife)
+	if err == nil && d < agg.MinHalfLife {
+		err = fmt.Errorf("%q is too short: write %s or more", text, agg.MinHalfLife)
 	}
 	call.HalfLife = d
 	return err

@@ -27,12 +27,6 @@ const (
 	paramLength                   // a duration
 )
 
-// The bounds of what an aggregate keeps of an entity.
-const (
-	maxElements = 10_000 // of first_n and its like, distinct, histogram, by, rows
-	minHalfLife = featurestore.Second
-)
-
 // aggregates is every aggregate of the language with its parameters.
 func aggregates() map[string][]parameter {
 	x, y := parameter{name: "x"}, parameter{name: "y"}
@@ -40,7 +34,7 @@ func aggregates() map[string][]parameter {
 	count := func(name string, least, most int64) parameter {
 		return parameter{name: name, kind: paramCount, least: least, most: most}
 	}
-	n, most := count("n", 1, maxElements), count("max", 1, maxElements)
+	n, most := count("n", 1, agg.MaxN), count("max", 1, agg.MaxListed)
 	hashes := count("max", agg.MinDistinctMax, agg.MaxDistinctMax)
 	maybeX := x
 	maybeX.optional, hashes.optional = true, true
@@ -48,7 +42,7 @@ func aggregates() map[string][]parameter {
 		"count": {maybeX}, "time_since_last": nil, "time_since_first": nil,
 		"min_by": {x, y}, "max_by": {x, y}, "count_distinct": {x, hashes}, "distinct": {x, most}, "histogram": {x, most},
 		"quantile": {x, p}, "approx_quantile": {x, p}, "ewm_sum": {x, half}, "ewm_count": {half}, "ewm_avg": {x, half},
-		"lag": {x, count("n", 0, maxElements)},
+		"lag": {x, count("n", 0, agg.MaxN)},
 	}
 	for _, name := range []string{"count_null", "sum", "avg", "min", "max", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "skew", "kurtosis",
 		"first", "last", "approx_count_distinct", "median"} {

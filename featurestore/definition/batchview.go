@@ -14,8 +14,8 @@ func batchViewShape() *shape {
 		field{key: "column", shape: nameShape(), doc: "The column; by default that of the feature's name."},
 		field{key: "expr", shape: expressionShape(), doc: "An expression over the source's columns."},
 		field{key: "default", shape: anyShape(), doc: "What stands for null."},
-		field{key: "agg", shape: filledTextShape("an aggregate, as avg(x)"), later: true, doc: "An aggregate over rows."},
-		field{key: "windows", shape: listOf(windowShape(), 1), later: true, doc: "The windows of the aggregate."})
+		field{key: "agg", shape: filledTextShape("an aggregate, as avg(x)"), later: true, doc: "write a StreamView over a StreamSource whose history: is these files: it aggregates rows"},
+		field{key: "windows", shape: listOf(windowShape(), 1), later: true, doc: "write a StreamView over a StreamSource whose history: is these files: it aggregates rows"})
 	s := object("a batch view",
 		field{key: "entity", shape: nameShape(), need: true, doc: "write entity: NAME"},
 		field{key: "source", shape: nameShape(), need: true, doc: "write source: NAME"},

@@ -8,9 +8,6 @@ import (
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// defaultMaxKeys is how many keys by keeps where max_keys does not say.
-const defaultMaxKeys = 100
-
 // by makes a map of a feature's value: one for each value of a field.
 func (b *featureBuilder) by(n *node, f *window.Feature) (ok bool) {
 	field := n.get("by")
@@ -24,9 +21,9 @@ func (b *featureBuilder) by(n *node, f *window.Feature) (ok bool) {
 	if !ok {
 		return false
 	}
-	f.By, f.Call.By, f.Call.MaxKeys = index, t, defaultMaxKeys
+	f.By, f.Call.By, f.Call.MaxKeys = index, t, agg.DefaultMaxKeys
 	if most := n.get("max_keys"); most != nil {
-		f.Call.MaxKeys, _ = parseWhole(most.text, 1, maxElements) // checked by its shape
+		f.Call.MaxKeys, _ = parseWhole(most.text, 1, agg.MaxMaxKeys) // checked by its shape
 	}
 	if !slices.Contains(keyedKinds(), t.Kind) {
 		b.l.problem(field, "name a field of type "+kindList(keyedKinds()), "field %q is %s, whose values are no keys of a map", field.text, t)

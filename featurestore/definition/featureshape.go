@@ -1,5 +1,7 @@
 package definition
 
+import "github.com/freshet/freshet/transforms/agg"
+
 func streamFeatureShape() *shape {
 	return object("a feature",
 		field{key: "name", shape: variableShape(), need: true, doc: "write {name: events, agg: count, window: 1h}"},
@@ -9,7 +11,7 @@ func streamFeatureShape() *shape {
 		field{key: "offset", shape: durationShape(), doc: "How far back the window ends."},
 		field{key: "where", shape: expressionShape(), doc: "Which events count for this feature."},
 		field{key: "by", shape: nameShape(), doc: "A map: a value for each value of a field."},
-		field{key: "max_keys", shape: wholeShape(1, maxElements), doc: "How many keys by keeps; 100."},
+		field{key: "max_keys", shape: wholeShape(1, agg.MaxMaxKeys), doc: "How many keys by keeps; 100."},
 		field{key: "exact", shape: boolShape(), doc: "true: an exact start edge."},
 		field{key: "max_rows", shape: wholeShape(1, maxExactRows), doc: "How many rows an exact window keeps; 1000."},
 		field{key: "default", shape: anyShape(), doc: "What stands for null."},
@@ -30,7 +32,7 @@ func windowShape() *shape {
 	const session, hopping = "{session: {gap: 30m}}", "{hopping: {size: 1h, step: 10m}}"
 	const calendar, series = "{calendar: {unit: day, zone: UTC}}", "{series: {window: 1h, step: 1h, count: 24}}"
 	return anyOf("a duration, lifetime, or one of {rows}, {session}, {tumbling}, {hopping}, {calendar}, {series}", length,
-		one(wordRows, wholeShape(1, maxElements), "{rows: 20}"),
+		one(wordRows, wholeShape(1, maxRows), "{rows: 20}"),
 		one(wordSession, object("a mapping of gap", need("gap", durationShape(), session)), session),
 		one(wordTumbling, durationShape(), "{tumbling: 1h}"),
 		one(wordHopping, object("a mapping of size and step", need("size", durationShape(), hopping), need("step", durationShape(), hopping)), hopping),

@@ -62,6 +62,10 @@ func TestHash(t *testing.T) {
 		{"view where", "where: cancelled == false", "where: cancelled == true", "stream onDemand service"},
 		{"default", "window: 24h", "window: 24h, default: 1.5", "stream onDemand service"},
 		{"empty", "window: 24h", "window: 24h, empty: null", "stream onDemand service"},
+		{"exact", "window: 24h", "window: 24h, exact: true", "stream onDemand service"},
+		{"aggregate with a share", "avg(dep_delay)", "\"quantile(dep_delay, 0.5)\"", "stream onDemand service"},
+		{"lifetime", "window: 24h", "window: lifetime", "stream onDemand service"},
+		{"tumbling", "window: 24h", "window: {tumbling: 24h}", "stream onDemand service"},
 		{"key", "source: departures\nwhere", "source: departures\nkeys: {origin: tailnum}\nwhere", "stream onDemand service"},
 		{"ttl", "ttl: 3h", "ttl: 4h", "other"},
 		{"batch ttl", "ttl: 400d", "ttl: 300d", "batch service"},
@@ -104,5 +108,55 @@ func TestHashIgnoresFiles(t *testing.T) {
 	p := mustLoad(t, files)
 	if got, want := p.Service("svc").Hash, hashesOf(t, string(raw)).service; got != want {
 		t.Errorf("%x, want %x", got, want)
+	}
+}
+
+// Two features that differ in one argument or option have two meanings; one that
+// is spelled in two ways has one.
+func TestHashOfAggregatesAndWindows(t *testing.T) {
+	hash := func(feature string) codec.Hash {
+		return mustLoad(t, text(matrixHead+"  - {name: f, "+feature+"}\n")).StreamView("view").Hash
+	}
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{`agg: "last_n(s, 3)", window: 1h`, `agg: "last_n(s, 4)", window: 1h`, false},
+		{`agg: "lag(s, 0)", window: 1h`, `agg: "lag(s, 1)", window: 1h`, false},
+		{`agg: "distinct(s, 3)", window: 1h`, `agg: "distinct(s, max: 4)", window: 1h`, false},
+		{`agg: "distinct(s, 3)", window: 1h`, `agg: "distinct(s, max: 3)", window: 1h`, true},
+		{`agg: "count_distinct(s)", window: 1h`, `agg: "count_distinct(s, max: 1000)", window: 1h`, true},
+		{`agg: "quantile(d, 0.5)", window: 1h`, `agg: "quantile(d, 0.50)", window: 1h`, true},
+		{`agg: "quantile(d, 0.5)", window: 1h`, `agg: "quantile(d, 0.05)", window: 1h`, false},
+		{`agg: "quantile(d, 1)", window: 1h`, `agg: "quantile(d, p: 1.00)", window: 1h`, true},
+		{`agg: "quantile(d, 0)", window: 1h`, `agg: "quantile(d, 0.000)", window: 1h`, true},
+		{`agg: "quantile(d, 0.5)", window: 1h`, `agg: "approx_quantile(d, 0.5)", window: 1h`, false},
+		{`agg: "ewm_sum(d, 1h)", window: 7d`, `agg: "ewm_sum(d, 60m)", window: 7d`, true},
+		{`agg: "ewm_sum(d, 1h)", window: 7d`, `agg: "ewm_sum(d, 61m)", window: 7d`, false},
+		{`agg: "min_by(s, d)", window: 1h`, `agg: "min_by(s, i)", window: 1h`, false},
+		{`agg: "min_by(s, d)", window: 1h`, `agg: "max_by(s, d)", window: 1h`, false},
+		{`agg: count, window: 1h, by: s`, `agg: count, window: 1h, by: s, max_keys: 100`, true},
+		{`agg: count, window: 1h, by: s`, `agg: count, window: 1h, by: s, max_keys: 99`, false},
+		{`agg: count, window: 1h, by: s`, `agg: count, window: 1h, by: i`, false},
+		{`agg: last(s), window: 1h`, `agg: last(s), window: 1h, nulls: respect`, false},
+		{`agg: count, window: 1h, exact: true`, `agg: count, window: 1h, exact: true, max_rows: 1000`, true},
+		{`agg: count, window: 1h, exact: true`, `agg: count, window: 1h, exact: true, max_rows: 999`, false},
+		{`agg: count, window: 1h`, `agg: count, window: 1h, exact: false`, true},
+		{`agg: count, window: {rows: 3}`, `agg: count, window: {rows: 4}`, false},
+		{`agg: count, window: {session: {gap: 30m}}`, `agg: count, window: {session: {gap: 1800s}}`, true},
+		{`agg: count, window: {session: {gap: 30m}}`, `agg: count, window: {tumbling: 30m}`, false},
+		{`agg: count, window: {hopping: {size: 1h, step: 1m}}`, `agg: count, window: {hopping: {size: 1h, step: 5m}}`, false},
+		{`agg: count, window: {calendar: {unit: day, zone: UTC}}`, `agg: count, window: {calendar: {unit: week, zone: UTC}}`, false},
+		{`agg: count, window: {calendar: {unit: day, zone: UTC}}`, `agg: count, window: {calendar: {unit: day, zone: Europe/Berlin}}`, false},
+		{`agg: count, window: {calendar: {unit: day, zone: UTC}}`, `agg: count, window: {calendar: {unit: day, zone: UTC, complete: true}}`, false},
+		{`agg: count, window: {series: {window: 1h, step: 1h, count: 3}}`, `agg: count, window: {series: {window: 1h, step: 1h, count: 4}}`, false},
+		{`agg: count, window: {series: {window: 1h, step: 1h, count: 3}}`, `agg: count, window: {series: {window: 1h, step: 2h, count: 3}}`, false},
+		{`agg: "last_n(s, 3)", window: 1h, default: [a, b]`, `agg: "last_n(s, 3)", window: 1h, default: ["a, b"]`, false},
+		{`agg: "last_n(s, 3)", window: 1h, default: []`, `agg: "last_n(s, 3)", window: 1h`, false},
+		{`agg: "histogram(s, 3)", window: 1h, default: {a: 1, b: 2}`, `agg: "histogram(s, 3)", window: 1h, default: {b: 2, a: 1}`, true},
+	} {
+		if (hash(c.a) == hash(c.b)) != c.same {
+			t.Errorf("%s and %s: equal hashes %v, want %v", c.a, c.b, !c.same, c.same)
+		}
 	}
 }

@@ -54,7 +54,9 @@ source: src
 features:
 `
 
-func composite(typ string) bool { return strings.HasPrefix(typ, "list") || strings.HasPrefix(typ, "map") }
+func composite(typ string) bool {
+	return strings.HasPrefix(typ, "list") || strings.HasPrefix(typ, "map")
+}
 
 // Every aggregate runs over every window, with the type that the language says;
 // a series of lists and maps alone is refused.

@@ -184,7 +184,7 @@ func (l *loader) checkObject(n *node, s *shape, what string) {
 			l.problem(k, suggest(k.text, s.names(), "its keys are "+list(s.names())), "unknown key %s in %s", quoted(k.text), what)
 		case f.later:
 			l.checkShape(n.items[i], f.shape, quoted(k.text), f.wayOut())
-			l.problem(k, "remove it: this version does not run it", "%q is not supported yet", k.text)
+			l.problem(k, cmp.Or(f.wayOut(), "remove it: this version does not run it"), "%q is not supported yet", k.text)
 			n.items[i].bad = true
 		default:
 			l.checkShape(n.items[i], f.shape, quoted(k.text), f.wayOut())
@@ -240,9 +240,11 @@ func describe(n *node) string {
 
 // splitHint takes the way out from an error's text.
 func splitHint(err error) (message, hint string) {
-	for _, verb := range []string{"write ", "use ", "put "} {
-		if message, way, found := strings.Cut(err.Error(), ": "+verb); found {
-			return message, verb + way
+	for _, verb := range []string{"write ", "use ", "put ", "ask "} {
+		for _, before := range []string{": ", "; "} {
+			if message, way, found := strings.Cut(err.Error(), before+verb); found {
+				return message, verb + way
+			}
 		}
 	}
 	return err.Error(), ""

@@ -227,7 +227,7 @@ func (l *loader) refused(d *document, c window.Config, at []*node, whole error) 
 		one.Features = []window.Feature{f}
 		if _, err := window.Compile(one); err != nil {
 			message, hint := splitHint(err)
-			l.problem(at[i], hint, "the engine refuses the window: %s", message)
+			l.problem(at[i], hint, "%s", strings.TrimPrefix(message, fmt.Sprintf("feature %q: ", f.Name)))
 			found = true
 		}
 	}

@@ -22,6 +22,7 @@ const (
 
 // The bounds of windows.
 const (
+	maxRows          = 10_000 // rows: n
 	maxExactRows     = 100_000
 	defaultExactRows = 1000
 	maxSeries        = 1000
@@ -69,7 +70,7 @@ func (b *featureBuilder) windowKind(w *node, f *window.Feature) (suffix string, 
 	switch kind {
 	case wordRows:
 		f.Kind = window.Rows
-		f.Count, _ = parseWhole(of.text, 1, maxElements) // checked by its shape
+		f.Count, _ = parseWhole(of.text, 1, maxRows) // checked by its shape
 		return "last" + of.text, true
 	case wordSession:
 		return b.session(of, f)

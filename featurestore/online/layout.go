@@ -69,7 +69,7 @@ func (g Generation) LaneIDs(n uint16) []LaneID {
 	return ids
 }
 
-var stateNames = [...]string{"", "BUILDING", "LIVE", "LOST", "GAP", "HALTED"}
+var stateNames = [...]string{"", "BUILDING", "LIVE", "LOST", "GAP", "HALTED", "CATCHING_UP"}
 
 // String gives the state as it is stored; "" for StateMissing.
 func (s State) String() string {
@@ -81,7 +81,7 @@ func (s State) String() string {
 
 // ParseState reads a stored state; StateMissing is never stored.
 func ParseState(name string) (State, error) {
-	for i := StateBuilding; i <= StateHalted; i++ {
+	for i := StateBuilding; i <= StateCatchingUp; i++ {
 		if stateNames[i] == name {
 			return i, nil
 		}
@@ -94,7 +94,7 @@ func (m Meta) Check() error {
 	if m.Lanes == 0 {
 		return featurestore.Invalidf("a generation needs at least one lane")
 	}
-	if m.State < StateBuilding || m.State > StateHalted {
+	if m.State < StateBuilding || m.State > StateCatchingUp {
 		return featurestore.Invalidf("a lane is not created in state %q", m.State)
 	}
 	return nil

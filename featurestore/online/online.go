@@ -63,6 +63,7 @@ const (
 	StateLost
 	StateGap
 	StateHalted
+	StateCatchingUp // filled from history; the log is being applied; it does not answer yet
 )
 
 // Meta is a lane's metadata; every lane of a generation carries the same but for State.

@@ -103,7 +103,7 @@ func TestKeysStayInTheirLane(t *testing.T) {
 }
 
 func TestStates(t *testing.T) {
-	for s := online.StateBuilding; s <= online.StateHalted; s++ {
+	for s := online.StateBuilding; s <= online.StateCatchingUp; s++ {
 		if got, err := online.ParseState(s.String()); err != nil || got != s {
 			t.Errorf("state %d became %q, then %d (%v)", s, s, got, err)
 		}

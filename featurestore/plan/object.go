@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/transforms/window"
 )
 
 var kinds = []string{"Entity", "StreamSource", "BatchSource", "StreamView", "BatchView", "OnDemandView", "FeatureService", "Test"}
@@ -37,6 +38,7 @@ func objects(p *definition.Project) map[string]object {
 		o := object{kind: "StreamView", meaning: v.Hash[:], stored: true}
 		for _, f := range v.Features {
 			o.columns = append(o.columns, column{f.Name, f.Type.String()})
+			o.unbounded = o.unbounded || f.Kind == window.Lifetime || f.Kind == window.Rows || f.Kind == window.Session
 		}
 		add(o, v.Meta)
 	}

@@ -29,10 +29,11 @@ type Risk string
 
 // Risks.
 const (
-	NeedsBackfill  Risk = "needs_backfill"  // a new generation is filled from history beside the old
-	ChangesMeaning Risk = "changes_meaning" // the same name gives other values than before
-	DropsData      Risk = "drops_data"      // stored values are given up
-	BreaksReaders  Risk = "breaks_readers"  // a column that was served is gone or has another type
+	NeedsBackfill   Risk = "needs_backfill"    // a new generation is filled from history beside the old
+	NeedsAllHistory Risk = "needs_all_history" // a window without a bound is right only from the first event on
+	ChangesMeaning  Risk = "changes_meaning"   // the same name gives other values than before
+	DropsData       Risk = "drops_data"        // stored values are given up
+	BreaksReaders   Risk = "breaks_readers"    // a column that was served is gone or has another type
 )
 
 // Change is one typed change.
@@ -61,6 +62,7 @@ type object struct {
 	meaning    []byte // equal bytes: equal values
 	rest       []byte // equal bytes: nothing at all changed
 	stored     bool   // holds values in the online store
+	unbounded  bool   // a window of it may reach back to the first event
 	columns    []column
 	services   []string
 }
@@ -76,7 +78,11 @@ func Make(base int64, applied, desired *definition.Project) *Plan {
 		b, found := before[key]
 		switch {
 		case !found:
-			p.Changes = append(p.Changes, Change{Kind: a.kind, Name: a.name, Action: Create, Services: a.services})
+			c := Change{Kind: a.kind, Name: a.name, Action: Create, Services: a.services}
+			if a.unbounded {
+				c.Risks = append(c.Risks, NeedsAllHistory)
+			}
+			p.Changes = append(p.Changes, c)
 		case !bytes.Equal(a.meaning, b.meaning):
 			p.Changes = append(p.Changes, replaced(b, a))
 		case !bytes.Equal(a.rest, b.rest):
@@ -98,6 +104,9 @@ func replaced(b, a object) Change {
 	c := Change{Kind: a.kind, Name: a.name, Action: Replace, Services: a.services, Risks: []Risk{ChangesMeaning}}
 	if a.stored {
 		c.Risks = append(c.Risks, NeedsBackfill)
+	}
+	if a.unbounded {
+		c.Risks = append(c.Risks, NeedsAllHistory)
 	}
 	gone, details := compareColumns(b.columns, a.columns)
 	if gone {

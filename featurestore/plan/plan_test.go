@@ -109,3 +109,18 @@ func TestARemovedViewDropsData(t *testing.T) {
 		t.Errorf("view %+v", c)
 	}
 }
+
+// A window without a bound needs every event that there ever was; a type that
+// changes breaks readers.
+func TestAnUnboundedWindowNeedsAllHistory(t *testing.T) {
+	after := load(t, strings.Replace(base, "{name: n, agg: count, windows: [1h, 24h]}",
+		"{name: n, agg: count, windows: [1h, lifetime]}, {name: n_24h, agg: count, window: {series: {window: 1h, step: 1h, count: 24}}}", 1))
+	c := find(t, plan.Make(1, load(t, base), after), "spend")
+	want := []plan.Risk{plan.ChangesMeaning, plan.NeedsBackfill, plan.NeedsAllHistory, plan.BreaksReaders}
+	if !slices.Equal(c.Risks, want) || !slices.Equal(c.Details, []string{"+ n_lifetime int64", "~ n_24h int64 -> list<int64>"}) {
+		t.Errorf("view %+v", c)
+	}
+	if c := find(t, plan.Make(0, nil, after), "spend"); !slices.Equal(c.Risks, []plan.Risk{plan.NeedsAllHistory}) {
+		t.Errorf("created view %+v", c)
+	}
+}

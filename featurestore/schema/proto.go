@@ -30,6 +30,7 @@ type ProtoField struct {
 	Wrapped  bool // a wrapper of google.protobuf: its field 1 holds the value, absent is null
 	Message  *Message
 	Symbols  map[int32]string
+	Value    *ProtoField // of a wrapper and of a map: the value alone
 }
 
 // wellKnownTimestamp is a message that is a time, not a record.
@@ -63,6 +64,11 @@ func (p *protoParser) message(d protoreflect.MessageDescriptor, depth int) (*Mes
 		f, err := p.field(fields.Get(i), depth)
 		if err != nil {
 			return nil, err
+		}
+		if f.IsMap {
+			value := *f
+			value.IsMap = false
+			f.Value = &value
 		}
 		m.Fields[f.Number], m.byName[f.Name] = f, f
 	}
@@ -103,6 +109,7 @@ func (p *protoParser) nested(f *ProtoField, d protoreflect.MessageDescriptor, de
 	if d.ParentFile().Package() == "google.protobuf" && strings.HasSuffix(name, "Value") && d.Fields().Len() == 1 && d.Fields().Get(0).Name() == "value" {
 		f.Wrapped, f.Wire = true, d.Fields().Get(0).Kind()
 		f.Shape = scalarShape(f.Wire)
+		f.Value = &ProtoField{Name: f.Name, Number: 1, Wire: f.Wire, Shape: f.Shape}
 		return nil
 	}
 	var err error

@@ -36,6 +36,9 @@ features:
   - {name: n, agg: count, window: 10m}
   - {name: total, agg: sum(v), window: 1h}
   - {name: mean, agg: avg(v), window: 30m, default: 7.0}
+  - {name: trail, agg: "last_n(v, 3)", window: {session: {gap: 2m}}}
+  - {name: each, agg: avg(v), window: {series: {window: 5m, step: 5m, count: 3}}}
+  - {name: levels, agg: "histogram(int64(v), 5)", window: lifetime}
 ---
 kind: BatchSource
 name: profiles

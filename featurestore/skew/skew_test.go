@@ -80,7 +80,7 @@ func TestExampleSaysWhatDiffers(t *testing.T) {
 	i := slices.Index(s.schema.Columns, "act__n")
 	row.Cells[i].Value = featurestore.Int64Value(99)
 	report := h.check(t, p, row)
-	if report.Mismatches != 1 || report.Matches != 7 || *report.MatchRate != 7.0/8 {
+	if report.Mismatches != 1 || report.Matches != 13 || *report.MatchRate != 13.0/14 {
 		t.Fatalf("%+v", report)
 	}
 	got, err := json.Marshal(feature(t, report, "act__n"))

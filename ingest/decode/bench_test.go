@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
@@ -82,5 +83,83 @@ func TestDecodeAllocates(t *testing.T) {
 	})
 	if n > 5 {
 		t.Errorf("%v allocations for 1000 events", n)
+	}
+}
+
+// benchmarkForm decodes one record again and again.
+func benchmarkForm(b *testing.B, src *definition.StreamSource, value []byte) {
+	b.Helper()
+	d, err := New(src, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	rec := logrecord.Record{LogTime: second, Value: value}
+	b.SetBytes(int64(len(value)))
+	b.ReportAllocs()
+	var batch Batch
+	for i := 0; b.Loop(); i++ {
+		if i%1000 == 0 {
+			batch.Reset()
+		}
+		if err := d.Append(&batch, &rec, featurestore.PartitionID{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// plainFields are those of a source without lists and maps, which allocate.
+func plainFields(src *definition.StreamSource) *definition.StreamSource {
+	src.Fields = slices.DeleteFunc(src.Fields, func(f definition.Field) bool {
+		return f.Type.Kind == featurestore.KindList || f.Type.Kind == featurestore.KindMap
+	})
+	return src
+}
+
+func BenchmarkCSV(b *testing.B) {
+	src := sourceOf("csv", unixMS, field("at", featurestore.Timestamp), field("s", featurestore.String), field("d", featurestore.Double), field("n", featurestore.Int64), field("m", featurestore.Decimal(9, 2)))
+	benchmarkForm(b, src, []byte(`1000,"some text",12.5,123456,99.95`))
+}
+
+func BenchmarkAvro(b *testing.B) {
+	benchmarkForm(b, plainFields(avroSource(b)), avroBytes(b, avroSchema, avroOrder()))
+}
+
+func BenchmarkProtobuf(b *testing.B) {
+	benchmarkForm(b, plainFields(protoSource(b)), protoBytes(b, `{"id":"-7","z":-3,"big":"9","u":"5","f":0.5,"at":"1970-01-01T00:00:01.000001Z","count":0,"state":"PAID","total":{"amount":2.5},"note":"n","ok":true}`))
+}
+
+func BenchmarkDebezium(b *testing.B) {
+	benchmarkForm(b, changes(), []byte(envelopeOf("u", row(1, 2, 10), row(1, 3, 11))))
+}
+
+// TestFormsAllocate: no format allocates for a record of plain fields but chunks
+// of text for many of them.
+func TestFormsAllocate(t *testing.T) {
+	for name, c := range map[string]struct {
+		src   *definition.StreamSource
+		value []byte
+	}{
+		"csv":      {sourceOf("csv", unixMS, field("at", featurestore.Timestamp), field("s", featurestore.String)), []byte(`1000,"some ""text"`)},
+		"avro":     {plainFields(avroSource(t)), avroBytes(t, avroSchema, avroOrder())},
+		"protobuf": {plainFields(protoSource(t)), protoBytes(t, `{"id":"-7","at":"1970-01-01T00:00:01Z","state":"PAID","total":{"amount":2.5}}`)},
+		"debezium": {changes(), []byte(envelopeOf("u", row(1, 2, 10), row(1, 3, 11)))},
+	} {
+		d, err := New(c.src, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := logrecord.Record{LogTime: second, Value: c.value}
+		var batch Batch
+		n := testing.AllocsPerRun(20, func() {
+			batch.Reset()
+			for range 1000 {
+				if err := d.Append(&batch, &rec, featurestore.PartitionID{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		if n > 10 {
+			t.Errorf("%s: %v allocations for 1000 records", name, n)
+		}
 	}
 }

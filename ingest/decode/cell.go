@@ -96,7 +96,11 @@ func (c *cells) instant(from schema.Shape, n int64) (featurestore.Instant, error
 	return 0, errors.New("it is " + from.Kind.String())
 }
 
-var errOutside = errors.New("it is outside the years 0001 to 9999")
+var (
+	errOutside     = errors.New("it is outside the years 0001 to 9999")
+	errForm        = errors.New("it does not have the declared format")
+	errHoldsNoTime = errors.New("a field of its type holds no time")
+)
 
 func inUnit(n int64, u schema.Unit) (featurestore.Instant, error) {
 	switch u {
@@ -117,7 +121,7 @@ func inUnit(n int64, u schema.Unit) (featurestore.Instant, error) {
 // count makes a time of a number of the declared unit.
 func (r *timeReader) count(n int64) (featurestore.Instant, error) {
 	if r.isText() || r.isNative() {
-		return 0, errors.New("it does not have the declared format")
+		return 0, errForm
 	}
 	unit := int64(1)
 	for range r.digits() {
@@ -194,7 +198,7 @@ func (c *cells) fromText(s *slot, t *featurestore.Type, b []byte) (featurestore.
 		return featurestore.DecimalValue(n), nil
 	case featurestore.KindTimestamp:
 		if !c.times.isText() {
-			return featurestore.Null, timeError(s.name, b, s.pii, errors.New("it does not have the declared format"))
+			return featurestore.Null, timeError(s.name, b, s.pii, errForm)
 		}
 		at, err := c.times.text(b)
 		if err != nil {
@@ -255,12 +259,12 @@ func scaled(n int64, precision, scale int) (int64, error) {
 // when gives the event time that a value of the timestamp's field says.
 func (c *cells) when(s *slot, v featurestore.Value) (featurestore.Instant, *Error) {
 	var t featurestore.Instant
-	err := errors.New("a field of its type holds no time")
+	err := errHoldsNoTime
 	switch v.Kind() {
 	case featurestore.KindTimestamp:
 		return v.Timestamp(), nil
 	case featurestore.KindString:
-		if err = errors.New("it does not have the declared format"); c.times.isText() {
+		if err = errForm; c.times.isText() {
 			t, err = c.times.text([]byte(v.Str()))
 		}
 	case featurestore.KindInt64:

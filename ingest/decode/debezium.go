@@ -155,8 +155,9 @@ func writtenChange(rec *logrecord.Record, e *featurestore.Event, c *content) err
 
 // debeziumJSON reads changes in JSON.
 type debeziumJSON struct {
-	d   *Decoder
-	row *jsonForm
+	d     *Decoder
+	row   *jsonForm
+	names unknownNames // scratch
 }
 
 func (f *debeziumJSON) read(rec *logrecord.Record, times *timeReader, b *Batch, c *content) error {

@@ -31,7 +31,9 @@ func seen(e featurestore.Event) string {
 
 func TestDebeziumJSON(t *testing.T) {
 	const added, retracted = "1 1@10/20000", "2 1@10/20000"
-	wrapped := func(payload string) string { return `{"schema":{"type":"struct","fields":[]},"payload":` + payload + `}` }
+	wrapped := func(payload string) string {
+		return `{"schema":{"type":"struct","fields":[]},"payload":` + payload + `}`
+	}
 	flat := func(more string) string { return `{"id":1,"amount":2,"note":null,"created":10,` + more + `}` }
 	for _, c := range []struct {
 		name, json string

@@ -27,7 +27,8 @@ func (f *debeziumJSON) scan(value []byte) (env envelope, bad *Error) {
 		return env, s.err
 	}
 	s.pos++
-	var names unknownNames
+	names := &f.names
+	names.reset()
 	flatOpText := ""
 	for first := true; s.err == nil && !(first && s.accept('}')); first = false {
 		s.peek()

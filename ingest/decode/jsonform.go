@@ -101,17 +101,11 @@ func (r *objectReader) members(n *node, depth int) {
 	u.reset()
 	for i := 0; ; i++ {
 		r.peek()
-		name := r.name()
-		if r.pos < len(r.b) && r.b[r.pos] == ':' {
-			r.pos++
-		} else {
-			r.expect(':', "a colon")
-		}
-		if r.err != nil {
-			return
-		}
-		m := n.find(i, name, u)
-		if r.repeated(m, name, u) {
+		m, length := n.expected(i, r.b[r.pos:])
+		if m != nil && !r.seen[m.mark] {
+			r.seen[m.mark] = true
+			r.pos += length
+		} else if m = r.next(n, i, u); r.err != nil {
 			return
 		}
 		switch {
@@ -129,6 +123,20 @@ func (r *objectReader) members(n *node, depth int) {
 			return
 		}
 	}
+}
+
+// next reads a name, and its colon, the long way.
+func (r *objectReader) next(n *node, i int, u *unknownNames) *member {
+	name := r.name()
+	r.expect(':', "a colon")
+	if r.err != nil {
+		return nil
+	}
+	m := n.find(i, name, u)
+	if r.repeated(m, name, u) {
+		return nil
+	}
+	return m
 }
 
 // ends takes what follows a member: a comma, or the end of the object.
@@ -209,6 +217,13 @@ func (r *objectReader) repeated(m *member, name []byte, u *unknownNames) bool {
 	return true
 }
 
+// locate says which field an error is about.
+func (r *objectReader) locate(s *slot) {
+	if r.err.Field == "" && (r.err.Code == CodeType || r.err.Code == CodeTime || r.err.Code == CodeTimeNoZone) {
+		r.err.Field = s.name
+	}
+}
+
 // member reads the value of a declared name.
 func (r *objectReader) member(i int) {
 	s := &r.d.slots[i]
@@ -218,11 +233,16 @@ func (r *objectReader) member(i int) {
 		return
 	}
 	start := r.pos
-	v := r.value(s, &s.typ, first)
-	if r.err != nil {
-		if r.err.Field == "" && (r.err.Code == CodeType || r.err.Code == CodeTime || r.err.Code == CodeTimeNoZone) {
-			r.err.Field = s.name
+	var v featurestore.Value
+	if s.typ.Kind == featurestore.KindString && first == '"' {
+		if raw, escaped := r.str(); r.err == nil {
+			v = featurestore.StringValue(r.textOf(raw, escaped))
 		}
+	} else {
+		v = r.value(s, &s.typ, first)
+	}
+	if r.err != nil {
+		r.locate(s)
 		return
 	}
 	r.image.row[i] = v

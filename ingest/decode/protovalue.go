@@ -266,9 +266,8 @@ func (r *protoReader) wellKnown(f *schema.ProtoField, s *slot, t *featurestore.T
 		b = b[n+size:]
 		switch {
 		case f.Wrapped && number == 1:
-			inner := *f
-			inner.Wrapped, zero = false, false
-			v = r.value(&inner, s, t, wire, body)
+			zero = false
+			v = r.value(f.Value, s, t, wire, body)
 		case !f.Wrapped && wire == protowire.VarintType && number <= 2:
 			x, _ := protowire.ConsumeVarint(body)
 			if number == 1 {
@@ -378,9 +377,7 @@ func (r *protoReader) entry(s *protoStep, slot *slot, wire protowire.Type, b []b
 			key := &schema.ProtoField{Name: s.field.Name, Wire: protoreflect.StringKind, Shape: schema.Shape{Kind: schema.Text}}
 			e.key = r.value(key, slot, &str, wire, part).Str()
 		case 2:
-			inner := *s.field
-			inner.IsMap = false
-			e.value = r.value(&inner, slot, slot.typ.Elem, wire, part)
+			e.value = r.value(s.field.Value, slot, slot.typ.Elem, wire, part)
 		}
 	}
 	for i := range r.maps {

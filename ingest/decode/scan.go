@@ -217,6 +217,48 @@ func escapedByte(c byte) byte {
 	return c
 }
 
+// fewDigits is a number of so few digits that it is exact as a double and as an
+// int64, without an exponent.
+type fewDigits struct {
+	digits   uint64
+	fraction int // how many of them follow the point
+	point    bool
+	negative bool
+}
+
+// decimalDigits takes a number of few digits; ok is false, and nothing taken, for
+// any other.
+func (s *scanner) decimalDigits() (d fewDigits, ok bool) {
+	b, i := s.b, s.pos
+	if i < len(b) && b[i] == '-' {
+		d.negative = true
+		i++
+	}
+	start := i
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
+		d.digits = d.digits*10 + uint64(b[i]-'0')
+	}
+	whole := i - start
+	if whole == 0 || whole > 15 || whole > 1 && b[start] == '0' {
+		return d, false
+	}
+	if i < len(b) && b[i] == '.' {
+		d.point = true
+		start = i + 1
+		for i = start; i < len(b) && b[i]-'0' <= 9; i++ {
+			d.digits = d.digits*10 + uint64(b[i]-'0')
+		}
+		if d.fraction = i - start; d.fraction == 0 || whole+d.fraction > 15 {
+			return d, false
+		}
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		return d, false
+	}
+	s.pos = i
+	return d, true
+}
+
 // number takes a number and gives its text.
 func (s *scanner) number() []byte {
 	start := s.pos

@@ -36,9 +36,33 @@ type member struct {
 	mark  int // which tells that it stood in this record
 }
 
+// place is what stood at one place of the object before. quoted is the name as
+// it stands in the text, with its colon; "" where it needs an escape.
 type place struct {
 	name   string
+	quoted string
 	member int
+}
+
+func placeOf(name string, member int) place {
+	p := place{name: name, member: member}
+	if plainEnd([]byte(name), 0) == len(name) {
+		p.quoted = `"` + name + `":`
+	}
+	return p
+}
+
+// expected gives the member that stood at place i before, if the text goes on
+// with its name, and how long that is.
+func (n *node) expected(i int, text []byte) (m *member, length int) {
+	if i >= len(n.places) {
+		return nil, 0
+	}
+	p := &n.places[i]
+	if len(p.quoted) == 0 || len(text) < len(p.quoted) || string(text[:len(p.quoted)]) != p.quoted {
+		return nil, 0
+	}
+	return &n.members[p.member], len(p.quoted)
 }
 
 // newTree makes the tree of paths; ok is false where one path goes on where
@@ -98,7 +122,7 @@ func (n *node) slow(i int, name []byte, u *unknownNames) *member {
 		j = n.add(string(name)) // learned: the same producer will write it again
 	}
 	if i == len(n.places) && i < maxPlaces {
-		n.places = append(n.places, place{name: string(name), member: j})
+		n.places = append(n.places, placeOf(string(name), j))
 	}
 	return &n.members[j]
 }

@@ -32,6 +32,8 @@ type buffer struct {
 	offsets []int64
 }
 
+func (b *buffer) len() int { return len(b.offsets) }
+
 const (
 	blockBytes = 256 << 10
 	cellBytes  = 24 // of a parquet.Value
@@ -73,7 +75,11 @@ func (b *buffers) add(ev *featurestore.Event, late bool) error {
 		if v.IsNull() {
 			level = 0
 		}
-		part.columns[c] = append(part.columns[c], b.cell(v).Level(0, level, c))
+		cell, err := b.cell(v, b.fields[i].Type)
+		if err != nil {
+			return fmt.Errorf("field %q: %w", b.fields[i].Name, err)
+		}
+		part.columns[c] = append(part.columns[c], cell.Level(0, level, c))
 	}
 	b.rows++
 	b.bytes += int64(len(part.columns)) * cellBytes
@@ -81,18 +87,21 @@ func (b *buffers) add(ev *featurestore.Event, late bool) error {
 }
 
 // cell is a value in Parquet; its bytes are copied.
-func (b *buffers) cell(v featurestore.Value) parquet.Value {
+func (b *buffers) cell(v featurestore.Value, t featurestore.Type) (parquet.Value, error) {
 	switch v.Kind() {
+	case featurestore.KindList, featurestore.KindMap:
+		text, err := archive.AppendComposite(nil, v, t)
+		return parquet.ByteArrayValue(b.copied(string(text))), err
 	case featurestore.KindBool:
-		return parquet.BooleanValue(v.Bool())
+		return parquet.BooleanValue(v.Bool()), nil
 	case featurestore.KindDouble:
-		return parquet.DoubleValue(v.Double())
+		return parquet.DoubleValue(v.Double()), nil
 	case featurestore.KindString, featurestore.KindBytes:
-		return parquet.ByteArrayValue(b.copied(v.Str()))
+		return parquet.ByteArrayValue(b.copied(v.Str())), nil
 	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
-		return parquet.Int64Value(v.Int64())
+		return parquet.Int64Value(v.Int64()), nil
 	default:
-		return parquet.NullValue()
+		return parquet.NullValue(), nil
 	}
 }
 

@@ -9,6 +9,8 @@
 package history
 
 import (
+	"errors"
+	"path/filepath"
 	"sync"
 
 	"github.com/parquet-go/parquet-go"
@@ -35,7 +37,7 @@ const (
 )
 
 // Writer archives the events of one source. Its methods but Close are for one
-// goroutine; it seals in another, which Close stops. One writer a source and
+// goroutine; it seals in another, which Close stops. One writer a partition and
 // folder at a time: a second is refused, also of another process. After an error
 // of kind ErrUnavailable it takes nothing more: close it, open another and feed
 // from Next.
@@ -43,7 +45,6 @@ type Writer struct {
 	o      Options
 	schema *parquet.Schema
 	folder string
-	unlock func() error
 
 	feeds  map[offline.Partition]*feed
 	active *buffers
@@ -52,14 +53,15 @@ type Writer struct {
 	ended  chan struct{}
 	once   sync.Once
 
-	mu       sync.Mutex // guards manifest and failed
-	manifest *archive.Manifest
-	failed   error
+	mu        sync.Mutex // guards manifests and failed
+	manifests map[offline.Partition]*archive.Manifest
+	failed    error
 }
 
 // feed is how far a partition has been consumed: the offsets [from, next) are
 // complete and not yet sealed.
 type feed struct {
+	unlock     func() error
 	from, next int64
 	archived   []offline.Range // complete when the feed began, ascending
 	half       bool            // the last offset has a row that was taken away: the one in its place may follow
@@ -74,7 +76,7 @@ func (f *feed) has(offset int64) bool {
 	return len(f.archived) > 0 && f.archived[0].Contains(offset)
 }
 
-// Open reads the manifest, removes what it does not list and starts the writer.
+// Open starts a writer that holds no partition yet.
 func Open(o Options) (*Writer, error) {
 	if o.SealRows <= 0 {
 		o.SealRows = defaultSealRows
@@ -91,15 +93,12 @@ func Open(o Options) (*Writer, error) {
 		feeds:  map[offline.Partition]*feed{},
 		active: newBuffers(o.Source), spare: make(chan *buffers, 1),
 		jobs: make(chan job, 1), ended: make(chan struct{}),
+		manifests: map[offline.Partition]*archive.Manifest{},
 	}
 	if err := o.Disk.MakeFolder(w.folder); err != nil {
 		return nil, featurestore.Unavailablef("the archive folder cannot be made: %v", err)
 	}
-	if w.unlock, err = lockFolder(w.folder); err != nil {
-		return nil, err
-	}
-	if err := w.recoverFolder(); err != nil {
-		w.unlock() //nolint:errcheck // the error that stands is the reason
+	if _, err := archive.Load(o.Dir, o.Source.Name); err != nil {
 		return nil, err
 	}
 	w.spare <- newBuffers(o.Source)
@@ -107,12 +106,56 @@ func Open(o Options) (*Writer, error) {
 	return w, nil
 }
 
-// Next is the offset after the last complete range of a partition: from there
-// the log must be fed again. ok is false for a partition never archived.
+// Hold takes a partition for this writer, with what was archived of it before.
+// It removes what is left of a seal that did not end. ErrUnavailable says that
+// another process holds it. It is idempotent.
+func (w *Writer) Hold(p offline.Partition) error {
+	if w.feeds[p] != nil {
+		return nil
+	}
+	unlock, err := lockFile(filepath.Join(w.folder, archive.LockName(p)))
+	if err != nil {
+		return err
+	}
+	m, err := w.recoverPartition(p)
+	if err != nil {
+		return errors.Join(err, unlock())
+	}
+	w.mu.Lock()
+	w.manifests[p] = m
+	w.mu.Unlock()
+	w.feeds[p] = &feed{unlock: unlock, archived: m.Ranges(p), from: begun, next: begun}
+	return nil
+}
+
+// begun is the place of a feed that has not begun.
+const begun = -1
+
+// Release seals what was appended and lets another writer take the partition. It
+// does nothing for one that is not held.
+func (w *Writer) Release(p offline.Partition) error {
+	f := w.feeds[p]
+	if f == nil {
+		return nil
+	}
+	err := w.Flush()
+	delete(w.feeds, p)
+	w.mu.Lock()
+	delete(w.manifests, p)
+	w.mu.Unlock()
+	return errors.Join(err, f.unlock())
+}
+
+// Next is the offset after the last complete range of a partition that is held:
+// from there the log must be fed again. ok is false for one never archived.
 func (w *Writer) Next(p offline.Partition) (offset int64, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ranges := w.manifest.Ranges(p)
+	m := w.manifests[p]
+	if m == nil {
+		return 0, false
+	}
+	ranges := m.Ranges(p)
 	if len(ranges) == 0 {
 		return 0, false
 	}
@@ -121,18 +164,20 @@ func (w *Writer) Next(p offline.Partition) (offset int64, ok bool) {
 
 // Begin says that the feed of a partition starts at an offset: from there on,
 // what is appended and consumed is complete. It comes before the first Append of
-// a partition. Offsets that are archived or were fed already are skipped; an
-// offset beyond leaves a gap that Complete of the reader shows.
+// a partition, which it holds if that was not done before. Offsets that are
+// archived or were fed already are skipped; an offset beyond leaves a gap that
+// Complete of the reader shows.
 func (w *Writer) Begin(p offline.Partition, offset int64) error {
 	if offset < 0 {
 		return featurestore.Invalidf("the feed of generation %d, partition %d begins at offset %d, below 0", p.Generation, p.Partition, offset)
 	}
+	if err := w.Hold(p); err != nil {
+		return err
+	}
 	f := w.feeds[p]
-	if f == nil {
-		w.mu.Lock()
-		f = &feed{from: offset, next: offset, archived: w.manifest.Ranges(p)}
-		w.mu.Unlock()
-		w.feeds[p] = f
+	if f.next == begun {
+		f.from, f.next = offset, offset
+		return nil
 	}
 	if offset <= f.next {
 		return nil
@@ -191,7 +236,7 @@ func (w *Writer) Consumed(p offline.Partition, through int64) error {
 
 func (w *Writer) feed(p offline.Partition) (*feed, error) {
 	f := w.feeds[p]
-	if f == nil {
+	if f == nil || f.next == begun {
 		return nil, featurestore.Invalidf("source %q: generation %d, partition %d is fed before Begin said from where", w.o.Source.Name, p.Generation, p.Partition)
 	}
 	return f, nil
@@ -218,9 +263,7 @@ func (w *Writer) Close() error {
 		err = w.Flush()
 		close(w.jobs)
 		<-w.ended
-		if unlocked := w.unlock(); err == nil {
-			err = unlocked
-		}
+		err = errors.Join(err, w.unlockAll())
 	})
 	return err
 }
@@ -232,7 +275,16 @@ func (w *Writer) Abandon() error {
 	w.once.Do(func() {
 		close(w.jobs)
 		<-w.ended
-		err = w.unlock()
+		err = w.unlockAll()
 	})
 	return err
+}
+
+func (w *Writer) unlockAll() error {
+	var errs []error
+	for _, f := range w.feeds {
+		errs = append(errs, f.unlock())
+	}
+	clear(w.feeds)
+	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -170,6 +171,7 @@ func TestRoundTrip(t *testing.T) {
 				ok(t, w.Abandon())
 				w = open(t, options)
 				for k, p := range partitions {
+					ok(t, w.Hold(p))
 					from, _ := w.Next(p)
 					ok(t, w.Begin(p, from))
 					for j := range logs[k] {
@@ -221,6 +223,9 @@ func TestKilledAtEveryStep(t *testing.T) {
 			return 0, err
 		}
 		p := offline.Partition{Generation: 1}
+		if err = w.Hold(p); err != nil {
+			return 0, errors.Join(err, w.Close())
+		}
 		resumed, _ = w.Next(p)
 		err = w.Begin(p, resumed)
 		for i := range events {
@@ -273,7 +278,7 @@ func listedOnly(t *testing.T, dir string) {
 		}
 	}
 	ok(t, filepath.WalkDir(archive.Folder(dir, "clicks"), func(path string, e fs.DirEntry, err error) error {
-		if name := e.Name(); !e.IsDir() && name != archive.ManifestName && name != "lock" {
+		if name := e.Name(); !e.IsDir() && !strings.HasPrefix(name, "manifest-") && !strings.HasPrefix(name, "lock-") {
 			relative, _ := filepath.Rel(archive.Folder(dir, "clicks"), path)
 			got = append(got, filepath.ToSlash(relative))
 		}
@@ -290,16 +295,6 @@ const goldenManifest = `{
  "version": 1,
  "source": "clicks",
  "complete": [
-  {
-   "generation": 0,
-   "partition": 0,
-   "ranges": [
-    {
-     "from": 0,
-     "to": 1
-    }
-   ]
-  },
   {
    "generation": 1,
    "partition": 2,
@@ -349,7 +344,7 @@ func TestLayout(t *testing.T) {
 	if !slices.Equal(names, want) {
 		t.Errorf("files %q, want %q", names, want)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, "history", "clicks", "manifest.json"))
+	data, err := os.ReadFile(filepath.Join(dir, "history", "clicks", "manifest-1-2.json"))
 	ok(t, err)
 	if !strings.HasPrefix(string(data), goldenManifest) {
 		t.Errorf("manifest\n%s\nwant it to begin with\n%s", data, goldenManifest)
@@ -367,14 +362,17 @@ func TestRefusals(t *testing.T) {
 	dir := t.TempDir()
 	options := Options{Dir: dir, Source: testSource(), Disk: fast}
 	w := open(t, options)
-	if _, err := Open(options); !errors.Is(err, featurestore.ErrUnavailable) {
-		t.Errorf("a second writer: %v", err)
-	}
 	ev := event(1, 0, 0, 0)
 	if err := w.Append(&ev); !errors.Is(err, featurestore.ErrInvalid) {
 		t.Errorf("no begin: %v", err)
 	}
-	ok(t, w.Begin(offline.Partition{Generation: 1}, 0))
+	held := offline.Partition{Generation: 1}
+	ok(t, w.Begin(held, 0))
+	second := open(t, options)
+	if err := second.Hold(held); !errors.Is(err, featurestore.ErrUnavailable) {
+		t.Errorf("a second writer: %v", err)
+	}
+	ok(t, second.Close())
 	ev.Fields[0] = featurestore.Int64Value(1)
 	if err := w.Append(&ev); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), `field "b"`) {
 		t.Errorf("a wrong type: %v", err)
@@ -388,20 +386,105 @@ func TestRefusals(t *testing.T) {
 	ok(t, err)
 	path := filepath.Join(archive.Folder(dir, "clicks"), m.Files[0].Path)
 	ok(t, os.Rename(path, path+".away"))
-	if _, err := Open(options); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), "listed and not there") {
+	holding := func() error {
+		w, err := Open(options)
+		if err != nil {
+			return err
+		}
+		return errors.Join(w.Hold(held), w.Close())
+	}
+	if err := holding(); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), "listed and not there") {
 		t.Errorf("a listed file that is gone: %v", err)
 	}
 	ok(t, os.WriteFile(path, []byte("short"), 0o644))
-	if _, err := Open(options); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), "damaged") {
+	if err := holding(); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a listed file of another size: %v", err)
 	}
 	ok(t, os.Rename(path+".away", path))
-	ok(t, os.WriteFile(filepath.Join(archive.Folder(dir, "clicks"), archive.ManifestName), []byte("{"), 0o644))
-	if _, err := Open(options); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), "manifest") {
+	ok(t, os.WriteFile(filepath.Join(archive.Folder(dir, "clicks"), archive.ManifestName(offline.Partition{Generation: 1})), []byte("{"), 0o644))
+	if err := holding(); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), "manifest") {
 		t.Errorf("a damaged manifest: %v", err)
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("a damaged manifest made files go: %v", err)
+	}
+}
+
+// TestHandOver: two writers share a source; a partition that one releases goes on
+// at the other, from where the first has ended.
+func TestHandOver(t *testing.T) {
+	dir := t.TempDir()
+	options := Options{Dir: dir, Source: testSource(), Disk: fast}
+	a, b := open(t, options), open(t, options)
+	zero, one := offline.Partition{Generation: 1}, offline.Partition{Generation: 1, Partition: 1}
+	ok(t, a.Begin(zero, 0))
+	ok(t, a.Begin(one, 0))
+	for o := range int64(5) {
+		for p := range int32(2) {
+			ev := event(1, p, o, featurestore.LogTime(o))
+			ok(t, a.Append(&ev))
+		}
+	}
+	if err := b.Hold(one); !errors.Is(err, featurestore.ErrUnavailable) {
+		t.Fatalf("a partition that is held: %v", err)
+	}
+	ok(t, a.Release(one))
+	ok(t, a.Release(one))
+	ok(t, b.Hold(one))
+	if next, found := b.Next(one); next != 5 || !found {
+		t.Fatalf("the other goes on at %d, %t", next, found)
+	}
+	ok(t, b.Begin(one, 3))
+	for o := int64(3); o < 8; o++ {
+		ev := event(1, 1, o, featurestore.LogTime(o))
+		ok(t, b.Append(&ev))
+	}
+	last := event(1, 0, 5, 5)
+	ok(t, a.Append(&last))
+	if err := a.Append(&featurestore.Event{Position: featurestore.Position{PartitionID: featurestore.PartitionID{Generation: 1, Partition: 1}, Offset: 9}}); !errors.Is(err, featurestore.ErrInvalid) {
+		t.Errorf("an event of a partition that was released: %v", err)
+	}
+	ok(t, b.Close())
+	ok(t, a.Close())
+	if got := scanAll(t, dir, testSource()); len(got) != 6+8 {
+		t.Errorf("%d events", len(got))
+	}
+	listedOnly(t, dir)
+}
+
+// TestSharedManifest: what releases before wrote, one manifest for all
+// partitions, goes on counting until a partition has its own.
+func TestSharedManifest(t *testing.T) {
+	dir := t.TempDir()
+	options := Options{Dir: dir, Source: testSource(), Disk: fast}
+	w := open(t, options)
+	for p := range int32(2) {
+		ok(t, w.Begin(offline.Partition{Generation: 1, Partition: p}, 0))
+		ev := event(1, p, 0, 7)
+		ok(t, w.Append(&ev))
+	}
+	ok(t, w.Close())
+	m, err := archive.Load(dir, "clicks")
+	ok(t, err)
+	data, err := json.Marshal(m)
+	ok(t, err)
+	folder := archive.Folder(dir, "clicks")
+	ok(t, os.WriteFile(filepath.Join(folder, "manifest.json"), data, 0o644))
+	for p := range int32(2) {
+		ok(t, os.Remove(filepath.Join(folder, archive.ManifestName(offline.Partition{Generation: 1, Partition: p}))))
+	}
+	first := offline.Partition{Generation: 1}
+	w = open(t, options)
+	ok(t, w.Hold(first))
+	if next, found := w.Next(first); next != 1 || !found {
+		t.Fatalf("it goes on at %d, %t", next, found)
+	}
+	ok(t, w.Begin(first, 1))
+	ev := event(1, 0, 1, 8)
+	ok(t, w.Append(&ev))
+	ok(t, w.Close())
+	if got := scanAll(t, dir, testSource()); len(got) != 3 {
+		t.Errorf("%d events", len(got))
 	}
 }
 

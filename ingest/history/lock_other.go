@@ -2,8 +2,8 @@
 
 package history
 
-// lockFolder does nothing: there is no lock that ends with the process here.
-// That only one process archives is left to who starts them.
-func lockFolder(string) (unlock func() error, err error) {
+// lockFile does nothing: there is no lock that ends with the process here.
+// That only one process archives a partition is left to who starts them.
+func lockFile(string) (unlock func() error, err error) {
 	return func() error { return nil }, nil
 }

@@ -5,21 +5,19 @@ package history
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/freshet/freshet/featurestore"
 )
 
-// lockFolder holds a lock on a folder, which ends with the process, however that
-// ends.
-func lockFolder(folder string) (unlock func() error, err error) {
-	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+// lockFile holds a lock on a file, which ends with the process, however that ends.
+func lockFile(path string) (unlock func() error, err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, featurestore.Unavailablef("the archive folder cannot be locked: %v", err)
+		return nil, featurestore.Unavailablef("the archive cannot be locked: %v", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(featurestore.Unavailablef("another process archives into %q: end it first (%v)", folder, err), f.Close())
+		return nil, errors.Join(featurestore.Unavailablef("another process archives the partition of %q, or has just ended: it is tried again (%v)", path, err), f.Close())
 	}
 	return f.Close, nil
 }

@@ -5,44 +5,48 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/offline/atomicfile"
 )
 
-// recoverFolder loads the manifest and brings the folder to what it lists: a
-// file that is not listed is of a seal that did not end, and its events will be
-// fed again. A listed file that is not there as it was is an error: nothing
+// recoverPartition loads what is listed of a partition and brings the folder to
+// it: a file that is not listed is of a seal that did not end, and its events will
+// be fed again. A listed file that is not there as it was is an error: nothing
 // written after it could make the archive whole.
-func (w *Writer) recoverFolder() error {
-	m, err := archive.Load(w.o.Dir, w.o.Source.Name)
+func (w *Writer) recoverPartition(p offline.Partition) (*archive.Manifest, error) {
+	whole, err := archive.Load(w.o.Dir, w.o.Source.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	m := whole.Only(p)
 	listed := make(map[string]int64, len(m.Files))
 	for i := range m.Files {
 		listed[m.Files[i].Path] = m.Files[i].Bytes
 	}
 	err = filepath.WalkDir(w.folder, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a temporary file of another partition, which is in place by now
+		}
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		return w.keepOrRemove(path, entry, listed)
+		return w.keepOrRemove(p, path, entry, listed)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for path := range listed {
-		return featurestore.Invalidf("archived file %q of source %q is listed and not there: restore it, or move the folder %q away to archive from the log again", path, w.o.Source.Name, w.folder)
+		return nil, featurestore.Invalidf("archived file %q of source %q is listed and not there: restore it, or move the folder %q away to archive from the log again", path, w.o.Source.Name, w.folder)
 	}
-	w.manifest = m
-	return nil
+	return m, nil
 }
 
 // keepOrRemove looks at one file and takes it off the list of what must be there.
-func (w *Writer) keepOrRemove(path string, entry fs.DirEntry, listed map[string]int64) error {
+// Files of other partitions are their writers'.
+func (w *Writer) keepOrRemove(p offline.Partition, path string, entry fs.DirEntry, listed map[string]int64) error {
 	relative, err := filepath.Rel(w.folder, path)
 	if err != nil {
 		return err
@@ -59,8 +63,10 @@ func (w *Writer) keepOrRemove(path string, entry fs.DirEntry, listed map[string]
 		delete(listed, name)
 		return nil
 	}
-	ours := strings.HasPrefix(name, "gen=") && strings.HasSuffix(name, ".parquet")
-	if !ours && !atomicfile.IsTemporary(entry.Name()) {
+	whole, temporary := atomicfile.Target(name)
+	of, isData := archive.PartitionOf(whole)
+	ours := isData && of == p || temporary && whole == archive.ManifestName(p)
+	if !ours {
 		return nil
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -65,46 +65,59 @@ func (w *Writer) sealing() {
 }
 
 func (w *Writer) runJob(j *job) error {
-	manifest, err := w.write(j)
+	err := w.write(j)
 	if err != nil {
 		err = featurestore.Unavailablef("archiving source %q: %w", w.o.Source.Name, err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.failed = err
-		return err
 	}
-	w.manifest = manifest
+	return err
+}
+
+// write seals the rows, partition by partition. Only this goroutine replaces a
+// manifest that is held.
+func (w *Writer) write(j *job) error {
+	for p := range j.rows.of {
+		if j.rows.of[p].len() > 0 && j.complete[p].Empty() {
+			return fmt.Errorf("generation %d, partition %d has rows in no complete range", p.Generation, p.Partition)
+		}
+	}
+	parts := slices.SortedFunc(maps.Keys(j.complete), func(a, b offline.Partition) int {
+		return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Partition, b.Partition))
+	})
+	for _, p := range parts {
+		if err := w.writePartition(j, p); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// write seals the rows into files, then lists them: in this order, so that what
-// is listed is there.
-func (w *Writer) write(j *job) (*archive.Manifest, error) {
-	m := w.manifest.Clone() // only this goroutine replaces it
-	if j.rows.rows == 0 && len(j.complete) == 0 {
-		return m, nil
-	}
-	parts := slices.SortedFunc(maps.Keys(j.rows.of), func(a, b offline.Partition) int {
-		return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Partition, b.Partition))
-	})
-	for p, r := range j.complete {
-		m.AddComplete(p, r)
-	}
-	for _, p := range parts {
-		for _, day := range days(j.rows.of[p]) {
-			f, err := w.writeFile(p, j.rows.of[p], day)
+// writePartition seals the rows of a partition into files, then lists them: in
+// this order, so that what is listed is there.
+func (w *Writer) writePartition(j *job, p offline.Partition) error {
+	w.mu.Lock()
+	m := w.manifests[p].Clone()
+	w.mu.Unlock()
+	m.AddComplete(p, j.complete[p])
+	if rows := j.rows.of[p]; rows != nil && rows.len() > 0 {
+		m.Version = max(m.Version, archive.Version(w.o.Source))
+		for _, day := range days(rows) {
+			f, err := w.writeFile(p, rows, day)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			m.AddFile(f)
 		}
 	}
-	if j.rows.rows > 0 {
-		m.Version = max(m.Version, archive.Version(w.o.Source))
+	if err := m.Store(&w.o.Disk, w.o.Dir, p); err != nil {
+		return err
 	}
-	return m, m.Store(&w.o.Disk, w.o.Dir)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.manifests[p] = m
+	return nil
 }
 
 // dayRows are the rows of one date, ascending by offset.

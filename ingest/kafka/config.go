@@ -5,8 +5,9 @@
 // itself, because the library's readers hide control markers, hand out aborted
 // records, and give the producer's time on topics with LogAppendTime.
 //
-// It never decodes a payload, keeps no position and joins no group: positions
-// stand in the online store, and who reads which partition is the worker's.
+// It never decodes a payload and keeps no position: positions
+// stand in the online store. It joins a group only to learn which partitions are
+// this process's; who reads them is the worker's.
 package kafka
 
 import (

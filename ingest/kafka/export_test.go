@@ -24,3 +24,9 @@ func (c *Client) ProduceTxn(ctx context.Context, topic string, number int32, txn
 	}
 	return c.send(ctx, partition{topic, number}, b, txn.ID)
 }
+
+// JoinUnchecked joins a group without asking first whether a broker answers.
+func JoinUnchecked(cfg Config, name string, topics []string) (logrecord.Group, error) {
+	c := &Client{cfg: cfg.withDefaults()}
+	return c.join(name, topics)
+}

@@ -47,6 +47,8 @@ func suite(t *testing.T, b *broker) {
 		{"round trip", testRoundTrip},
 		{"codecs", testCodecs},
 		{"large record", testLargeRecord},
+		{"group", testGroup},
+		{"group without brokers", testGroupUnreachable},
 		{"many batches", testManyBatches},
 		{"bounds and range", testBounds},
 		{"unknown topic", testUnknownTopic},

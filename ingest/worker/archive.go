@@ -14,6 +14,8 @@ import (
 
 // Archive takes the decoded events of one source, by position (ingest/history).
 type Archive interface {
+	Hold(p offline.Partition) error
+	Release(p offline.Partition) error
 	Next(p offline.Partition) (offset int64, ok bool)
 	Begin(p offline.Partition, offset int64) error
 	Append(ev *featurestore.Event) error
@@ -50,6 +52,13 @@ func (a *openArchive) seal() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.failed(a.Flush())
+}
+
+// release seals what a partition has, and gives the partition back.
+func (a *openArchive) release(p offline.Partition) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.failed(a.Release(p))
 }
 
 // archive gives the open archive of a source. One that broke, or that was opened

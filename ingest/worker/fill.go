@@ -48,6 +48,9 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 			err = w.fillAll(ctx, v) // what is applied is skipped
 		}
 	}
+	if err == nil {
+		err = v.setState(ctx, online.StateCatchingUp)
+	}
 	passes := err == nil || ctx.Err() != nil || errors.Is(err, featurestore.ErrUnavailable) || errors.Is(err, errLost)
 	if passes && err != nil {
 		return ignoreLost(err)
@@ -58,7 +61,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	switch {
 	case !ok:
 	case err == nil:
-		r.full = true
+		r.full = true // its lanes say so too, for the other processes
 	default:
 		r.broken = true
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)
@@ -90,6 +93,12 @@ func (w *Worker) fillSource(ctx context.Context, v *View, index uint16, s *defin
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	var last *Chunk
+	fed := map[online.Partition]bool{}
+	defer func() {
+		for id := range fed {
+			v.Detach(id) // whoever reads it feeds it from here
+		}
+	}()
 	for {
 		batch, err := stream.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -99,6 +108,7 @@ func (w *Worker) fillSource(ctx context.Context, v *View, index uint16, s *defin
 			return err
 		}
 		id := online.Partition{Source: s.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
+		fed[id] = true
 		if last != nil && last.Partition != id {
 			if err := v.Advance(ctx, last); err != nil {
 				return err
@@ -127,6 +137,9 @@ func (w *Worker) fillSource(ctx context.Context, v *View, index uint16, s *defin
 // log's end: the new ones all of a moment's together, one that was built anew, or
 // whose store has lost that it was live, as soon as it can answer.
 func (w *Worker) flip(ctx context.Context) error {
+	if err := w.askEnds(ctx); err != nil {
+		return err
+	}
 	w.states.Lock()
 	defer w.states.Unlock()
 	for _, r := range w.ready() {
@@ -154,7 +167,7 @@ func (w *Worker) ready() []*running {
 	whole := true
 	for _, id := range w.sorted() {
 		r := w.views[id]
-		ready := r.full && w.caughtUp(r.view)
+		ready := r.full && w.caughtUp(r)
 		switch {
 		case r.state == registry.Building:
 			building = append(building, r)
@@ -171,12 +184,14 @@ func (w *Worker) ready() []*running {
 
 // caughtUp reports whether a view has applied every partition to its end, as far
 // as this arrangement knows. The caller holds w.mu.
-func (w *Worker) caughtUp(v *View) bool {
+func (w *Worker) caughtUp(r *running) bool {
+	v := r.view
 	for _, b := range v.view.Bindings {
 		if !slices.Contains(w.sources, b.Source.Name) {
 			return false
 		}
 	}
+	own := map[online.Partition]bool{}
 	for _, p := range w.parts {
 		if _, reads := v.binding[p.source.Name]; !reads {
 			continue
@@ -184,10 +199,116 @@ func (w *Worker) caughtUp(v *View) bool {
 		if !slices.Contains(p.views(), v) {
 			return false
 		}
+		own[p.id()] = true
 		s, ok := w.progress.status(p.id())
 		if !ok || !p.begun.Load() || s.Through < s.End-1 || v.Lowest(p.id()) < s.Through {
 			return false
 		}
 	}
+	for _, id := range w.foreign(v) {
+		if far, asked := r.far[id]; !asked || !v.passed(id, far) {
+			return false
+		}
+	}
 	return true
+}
+
+// foreign are the partitions of a view that other processes read. The caller
+// holds w.mu.
+func (w *Worker) foreign(v *View) []online.Partition {
+	if w.share.assignment == nil {
+		return nil
+	}
+	var out []online.Partition
+	for _, b := range v.view.Bindings {
+		for n := range int32(w.topics[b.Source.Topic]) {
+			if !w.share.owns(b.Source.Topic, n) {
+				out = append(out, online.Partition{Source: b.Source.Name, Generation: 1, Number: n})
+			}
+		}
+	}
+	return out
+}
+
+// farEnd is where a partition of another process ended when this one asked, and
+// how fresh its watermarks were.
+type farEnd struct {
+	end   int64
+	fetch featurestore.Instant
+}
+
+// passed reports whether every lane has applied a partition to that end, and
+// whether its owner has since been at the end of the log: it has then found the
+// log to be the one that the positions came from.
+func (v *View) passed(id online.Partition, far farEnd) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lanes.lowest(id) >= far.end-1 && v.lanes.fetched(id) > far.fetch
+}
+
+// askEnds asks once where the partitions of other processes end, for each
+// generation that is filled and does not answer.
+func (w *Worker) askEnds(ctx context.Context) error {
+	type question struct {
+		r     *running
+		topic string
+		id    online.Partition
+	}
+	var ask []question
+	w.mu.Lock()
+	for _, r := range w.views {
+		if !r.full || r.view.isLive() {
+			r.far = nil
+			continue
+		}
+		for _, id := range w.foreign(r.view) {
+			if _, asked := r.far[id]; !asked {
+				ask = append(ask, question{r, r.view.view.Bindings[r.view.binding[id.Source]].Source.Topic, id})
+			}
+		}
+	}
+	w.mu.Unlock()
+	for _, q := range ask {
+		bounds, err := w.c.Log.Bounds(ctx, q.topic, q.id.Number)
+		if err != nil {
+			return err
+		}
+		fetch := q.r.view.fetched(q.id)
+		w.mu.Lock()
+		if q.r.far == nil {
+			q.r.far = map[online.Partition]farEnd{}
+		}
+		q.r.far[q.id] = farEnd{end: bounds.End, fetch: fetch}
+		w.mu.Unlock()
+	}
+	return nil
+}
+
+// fetched is lanes.fetched of the view.
+func (v *View) fetched(id online.Partition) featurestore.Instant {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lanes.fetched(id)
+}
+
+// filledElsewhere reports whether the process that leads has filled a generation
+// since this one looked last: it then takes part in it.
+func (w *Worker) filledElsewhere(ctx context.Context) (bool, error) {
+	v := w.unfilled()
+	if v == nil {
+		return false, nil
+	}
+	stored, err := w.c.Online.Lanes(ctx, v.ID(), uint16(len(v.lanes.marks)))
+	if err != nil {
+		return false, err
+	}
+	return filled(stored), nil
+}
+
+// ignoreUnavailable: what is not there now is asked again later.
+func ignoreUnavailable(err error) error {
+	if errors.Is(err, featurestore.ErrUnavailable) {
+		return nil
+	}
+	return err
 }

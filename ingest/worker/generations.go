@@ -81,14 +81,14 @@ func (w *Worker) project(ctx context.Context, number int64) (*definition.Project
 
 // open opens generations that are new, opens those anew that the store has lost,
 // and forgets those that are retired.
-func (w *Worker) open(ctx context.Context, a *arrangement) error {
+func (w *Worker) open(ctx context.Context, a *arrangement, mine share) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	keep := map[online.Generation]bool{}
 	for _, want := range a.views {
 		id := online.Generation{Project: w.c.Project, View: want.view.Name, Number: want.generation.Number}
 		keep[id] = true
-		if err := w.openView(ctx, a, id, want); err != nil {
+		if err := w.openView(ctx, a, id, want, mine); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func (w *Worker) open(ctx context.Context, a *arrangement) error {
 	return nil
 }
 
-func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generation, want wantedView) error {
+func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generation, want wantedView, mine share) error {
 	stored, err := w.c.Online.Lanes(ctx, id, want.generation.Lanes)
 	if err != nil {
 		return err
@@ -110,7 +110,11 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	if known && whole && sameBindings(r.view.view, want.view) {
 		r.state = want.generation.State
 		r.broken = r.broken && a.revision == w.revision
+		r.full = r.full || filled(stored)
 		return r.view.Reload(ctx)
+	}
+	if !whole && !mine.leads() {
+		return featurestore.Unavailablef("view %q generation %d: the ingester that leads has not made its lanes yet", id.View, id.Number)
 	}
 	if !whole && (some || known) {
 		w.c.Logger.Warn("the online store has lost lanes of a view: it is built anew", "view", id.View, "generation", id.Number)
@@ -128,12 +132,12 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	next := &running{view: v, state: want.generation.State}
 	switch {
 	case known && whole:
-		next.full = r.full
-	case want.generation.State != registry.Live:
+		next.full = r.full || filled(stored)
 	case whole:
-		// One that was being built anew goes on being filled; one in a GAP answers
-		// again once its partitions are seen to be in order.
-		next.full = !slices.ContainsFunc(stored, func(l online.Lane) bool { return l.Meta.State == online.StateBuilding })
+		// One that was being built goes on being filled; one in a GAP answers again
+		// once its partitions are seen to be in order.
+		next.full = filled(stored)
+	case want.generation.State != registry.Live:
 	default:
 		if err := w.openEmpty(ctx, next); err != nil {
 			return err
@@ -154,6 +158,11 @@ func (w *Worker) openEmpty(ctx context.Context, r *running) error {
 	}
 	r.full = true
 	return r.view.setState(ctx, online.StateLive)
+}
+
+// filled reports whether every lane was filled from history.
+func filled(lanes []online.Lane) bool {
+	return !slices.ContainsFunc(lanes, func(l online.Lane) bool { return l.Meta.State <= online.StateBuilding })
 }
 
 // intact reports whether every lane has its metadata and none is known to be
@@ -195,7 +204,7 @@ func (w *Worker) ttl(v *definition.StreamView) time.Duration {
 
 // partitions lists every partition of every source that a filled view reads. A
 // topic that does not exist yet holds up nobody but its own views.
-func (w *Worker) partitions(ctx context.Context, current *definition.Project) ([]*partition, error) {
+func (w *Worker) partitions(ctx context.Context, current *definition.Project, mine share) ([]*partition, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	readings := map[string][]reading{}
@@ -220,7 +229,7 @@ func (w *Worker) partitions(ctx context.Context, current *definition.Project) ([
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
 		w.sources, w.topics[list[0].source.Topic] = append(w.sources, name), n
-		parts, err := w.sourcePartitions(ctx, list, n)
+		parts, err := w.sourcePartitions(ctx, list, n, mine)
 		if err != nil {
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
@@ -265,7 +274,7 @@ func (w *Worker) sorted() []online.Generation {
 	return ids
 }
 
-func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int) ([]*partition, error) {
+func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int, mine share) ([]*partition, error) {
 	s := readings[0].source
 	if n == 0 {
 		return nil, nil
@@ -283,11 +292,15 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 		return nil, err
 	}
 	var out []*partition
+	spent := newSpending(w.c.Budget)
 	for number := range n {
+		if !mine.owns(s.Topic, int32(number)) {
+			continue
+		}
 		p := &partition{
 			source: s, generation: generation, number: int32(number), replayed: replayed, log: w.c.Log,
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
-			rebuild: w.rebuild,
+			rebuild: w.rebuild, spent: spent,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

@@ -2,8 +2,10 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
@@ -28,6 +30,9 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	if bounds, err = p.log.Bounds(ctx, p.source.Topic, p.number); err != nil {
 		return 0, bounds, err
 	}
+	if err := p.hold(); err != nil {
+		return 0, bounds, err
+	}
 	p.archive.mu.Lock()
 	next, archived := p.archive.Next(p.archived())
 	p.archive.mu.Unlock()
@@ -38,11 +43,17 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 		next = bounds.Start
 	}
 	from = next
+	if !p.held {
+		from = bounds.End
+	}
 	for _, v := range p.views() {
 		if err := p.identifyView(ctx, v, bounds, archived); err != nil {
 			return 0, bounds, err
 		}
 		from = min(from, v.Lowest(p.id())+1)
+	}
+	if !p.held {
+		return from, bounds, nil
 	}
 	p.archive.mu.Lock()
 	defer p.archive.mu.Unlock()
@@ -50,6 +61,21 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 		return 0, bounds, p.archive.failed(err)
 	}
 	return from, bounds, nil
+}
+
+// hold takes the partition of the archive. Where another process, which does not
+// know yet that it has lost the partition, still holds it, the views go on without
+// it: the archive has its own place in the log, from which it is fed later.
+func (p *partition) hold() error {
+	p.archive.mu.Lock()
+	defer p.archive.mu.Unlock()
+	err := p.archive.Hold(p.archived())
+	p.held = err == nil
+	if errors.Is(err, featurestore.ErrUnavailable) {
+		p.progress.trouble(p.id(), err)
+		return nil
+	}
+	return p.archive.failed(err)
 }
 
 // identifyView checks one view against the log. A log that nobody has met before

@@ -65,6 +65,15 @@ func (l *lanes) highest(p online.Partition) int64 {
 	return high
 }
 
+// fetched is the least fetch time of a partition over all lanes.
+func (l *lanes) fetched(p online.Partition) featurestore.Instant {
+	least := featurestore.Instant(math.MaxInt64)
+	for i := range l.marks {
+		least = min(least, l.at(uint16(i), p).fetchTime)
+	}
+	return least
+}
+
 // met reports whether some lane has applied a record of a partition. Marks that
 // only say where a log begins, or that it is empty, have no log time.
 func (l *lanes) met(p online.Partition) bool {
@@ -93,28 +102,47 @@ func (l *lanes) prints(p online.Partition) []online.Fingerprint {
 	return out
 }
 
-func allLive(stored []online.Lane) bool {
-	for i := range stored {
-		if stored[i].Meta.State != online.StateLive {
-			return false
-		}
+// worst is the state of the lanes that are furthest from answering.
+func worst(stored []online.Lane) online.State {
+	order := [...]online.State{
+		online.StateMissing, online.StateLost, online.StateHalted, online.StateGap,
+		online.StateBuilding, online.StateCatchingUp, online.StateLive,
 	}
-	return true
+	found := len(order) - 1
+	for i := range stored {
+		found = min(found, slices.Index(order[:], stored[i].Meta.State))
+	}
+	return order[found]
 }
 
-// equal reports whether the store says the same as this picture.
-func (l *lanes) equal(stored []online.Lane) bool {
+// equal reports whether the store says the same as this picture of some
+// partitions. Of the others the store may say more by now: they are somebody
+// else's.
+func (l *lanes) equal(stored []online.Lane, mine map[online.Partition]bool) bool {
 	for i, s := range stored {
-		if s.Meta.State == online.StateMissing || len(s.Watermarks) != len(l.marks[i]) {
+		if s.Meta.State == online.StateMissing {
 			return false
 		}
-		for p, w := range s.Watermarks {
-			if l.at(uint16(i), p).offset != w.Offset {
+		for p := range mine {
+			w, there := s.Watermarks[p]
+			have, known := l.marks[i][p]
+			if there != known || w.Offset != have.offset {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// take takes over what the store says of the partitions that are not mine.
+func (l *lanes) take(stored []online.Lane, mine map[online.Partition]bool) {
+	for i, s := range stored {
+		for p, w := range s.Watermarks {
+			if !mine[p] {
+				l.set(uint16(i), p, w)
+			}
+		}
+	}
 }
 
 // moved reports whether a partition stands elsewhere in some lane of another picture.
@@ -145,7 +173,7 @@ func (v *View) reload(ctx context.Context) error {
 	}
 	before := v.lanes
 	v.lanes.load(stored)
-	v.live = allLive(stored)
+	v.state = worst(stored)
 	for p := range v.fed {
 		if v.lanes.moved(p, &before) {
 			delete(v.fed, p)

@@ -38,9 +38,12 @@ type partition struct {
 	readings   []reading
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
+	spent      *spending
+	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
 	begun atomic.Bool // its place in the log is known
+	held  bool        // its archive is this process's
 	last  *Chunk      // what was applied last: the end of the partition as far as it is known
 	moved bool        // since the last wait
 }
@@ -65,6 +68,11 @@ func (p *partition) views() []*View {
 // part that is not available is waited for.
 func (p *partition) run(ctx context.Context) error {
 	wait := backoff{}
+	defer func() {
+		for _, v := range p.views() {
+			v.Detach(p.id())
+		}
+	}()
 	for {
 		err := p.stream(ctx)
 		if p.moved {
@@ -81,7 +89,7 @@ func (p *partition) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errArchive), errors.Is(err, errLost):
+		case errors.Is(err, errArchive), errors.Is(err, errLost), errors.As(err, new(*HaltedError)):
 		case errors.As(err, &rewind):
 			continue
 		case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
@@ -177,6 +185,9 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 		p.progress.idle(p.id(), c.end)
 		return nil
 	}
+	if err := p.spend(c); err != nil {
+		return err
+	}
 	// Letters come first: once the watermarks have passed a bad record, nobody reads it again.
 	if len(c.letters) > 0 {
 		if err := p.letters.Append(c.letters...); err != nil {
@@ -202,9 +213,29 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 	return nil
 }
 
+// spend counts a chunk's bad records; too many of them halt before any is passed.
+func (p *partition) spend(c *decodedChunk) error {
+	first := c.first()
+	if first.Through < p.counted { // a rewind: it was counted
+		return nil
+	}
+	if halt, bad, of := p.spent.note(c.records, len(c.letters)); halt {
+		last := &c.letters[len(c.letters)-1]
+		return &HaltedError{
+			Source: p.source.Name, Bad: bad, Of: of, Example: last.Code + ": " + last.Message,
+			Position: fmt.Sprintf("partition %d, offset %d", p.number, last.Offset),
+		}
+	}
+	p.counted = first.Through + 1
+	return nil
+}
+
 // keep archives a chunk's events. The archive may lag: it has its own place in
 // the log, from which it is fed again.
 func (p *partition) keep(c *Chunk) error {
+	if !p.held {
+		return nil
+	}
 	p.archive.mu.Lock()
 	defer p.archive.mu.Unlock()
 	for i := range c.Events {
@@ -218,6 +249,11 @@ func (p *partition) keep(c *Chunk) error {
 // beat moves idle lanes along and compares the store with what it acknowledged.
 // Of an empty partition there is only the time to say at which it was empty.
 func (p *partition) beat(ctx context.Context) error {
+	if !p.held {
+		if err := p.hold(); err != nil || p.held {
+			return errors.Join(err, &rewindError{Offset: -1}) // it is fed from where it ends
+		}
+	}
 	for _, v := range p.views() {
 		if p.last.Through >= 0 || p.last.FetchTime > 0 {
 			if err := v.Advance(ctx, p.last); err != nil {

@@ -43,6 +43,7 @@ type plant struct {
 	letters  *deadletter.Folder
 	worker   *Worker
 
+	clock       func() featurestore.Instant                     // of the log; nil: it stands still
 	openArchive func(*definition.StreamSource) (Archive, error) // nil: the real one
 	physicalTTL bool
 	keepLetters Letters                                 // nil: the folder
@@ -97,7 +98,11 @@ func (p *plant) openLog() {
 		ok(p.t, err)
 		addr = p.broker.Addr()
 	}
-	client, err := kafka.Open(p.t.Context(), kafka.Config{Brokers: []string{addr}, Clock: now, MaxWait: 20 * time.Millisecond})
+	clock := now
+	if p.clock != nil {
+		clock = p.clock
+	}
+	client, err := kafka.Open(p.t.Context(), kafka.Config{Brokers: []string{addr}, Clock: clock, MaxWait: 20 * time.Millisecond})
 	ok(p.t, err)
 	p.log = &spyLog{Log: client, opened: map[string][]int64{}}
 }
@@ -164,6 +169,12 @@ func (p *plant) start() {
 	var err error
 	p.letters, err = deadletter.Open(p.path("deadletters"), deadletter.Options{NoSync: true})
 	ok(p.t, err)
+	p.worker = New(p.config())
+	p.worker.Start()
+}
+
+// config is that of a worker on the plant's parts.
+func (p *plant) config() Config {
 	c := Config{
 		Project: "p", Registry: p.registry, Log: p.log, Online: p.store, Letters: p.letters,
 		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.ArchiveOnly}),
@@ -176,8 +187,7 @@ func (p *plant) start() {
 	if p.keepLetters != nil {
 		c.Letters = p.keepLetters
 	}
-	p.worker = New(c)
-	p.worker.Start()
+	return c
 }
 
 func (p *plant) realArchive(s *definition.StreamSource) (Archive, error) {

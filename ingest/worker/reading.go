@@ -28,6 +28,7 @@ type reading struct {
 type decodedChunk struct {
 	parts   []decodedPart
 	end     int64 // of what was committed when it was fetched
+	records int   // in it
 	letters []deadletter.DeadLetter
 }
 
@@ -70,7 +71,7 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 // log time of the stream so far; the new one is returned. An error says that the
 // schema of some record cannot be asked for.
 func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, reached featurestore.LogTime) (featurestore.LogTime, error) {
-	c.letters, c.end = c.letters[:0], batch.LastStable
+	c.letters, c.end, c.records = c.letters[:0], batch.LastStable, 0
 	chunk := Chunk{Partition: p.id(), From: from, Through: batch.Next - 1, Prints: c.first().Prints[:0]}
 	if batch.AtEnd() {
 		chunk.FetchTime = batch.FetchTime
@@ -104,6 +105,9 @@ func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrec
 		rec := &batch.Records[i]
 		if rec.Offset < from {
 			continue
+		}
+		if r == &p.readings[0] {
+			c.records++
 		}
 		before := len(part.batch.Events)
 		err := r.decoder.Append(&part.batch, rec, at)

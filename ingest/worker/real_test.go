@@ -145,3 +145,35 @@ func TestStoreFull(t *testing.T) {
 	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory", "0"))
 	p.right(view, 1)
 }
+
+// TestLaggingReplicaIsPromoted promotes, again and again, a replica that lacks
+// what the master had acknowledged last, also where no further record comes: the
+// heartbeat notices, and what was lost is applied again.
+func TestLaggingReplicaIsPromoted(t *testing.T) {
+	g, err := redistest.StartSentinel(t.Context(), t.TempDir())
+	ok(t, err)
+	t.Cleanup(func() { ok(t, g.Stop()) })
+	p := &plant{t: t, dir: t.TempDir(), sent: map[online.Partition][]logrecord.Record{}}
+	p.store, err = redis.Open(redis.Config{Mode: redis.Sentinel, Addrs: []string{g.Addr()}, Master: redistest.MasterName})
+	ok(t, err)
+	p.open()
+	p.topic("clicks", 2)
+	p.topic("orders", 1)
+	view := p.apply(definitions).StreamView("activity")
+	p.start()
+	for round := range uint64(3) {
+		p.some(50+2*round, 50)
+		p.right(view, 1)
+		ok(t, g.InSync(t.Context()))
+		ok(t, g.Replica.Pause())
+		p.some(51+2*round, 50)
+		p.right(view, 1) // acknowledged by the master, and by nobody else
+		ok(t, g.Master.Kill())
+		ok(t, g.Replica.Resume())
+		ok(t, g.Failover(t.Context()))
+		p.right(view, 1)
+	}
+	if n := p.worker.ViewCounts()[generation].Rewinds; n < 3 {
+		t.Errorf("%d rewinds: the replicas had everything", n)
+	}
+}

@@ -55,7 +55,8 @@ func (w *Worker) replayOf(v *View) replayer {
 			if reached[p] >= to {
 				continue
 			}
-			if err := w.replayLog(ctx, s, p, reached[p]+1, to, each); err != nil {
+			rest := offline.Range{From: reached[p] + 1, To: to + 1}
+			if err := w.replayLog(ctx, s, p, rest, each); err != nil {
 				return fmt.Errorf("%w: source %q partition %d: %w", errRebuild, s.Name, p.Number, err)
 			}
 		}
@@ -121,37 +122,37 @@ func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through
 	return reached, nil
 }
 
-// replayLog gives what the log holds of a partition from one offset to another.
-func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p online.Partition, from, to int64, each func(*Chunk)) (err error) {
+// replayLog gives what the log holds of a range of a partition.
+func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p online.Partition, rest offline.Range, each func(*Chunk)) (err error) {
 	bounds, err := w.c.Log.Bounds(ctx, s.Topic, p.Number)
 	if err != nil {
 		return err
 	}
-	if bounds.Start > from {
-		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, from)
+	if bounds.Start > rest.From {
+		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
 	}
 	d, err := decode.New(s, decode.Options{Replay: p.Generation == offline.FilesGeneration})
 	if err != nil {
 		return err
 	}
-	reader, err := w.c.Log.Open(ctx, s.Topic, p.Number, from)
+	reader, err := w.c.Log.Open(ctx, s.Topic, p.Number, rest.From)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
 	at := featurestore.PartitionID{Generation: p.Generation, Partition: p.Number}
-	for from <= to {
+	for from := rest.From; from < rest.To; {
 		batch, err := reader.Next(ctx)
 		if err != nil {
 			return err
 		}
 		var decoded decode.Batch
 		for i := range batch.Records {
-			if rec := &batch.Records[i]; rec.Offset >= from && rec.Offset <= to {
+			if rec := &batch.Records[i]; rec.Offset >= from && rec.Offset < rest.To {
 				_ = d.Append(&decoded, rec, at) // what does not decode never was an event
 			}
 		}
-		each(&Chunk{Partition: p, From: from, Events: decoded.Events, Through: min(batch.Next-1, to)})
+		each(&Chunk{Partition: p, From: from, Events: decoded.Events, Through: min(batch.Next, rest.To) - 1})
 		from = batch.Next
 		batch.Release()
 	}

@@ -55,7 +55,8 @@ type View struct {
 
 	mu     sync.Mutex
 	lanes  lanes
-	live   bool // every lane said so when they were last read
+	state  online.State              // the worst of what the lanes said when they were last read
+	mine   map[online.Partition]bool // that this process feeds
 	cache  *cache
 	counts Counts
 	fold   foldBuffers
@@ -71,7 +72,7 @@ type View struct {
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, mine: map[online.Partition]bool{}}
 	for i, b := range c.View.Bindings {
 		v.binding[b.Source.Name] = i
 	}
@@ -149,7 +150,16 @@ func (v *View) laneCount() uint16 {
 func (v *View) isLive() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.live
+	return v.state == online.StateLive
+}
+
+// Detach says that this process no longer feeds a partition: what others apply of
+// it is no fault.
+func (v *View) Detach(p online.Partition) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.mine, p)
+	delete(v.fed, p)
 }
 
 // setState changes the state of every lane.
@@ -159,7 +169,7 @@ func (v *View) setState(ctx context.Context, s online.State) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.live = s == online.StateLive
+	v.state = s
 	return nil
 }
 
@@ -171,7 +181,7 @@ func (v *View) Begin(ctx context.Context, p online.Partition, offset int64) erro
 	if v.lanes.met(p) || v.lanes.lowest(p) >= offset-1 {
 		return nil
 	}
-	v.fed[p] = offset - 1
+	v.fed[p], v.mine[p] = offset-1, true
 	return v.advance(ctx, &Chunk{Partition: p, Through: offset - 1, LogTime: math.MinInt64})
 }
 
@@ -187,6 +197,7 @@ func (v *View) Apply(ctx context.Context, c *Chunk) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.mine[c.Partition] = true
 	if through := v.through(c.Partition); c.From > through+1 {
 		return &rewindError{Offset: through}
 	}
@@ -292,6 +303,7 @@ func (v *View) Advance(ctx context.Context, c *Chunk) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.mine[c.Partition] = true
 	if through := v.through(c.Partition); c.Through > through {
 		return &rewindError{Offset: through} // no lane may pass what it has not seen
 	}
@@ -326,8 +338,9 @@ func (v *View) Audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.live = allLive(stored)
-	if v.lanes.equal(stored) {
+	v.state = worst(stored)
+	if v.lanes.equal(stored, v.mine) {
+		v.lanes.take(stored, v.mine)
 		return nil
 	}
 	v.cache.clear()

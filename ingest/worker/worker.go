@@ -27,7 +27,12 @@ type Config struct {
 	History  offline.History // complete ranges of the archive, to fill new generations from
 	Letters  Letters
 	Schemas  logrecord.Schemas // the schema registry; nil where there is none
+	Budget   Budget            // of bad records
 	Logger   *slog.Logger
+
+	// Group, where it is set, shares the partitions with the other ingesters of
+	// the project. Without it this process reads them all.
+	Group logrecord.Joiner
 
 	// OpenArchive opens the archive of a source; the worker closes it.
 	OpenArchive func(*definition.StreamSource) (Archive, error)
@@ -58,7 +63,8 @@ type Worker struct {
 	progress *Progress
 	cancel   context.CancelFunc
 	done     chan struct{}
-	failure  error // written before done is closed
+	failure  error   // written before done is closed
+	members  members // of the goroutine that arranges
 
 	states sync.Mutex // held while a state of lanes is decided and written
 
@@ -67,6 +73,7 @@ type Worker struct {
 	archives map[string]*openArchive
 	revision int64
 	parts    []*partition
+	share    share
 	sources  []string       // that this arrangement reads
 	topics   map[string]int // theirs, with the partitions that it has seen
 }
@@ -77,6 +84,10 @@ type running struct {
 	state  registry.GenerationState
 	full   bool // filled from history, where that was needed
 	broken bool // it cannot be filled
+
+	// far is what is known of the partitions of other processes, from when this one
+	// first asked.
+	far map[online.Partition]farEnd
 }
 
 // New is a worker that does not run yet.
@@ -90,7 +101,10 @@ func New(c Config) *Worker {
 	if c.Poll == 0 {
 		c.Poll = defaultPoll
 	}
-	return &Worker{c: c, progress: newProgress(), views: map[online.Generation]*running{}, archives: map[string]*openArchive{}, done: make(chan struct{})}
+	return &Worker{
+		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: "freshet." + c.Project},
+		views: map[online.Generation]*running{}, archives: map[string]*openArchive{},
+	}
 }
 
 // Progress is what the worker reports.
@@ -132,6 +146,7 @@ func (w *Worker) Stop() error {
 	for _, a := range w.archives {
 		errs = append(errs, a.Close())
 	}
+	errs = append(errs, w.members.leave())
 	w.archives = map[string]*openArchive{}
 	return errors.Join(errs...)
 }
@@ -165,17 +180,28 @@ func (w *Worker) arrange(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.open(ctx, a); err != nil {
+	topics, err := w.existing(ctx, a)
+	if err != nil {
+		return err
+	}
+	mine, err := w.members.of(ctx, topics)
+	if err != nil {
+		return err
+	}
+	if err := w.open(ctx, a, mine); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts, err := w.partitions(ctx, a.current)
+	parts, err := w.partitions(ctx, a.current, mine)
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
-	w.revision, w.parts = a.revision, parts
+	w.revision, w.parts, w.share = a.revision, parts, mine
+	for _, r := range w.views {
+		r.far = nil // who reads what may have changed
+	}
 	w.mu.Unlock()
 
 	var group errgroup.Group
@@ -192,7 +218,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.revision) })
 	group.Go(func() error { return w.watchStore(ctx, cancel) })
-	return ignoreCanceled(group.Wait())
+	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine, parts))
 }
 
 // runPartition runs one partition; its error halts its views and no others.
@@ -212,113 +238,21 @@ func (w *Worker) runPartition(ctx context.Context, p *partition) error {
 	}
 	w.c.Logger.Error("a partition has halted", "source", p.source.Name, "partition", p.number, "error", err)
 	p.progress.fail(err)
-	var gap *GapError
-	if !errors.As(err, &gap) {
+	state := online.StateGap
+	if errors.As(err, new(*HaltedError)) {
+		state = online.StateHalted
+	} else if !errors.As(err, new(*GapError)) {
 		return nil
 	}
 	w.states.Lock()
 	defer w.states.Unlock()
 	p.begun.Store(false) // nobody may take the views for ready any more
 	for _, v := range p.views() {
-		if err := v.setState(ctx, online.StateGap); err != nil {
-			w.c.Logger.Warn("the state GAP could not be stored", "view", v.Name(), "error", err)
+		if err := v.setState(ctx, state); err != nil {
+			w.c.Logger.Warn("a view's state could not be stored", "state", state, "view", v.Name(), "error", err)
 		}
 	}
 	return nil
-}
-
-// tend watches the registry, fills new generations and seals idle archives; it
-// cancels the arrangement when another is needed.
-func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision int64) error {
-	defer cancel()
-	filled := make(chan error, 1)
-	filling := false
-	if v := w.unfilled(); v != nil {
-		filling = true
-		go func() { filled <- w.fill(ctx, v) }()
-	}
-	ticker := time.NewTicker(w.c.Poll)
-	defer ticker.Stop()
-	defer func() {
-		if filling {
-			cancel()
-			if err := <-filled; err != nil && !errors.Is(err, context.Canceled) {
-				w.c.Logger.Warn("filling a generation was interrupted", "error", err)
-			}
-		}
-	}()
-	idle := idleSeal{w: w}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-filled:
-			filling = false
-			return err // rearranged with the filled generation, or tried again
-		case <-ticker.C:
-		}
-		if err := idle.tick(); err != nil {
-			return err
-		}
-		again, err := w.changed(ctx, revision)
-		if err != nil {
-			w.c.Logger.Warn("the registry or the log could not be read", "error", err)
-			continue
-		}
-		if again {
-			return nil
-		}
-		if err := w.flip(ctx); err != nil {
-			w.c.Logger.Warn("a new generation could not be made live", "error", err)
-		}
-	}
-}
-
-// idleSeal seals the archives once a stream has come to rest, so that what is
-// applied can soon be read at rest.
-type idleSeal struct {
-	w            *Worker
-	seen, sealed int64
-}
-
-func (i *idleSeal) tick() error {
-	total := int64(0)
-	for _, s := range i.w.progress.Statuses() {
-		total += s.Events + s.Dead
-	}
-	if total != i.seen {
-		i.seen = total
-		return nil
-	}
-	if total == i.sealed {
-		return nil
-	}
-	i.sealed = total
-	return i.w.Flush()
-}
-
-// changed reports whether the registry has another revision or a topic more partitions.
-func (w *Worker) changed(ctx context.Context, revision int64) (bool, error) {
-	now, err := w.c.Registry.CurrentNumber(ctx)
-	if err != nil || now != revision {
-		return now != revision, err
-	}
-	w.mu.Lock()
-	topics := w.topics
-	w.mu.Unlock()
-	for topic, n := range topics {
-		have, err := w.c.Log.Partitions(ctx, topic)
-		if errors.Is(err, featurestore.ErrNotFound) && n == 0 {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		if have != n {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // Advance moves every lane to the end of what is applied, now: a replay does so

@@ -15,6 +15,9 @@ type Generation struct {
 	ID    online.Generation
 	Lanes uint16
 	Ready bool
+	// Halted says that nothing more is applied until a person acts: the values
+	// are those of the watermark.
+	Halted bool
 	// Watermark is the view's watermark time: the least, over its source
 	// partitions, of the last applied log time, or of the fetch time where the
 	// ingester was at the end.

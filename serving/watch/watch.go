@@ -199,7 +199,7 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 		if err != nil {
 			return nil, err
 		}
-		next.Ready = allLive(lanes)
+		next.Ready, next.Halted = answering(lanes)
 		next.Watermark, next.HasWatermark = watermark(lanes)
 		out[v.Name] = next
 	}
@@ -211,13 +211,19 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 	return out, nil
 }
 
-func allLive(lanes []online.Lane) bool {
+// answering reports whether every lane holds whole values: those of a halted view
+// are right as of its watermark, and STALE in time.
+func answering(lanes []online.Lane) (ready, halted bool) {
 	for i := range lanes {
-		if lanes[i].Meta.State != online.StateLive {
-			return false
+		switch lanes[i].Meta.State {
+		case online.StateLive:
+		case online.StateHalted:
+			halted = true
+		default:
+			return false, false
 		}
 	}
-	return len(lanes) > 0
+	return len(lanes) > 0, halted
 }
 
 // watermark is the least time, over partitions and lanes, up to which records

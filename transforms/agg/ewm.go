@@ -12,9 +12,8 @@ import (
 // every half-life that its event lies before the read time t: the sum of
 // x * 2^(-(t - e) / half_life). ewm_count(half_life) is that of 1 over all
 // events, ewm_avg(x, half_life) the sum divided by the count over the events
-// whose x is not null. An int64 or a decimal counts as the nearest double. The
-// weight of an event depends on the read time alone, so that a window only
-// decides which events count.
+// whose x is not null. The weight of an event depends on the read time alone, so
+// that a window only decides which events count.
 //
 // A cell sums x * 2^(e / half_life) against the fixed landmark 1970 (Cormode,
 // Shkapenyuk, Srivastava, Xu, "Forward decay", 2009; package exact, Decayed):
@@ -102,7 +101,7 @@ func (c *decay) add(o *Order, x *featurestore.Value) {
 	case c.in.Kind == featurestore.KindDouble:
 		c.sum.Add(x.Double(), &w)
 	default:
-		c.sum.Add(nearestDouble(x.Int64(), unit(c.in)), &w)
+		c.sum.AddInt(x.Int64(), unit(c.in), &w)
 	}
 }
 

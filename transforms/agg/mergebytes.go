@@ -2,6 +2,7 @@ package agg
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/freshet/freshet/transforms/agg/pack"
 	"github.com/freshet/freshet/transforms/exact"
@@ -10,13 +11,20 @@ import (
 // TileMerge says where the tiles of AppendTiles go when they are read straight
 // from bytes: runs of neighbours merge into one slot each. It keeps its memory.
 type TileMerge struct {
-	Origins []int64 // of each tile
 	Runs    []TileRun
+	Origins []int64 // of each tile; only where the layout needs them (Layout.Origins)
 
-	counts []int64 // of the groups, a row a group
-	cells  []int   // of each run: its tiles that have events of the group
+	counts []int64 // of each tile, a row a group
+	totals []runTotal
 	spare  Slot
 	one    [1]Slot
+}
+
+// runTotal is what a run holds of a group: its events, and how many of its tiles
+// have any.
+type runTotal struct {
+	events int64
+	tiles  int
 }
 
 // TileRun is a number of neighbours and the slot that they merge into.
@@ -58,6 +66,11 @@ func (n *Needs) Join(o *Needs) {
 	}
 }
 
+// Equal reports whether two sets of a layout are the same.
+func (n *Needs) Equal(o *Needs) bool {
+	return slices.Equal(n.groups, o.groups) && slices.Equal(n.partials, o.partials)
+}
+
 // MergeNeeds merges of slots into dst, which is not among them, what is needed.
 func (c *Cells) MergeNeeds(dst Slot, src []Slot, n *Needs) {
 	for g, want := range n.groups {
@@ -76,25 +89,55 @@ func (c *Cells) MergeNeeds(dst Slot, src []Slot, n *Needs) {
 // Equal bytes give what DecodeTiles and MergeNeeds give; a spelling that is not
 // canonical may pass where it has no influence on the value.
 func (c *Cells) MergeTiles(r *pack.Reader, m *TileMerge) {
-	n := len(m.Origins)
-	if n == 0 {
+	n := 0
+	for i := range m.Runs {
+		n += m.Runs[i].Tiles
+	}
+	if n == 0 || n > len(r.Rest()) {
+		if n > 0 {
+			r.Fail(pack.ErrShort)
+		}
 		return
 	}
-	m.counts = sized(m.counts, n*len(c.layout.groups))
-	m.cells = sized(m.cells, len(m.Runs))
+	groups, runs := len(c.layout.groups), len(m.Runs)
+	m.counts = sized(m.counts, n*groups)
+	m.totals = sized(m.totals, runs*groups)
 	m.spare = c.Alloc()
-	for g := range c.layout.groups {
-		counts := m.counts[g*n : (g+1)*n]
-		m.readCounts(r, g, counts)
+	for g := range groups {
+		counts, totals := m.counts[g*n:(g+1)*n], m.totals[g*runs:(g+1)*runs]
+		same := r.Uint()
+		switch {
+		case same > uint64(g):
+			r.Fail(pack.ErrCanonical)
+		case same > 0:
+			copy(counts, m.counts[int(same-1)*n:])
+			copy(totals, m.totals[int(same-1)*runs:])
+		default:
+			m.readCounts(r, counts, totals)
+		}
 		if r.Err() != nil {
 			break
 		}
-		c.addCounts(g, counts, m)
+		for i := range m.Runs {
+			if run := &m.Runs[i]; run.Needs != nil && run.Needs.groups[g] {
+				c.counts[int(run.Into)*groups+g] += totals[i].events
+			}
+		}
 		for _, p := range c.layout.groups[g].partials {
-			c.mergeColumn(r, p, counts, m)
+			c.mergeColumn(r, p, counts, totals, m)
 		}
 	}
 	c.Free(m.spare)
+}
+
+// Origins reports whether MergeTiles needs the origins of tiles.
+func (l *Layout) Origins() bool {
+	for i := range l.partials {
+		if _, ok := l.partials[i].column(&l.partials[i]).(runMerger); !ok {
+			return true
+		}
+	}
+	return false
 }
 
 func sized[T any](s []T, n int) []T {
@@ -104,80 +147,61 @@ func sized[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-func (m *TileMerge) readCounts(r *pack.Reader, g int, counts []int64) {
-	same := r.Uint()
-	if same > 0 {
-		if same > uint64(g) {
-			r.Fail(pack.ErrCanonical)
-			return
-		}
-		n := len(counts)
-		copy(counts, m.counts[int(same-1)*n:int(same)*n])
-		return
-	}
+// readCounts reads the counts of a group, and adds them up by run.
+func (m *TileMerge) readCounts(r *pack.Reader, counts []int64, totals []runTotal) {
 	b := r.Rest()
-	at := 0
-	for i := range counts {
-		if at < len(b) && b[at] < 0x80 {
-			counts[i] = int64(b[at])
-			at++
-			continue
+	at, tile := 0, 0
+	for i := range m.Runs {
+		var total runTotal
+		for range m.Runs[i].Tiles {
+			var n int64
+			if at < len(b) && b[at] < 0x80 {
+				n = int64(b[at])
+				at++
+			} else {
+				v, k := binary.Uvarint(b[at:])
+				if k <= 0 || v > maxCount {
+					r.Fail(pack.ErrCanonical)
+					return
+				}
+				n = int64(v)
+				at += k
+			}
+			counts[tile] = n
+			tile++
+			total.events += n
+			if n != 0 {
+				total.tiles++
+			}
 		}
-		v, k := binary.Uvarint(b[at:])
-		if k <= 0 || v > maxCount {
-			r.Fail(pack.ErrCanonical)
-			return
-		}
-		counts[i] = int64(v)
-		at += k
+		totals[i] = total
 	}
 	r.Continue(b[at:], nil)
 }
 
-// addCounts adds up the counts of each run, and how many of its tiles have cells.
-func (c *Cells) addCounts(g int, counts []int64, m *TileMerge) {
-	groups, at := len(c.layout.groups), 0
+// mergeColumn merges the cells of one partial.
+func (c *Cells) mergeColumn(r *pack.Reader, p int, counts []int64, totals []runTotal, m *TileMerge) {
+	col, ok := c.cols[p].(runMerger)
+	if !ok {
+		c.mergeAny(r, p, counts, m)
+		return
+	}
+	b, err := r.Rest(), error(nil)
 	for i := range m.Runs {
-		run := &m.Runs[i]
-		total, cells := int64(0), 0
-		for _, n := range counts[at : at+run.Tiles] {
-			total += n
-			if n != 0 {
-				cells++
-			}
+		if totals[i].tiles == 0 {
+			continue
 		}
-		at += run.Tiles
-		m.cells[i] = cells
-		if run.Needs != nil && run.Needs.groups[g] {
-			c.counts[int(run.Into)*groups+g] += total
+		if b, err = col.mergeRun(b, m.target(i, p), totals[i].tiles); err != nil {
+			break
 		}
 	}
+	r.Continue(b, err)
 }
 
-// mergeColumn merges the cells of one partial.
-func (c *Cells) mergeColumn(r *pack.Reader, p int, counts []int64, m *TileMerge) {
-	switch col := c.cols[p].(type) {
-	case *cells[intSum, *intSum]:
-		b, err := r.Rest(), error(nil)
-		for i := range m.Runs {
-			b, err = mergeInts(b, &col.at[m.target(i, p)].sum, m.cells[i])
-			if err != nil {
-				break
-			}
-		}
-		r.Continue(b, err)
-	case *cells[intExtreme, *intExtreme]:
-		b, err := r.Rest(), error(nil)
-		for i := range m.Runs {
-			b, err = mergeExtremes(b, &col.at[m.target(i, p)], m.cells[i])
-			if err != nil {
-				break
-			}
-		}
-		r.Continue(b, err)
-	default:
-		c.mergeAny(r, p, counts, m)
-	}
+// runMerger is a column that merges the cells of neighbours straight from bytes.
+type runMerger interface {
+	// mergeRun merges the n cells at the front of b and gives what follows them.
+	mergeRun(b []byte, into Slot, n int) ([]byte, error)
 }
 
 // target is the slot of a run where the partial is needed, else the spare one.
@@ -207,8 +231,9 @@ func (c *Cells) mergeAny(r *pack.Reader, p int, counts []int64, m *TileMerge) {
 	}
 }
 
-// mergeInts adds n zigzag varints of 128 bits.
-func mergeInts(b []byte, sum *exact.Int128, n int) ([]byte, error) {
+// mergeRun adds n zigzag varints of 128 bits.
+func (c *intSums) mergeRun(b []byte, into Slot, n int) ([]byte, error) {
+	sum := &c.at[into].sum
 	total := int64(0) // of small numbers: 2^31 of them are below 2^63
 	at := 0
 	for range n {
@@ -241,14 +266,18 @@ func mergeInts(b []byte, sum *exact.Int128, n int) ([]byte, error) {
 	return b[at:], nil
 }
 
-// mergeExtremes takes n zigzag varints.
-func mergeExtremes(b []byte, c *intExtreme, n int) ([]byte, error) {
-	at, best := 0, c.v
+// mergeRun takes n zigzag varints.
+func (c *intExtremes) mergeRun(b []byte, into Slot, n int) ([]byte, error) {
+	x := &c.at[into]
+	at, best, greater := 0, x.v, x.greater
 	for range n {
 		var u uint64
 		if at < len(b) && b[at] < 0x80 {
 			u = uint64(b[at])
 			at++
+		} else if at+1 < len(b) && b[at+1] < 0x80 && b[at+1] > 0 {
+			u = uint64(b[at]&0x7f) | uint64(b[at+1])<<7
+			at += 2
 		} else {
 			v, k := binary.Uvarint(b[at:])
 			if k <= 0 || b[at+k-1] == 0 {
@@ -258,11 +287,11 @@ func mergeExtremes(b []byte, c *intExtreme, n int) ([]byte, error) {
 			at += k
 		}
 		v := unzigzag(u)
-		if c.greater == (v > best) {
+		if greater == (v > best) {
 			best = v
 		}
 	}
-	c.v = best
+	x.v = best
 	return b[at:], nil
 }
 

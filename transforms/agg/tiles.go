@@ -10,15 +10,23 @@ import (
 // the group h-1, the first that has the same ones. Then, for each partial of the
 // group, the cells of the tiles whose count is not 0.
 
-// AppendTiles appends the cells of slots; origins[i] is what the times in slot i
+// AppendTiles appends the cells of slots, nothing where there are none; origins[i] is what the times in slot i
 // are written relative to.
 func (c *Cells) AppendTiles(dst []byte, slots []Slot, origins []int64) []byte {
+	if len(slots) == 0 {
+		return dst
+	}
 	for g := range c.layout.groups {
 		dst = c.appendCounts(dst, g, slots)
 		for _, p := range c.layout.groups[g].partials {
 			col := c.cols[p]
+			own, isOwn := col.(tileColumn)
 			for i, s := range slots {
-				if c.count(s, g) != 0 {
+				switch {
+				case c.count(s, g) == 0:
+				case isOwn:
+					dst = own.appendTile(dst, s)
+				default:
 					dst = col.append(dst, s, origins[i])
 				}
 			}
@@ -52,6 +60,9 @@ func (c *Cells) sameCounts(g, h int, slots []Slot) bool {
 // DecodeTiles reads cells of AppendTiles into cleared slots.
 func (c *Cells) DecodeTiles(r *pack.Reader, slots []Slot, origins []int64) {
 	groups := len(c.layout.groups)
+	if len(slots) == 0 {
+		return
+	}
 	for g := range groups {
 		same := r.Uint()
 		if same > uint64(g) {
@@ -78,8 +89,13 @@ func (c *Cells) DecodeTiles(r *pack.Reader, slots []Slot, origins []int64) {
 		}
 		for _, p := range c.layout.groups[g].partials {
 			col := c.cols[p]
+			own, isOwn := col.(tileColumn)
 			for i, s := range slots {
-				if c.count(s, g) != 0 {
+				switch {
+				case c.count(s, g) == 0:
+				case isOwn:
+					own.decodeTile(r, s)
+				default:
 					col.decode(r, s, origins[i])
 				}
 			}

@@ -338,7 +338,9 @@ func TestDecayedDoesNotAllocate(t *testing.T) {
 		at := NewWeight(-200_123, 1000)
 		m.Value(&at)
 		m.Ratio(&c)
-		m.Decode(b)
+		if _, err := m.Decode(b); err != nil {
+			t.Fatal(err)
+		}
 	}); n != 0 {
 		t.Errorf("%v allocations, want 0", n)
 	}

@@ -36,7 +36,7 @@ func (w *Weight) scaleWide(s wide, exp int) (v float64, ok bool) {
 	p := w.fraction.wideProduct(top)
 	exp += cut - 128
 	lo, okLo := round(s.neg, p[:], exp, true)
-	// Missing: less than 1 of the sum's 128 bits, times 2^f, and exp2Error of 2^f,
+	// Missing: less than 1 of the sum's 128 bits, times 2^f, and 32 units of 2^f,
 	// times 2^128; in units of 2^-128 less than 2^129 + 2^133.
 	var c uint64
 	p[2], c = bits.Add64(p[2], 1<<6, 0)
@@ -62,12 +62,12 @@ func topBits(mag []uint64) (top fraction, cut int) {
 	return fraction{bitsAt(pad[:], cut+64), bitsAt(pad[:], cut)}, cut - 128
 }
 
-// wideProduct gives x * (1 + f) of the integer x and the fraction f, in units of
+// wideProduct gives x * (1 + a) of the integer x and the fraction a, in units of
 // 2^-128.
-func (f fraction) wideProduct(x fraction) (p [5]uint64) {
-	fl := []uint64{f.lo, f.hi}
-	addProduct(p[:], fl, x.lo)
-	addProduct(p[1:], fl, x.hi)
+func (a fraction) wideProduct(x fraction) (p [5]uint64) {
+	fl := [2]uint64{a.lo, a.hi}
+	addProduct(p[:], fl[:], x.lo)
+	addProduct(p[1:], fl[:], x.hi)
 	var c uint64
 	p[2], c = bits.Add64(p[2], x.lo, 0)
 	p[3], c = bits.Add64(p[3], x.hi, c)

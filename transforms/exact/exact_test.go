@@ -230,18 +230,6 @@ func FuzzFloatDecode(f *testing.F) {
 	})
 }
 
-func BenchmarkFloatAdd(b *testing.B) {
-	xs := make([]float64, 1024)
-	for i := range xs {
-		xs[i] = math.Sin(float64(i)) * math.Exp(float64(i%20))
-	}
-	var f Float
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		f.Add(xs[i&1023])
-	}
-}
-
 func TestFloatAddDoesNotAllocate(t *testing.T) {
 	var f Float
 	n := 0.0

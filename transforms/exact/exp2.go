@@ -29,12 +29,9 @@ func (a fraction) plus(b fraction) fraction {
 	return fraction{a.hi + b.hi + c, lo}
 }
 
-// exp2Error bounds how far exp2 lies below 2^f - 1, in units of 2^-128: one for
-// each of f, ten products, two table entries and the series' end, with the
-// weights that they are multiplied by below 2.
-const exp2Error = 32
-
-// exp2 gives 2^(num/den) - 1, 0 <= num < den, at most exp2Error units too small:
+// exp2 gives 2^(num/den) - 1, 0 <= num < den, less than 32 units of 2^-128 too
+// small (one for each of f, ten products, two table entries and the series' end,
+// and each of these is multiplied by less than 2):
 // the exponent is cut into j/64 + k/4,096 + r, r < 2^-12, whose powers come from
 // two tables and eight terms of the series (Tang's method, "Table-driven
 // implementation of the exponential function", 1989).

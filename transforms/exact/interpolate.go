@@ -36,7 +36,7 @@ func (f *Float) addScaled(x float64, by uint64) {
 	p += low
 	l.scale(by)
 	l.scale(1 << uint(p&63))
-	f.addLimbs(p>>6, l, signMask(x))
+	f.addLimbs(p>>6, &l, signMask(x))
 }
 
 // InterpolateInt is Interpolate for integers, or for decimals counted in units:

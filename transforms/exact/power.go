@@ -38,7 +38,8 @@ func (f *Float) addPower(x float64, k int, s uint64) {
 	if k == 3 {
 		s ^= signMask(x)
 	}
-	f.addLimbs(p>>6, power(m, k, uint(p&63)), s)
+	l := power(m, k, uint(p&63))
+	f.addLimbs(p>>6, &l, s)
 }
 
 func (f *Float) addPowerInt(n int64, k int, s uint64) {
@@ -48,20 +49,41 @@ func (f *Float) addPowerInt(n int64, k int, s uint64) {
 	if k == 3 {
 		s ^= uint64(n >> 63)
 	}
-	f.addLimbs(0, power(magnitude64(n), k, 0), s)
+	l := power(magnitude64(n), k, 0)
+	f.addLimbs(0, &l, s)
 }
 
 // powerLimbs holds the fourth power of an integer below 2^53 shifted by up to 63
 // bits, and that of one up to 2^63, with room for a sign.
 type powerLimbs [5]uint64
 
-// power is m^k << shift.
+// power is m^k << shift, k 3 or 4; m is below 2^53, or at most 2^63 with no shift.
 func power(m uint64, k int, shift uint) (l powerLimbs) {
-	l[0] = m
-	for range k - 1 {
-		l.scale(m)
+	hi, lo := bits.Mul64(m, m)
+	if k == 3 {
+		l[1], l[0] = bits.Mul64(lo, m)
+		h, t := bits.Mul64(hi, m)
+		var c uint64
+		l[1], c = bits.Add64(l[1], t, 0)
+		l[2] = h + c
+	} else {
+		l[1], l[0] = bits.Mul64(lo, lo)
+		l[3], l[2] = bits.Mul64(hi, hi)
+		h, t := bits.Mul64(lo, hi)
+		for range 2 { // lo*hi comes twice
+			var c uint64
+			l[1], c = bits.Add64(l[1], t, 0)
+			l[2], c = bits.Add64(l[2], h, c)
+			l[3] += c
+		}
 	}
-	l.scale(1 << shift)
+	if shift != 0 {
+		l[4] = l[3] >> (64 - shift)
+		l[3] = l[3]<<shift | l[2]>>(64-shift)
+		l[2] = l[2]<<shift | l[1]>>(64-shift)
+		l[1] = l[1]<<shift | l[0]>>(64-shift)
+		l[0] <<= shift
+	}
 	return l
 }
 
@@ -77,7 +99,7 @@ func (l *powerLimbs) scale(by uint64) {
 }
 
 // addLimbs adds l * 2^(64*idx), negated where s is all ones.
-func (f *Float) addLimbs(idx int, l powerLimbs, s uint64) {
+func (f *Float) addLimbs(idx int, l *powerLimbs, s uint64) {
 	n := len(l)
 	for n > 1 && l[n-1] == 0 && l[n-2]>>63 == 0 { // the top bit is the sign's
 		n--

@@ -13,6 +13,9 @@ func quotient(neg bool, mag []uint64, exp int, d divisors) (f float64, ok bool) 
 	if len(mag) == 0 {
 		return 0, true
 	}
+	if by, ok := d.product(); ok {
+		return quotientOne(neg, mag, exp, by)
+	}
 	var buf [32]uint64
 	low := len(d) + 1 // leaves more than 64 bits after every division
 	q := append(buf[:low], mag...)
@@ -23,6 +26,32 @@ func quotient(neg bool, mag []uint64, exp int, d divisors) (f float64, ok bool) 
 		}
 	}
 	return round(neg, q, exp-64*low, sticky)
+}
+
+// product multiplies the divisors; ok is false above 2^63.
+func (d divisors) product() (p uint64, ok bool) {
+	p = 1
+	for _, by := range d {
+		hi, lo := bits.Mul64(p, by)
+		if hi != 0 || lo > 1<<63 {
+			return 0, false
+		}
+		p = lo
+	}
+	return p, true
+}
+
+// quotientOne is quotient for one divisor up to 2^63: the top 128 bits of mag
+// leave at least 65 of the quotient, and what is cut off shows as a remainder.
+func quotientOne(neg bool, mag []uint64, exp int, by uint64) (f float64, ok bool) {
+	if by == 1 {
+		return round(neg, mag, exp, false)
+	}
+	top, cut := topBits(mag)
+	hi, rem := bits.Div64(0, top.hi, by)
+	lo, rem := bits.Div64(rem, top.lo, by)
+	q := [2]uint64{lo, hi}
+	return round(neg, q[:], exp+cut, rem != 0 || cut > 0 && anyBelow(mag, cut))
 }
 
 // divide replaces q by its quotient and gives the remainder.
@@ -46,6 +75,7 @@ func (f *Float) Mean(n int64) (mean float64, ok bool) {
 // scale of a decimal; n and unit are above zero.
 func (s Int128) Mean(n int64, unit uint64) float64 {
 	hi, lo, neg := s.magnitude()
-	mean, _ := quotient(neg, []uint64{lo, hi}, 0, divisors{uint64(n), unit})
+	mag := [2]uint64{lo, hi}
+	mean, _ := quotient(neg, mag[:], 0, divisors{uint64(n), unit})
 	return mean
 }

@@ -10,7 +10,7 @@ import (
 // worked out once and serves every value of an event.
 type Weight struct {
 	n        int64    // floor(at/half)
-	fraction fraction // 2^f - 1 with f = at/half - n, at most exp2Error units too small
+	fraction fraction // 2^f - 1 with f = at/half - n, less than 32 units too small
 	num, den uint64   // f as a fraction; num is 0 iff f is
 }
 
@@ -36,7 +36,7 @@ func (w *Weight) scale(m uint64) (m2 uint64, up int) {
 		return m, 0
 	}
 	// The product is (p2:p1) * 2^-64 and less than a unit more, for what is cut off of
-	// it and of 2^f: exp2Error * 2^53 / 2^64 + 1 bit below p1.
+	// it and of 2^f (32 * 2^53 units of 2^-128).
 	h, _ := bits.Mul64(m, w.fraction.lo)
 	p2, p1 := bits.Mul64(m, w.fraction.hi)
 	p1, c := bits.Add64(p1, h, 0)

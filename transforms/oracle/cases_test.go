@@ -2,4 +2,4 @@
 
 package oracle_test
 
-const defaultCases = 20_000
+const defaultCases = 100_000

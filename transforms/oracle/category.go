@@ -20,14 +20,17 @@ func (k *knowledge) byKey(f *window.Feature, rows []*event) (featurestore.Cell, 
 		limit = defaultMaxKeys
 	}
 	var keys []featurestore.Value
+	of := map[featurestore.Value][]*event{}
 	for _, x := range rows {
-		keys = append(keys, x.Inputs[f.By])
+		key := x.Inputs[f.By]
+		keys = append(keys, key)
+		of[key] = append(of[key], x)
 	}
 	kept, cut := smallest(different(keys), limit)
 	values := map[string]featurestore.Value{}
 	overflow := false
 	for _, key := range kept {
-		cell, err := k.compute(f, only(rows, func(x *event) bool { return x.Inputs[f.By].Equal(key) }))
+		cell, err := k.compute(f, of[key])
 		if err != nil {
 			return cell, err
 		}
@@ -46,15 +49,13 @@ func (k *knowledge) byKey(f *window.Feature, rows []*event) (featurestore.Cell, 
 // stay, each with its exact count.
 func histogram(f *window.Feature, xs []featurestore.Value) featurestore.Cell {
 	kept, cut := smallest(different(xs), int(f.Call.Max))
+	times := map[featurestore.Value]int64{}
+	for _, x := range xs {
+		times[x]++
+	}
 	counts := map[string]featurestore.Value{}
 	for _, v := range kept {
-		n := 0
-		for _, x := range xs {
-			if x.Equal(v) {
-				n++
-			}
-		}
-		counts[keyText(v, f.Call.Input)] = featurestore.Int64Value(int64(n))
+		counts[keyText(v, f.Call.Input)] = featurestore.Int64Value(times[v])
 	}
 	return approximate(mapOf(counts), cut)
 }

@@ -19,7 +19,7 @@ func keepsRawRows(c window.Config) bool {
 }
 
 // subtracts reports whether the feature's tiles can give an event back exactly:
-// sums of powers, and counts. What keeps a greatest, a newest or a smallest
+// sums of powers, and counts; of vectors, too, since their lengths are counted. What keeps a greatest, a newest or a smallest
 // something cannot, and neither can a window that is about single rows.
 func subtracts(f *window.Feature) bool {
 	switch f.Kind {
@@ -31,10 +31,8 @@ func subtracts(f *window.Feature) bool {
 		return false
 	}
 	switch f.Call.Func {
-	case "count", "count_null":
+	case "count", "count_null", "sum", "avg", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "skew", "kurtosis":
 		return true
-	case "sum", "avg", "var_pop", "var_samp", "stddev_pop", "stddev_samp", "skew", "kurtosis":
-		return f.Call.Input.Kind != featurestore.KindList
 	}
 	return false
 }

@@ -47,13 +47,11 @@ func (k *knowledge) decayed(f *window.Feature, rows []*event) featurestore.Cell 
 		return double(sum.Quo(sum, count))
 	}
 	n, part := split(-int64(k.at), f.Call.HalfLife)
-	exactly := new(big.Float).SetPrec(2 * precision).SetRat(sum)
-	at := new(big.Float).SetPrec(2*precision).Mul(exactly, k.power(part, f.Call.HalfLife))
-	v, _ := shifted(at, newest*eraLength+n).Float64()
-	if math.IsInf(v, 0) {
-		return featurestore.Cell{Status: featurestore.Overflow}
+	if n += newest * eraLength; n < -10_000 {
+		return present(featurestore.DoubleValue(0)) // far below the least double
 	}
-	return present(featurestore.DoubleValue(v))
+	weight, _ := shifted(k.power(part, f.Call.HalfLife), n).Rat(nil)
+	return double(sum.Mul(sum, weight))
 }
 
 // split writes t/h as a whole number and a rest of less than h.

@@ -18,6 +18,7 @@ type logGen struct {
 	// sane: a row is retracted once, by its own partition and after it was added.
 	// Views that subtract cannot tell what else may be in a log.
 	sane bool
+	all  []window.Row // of the partitions so far
 }
 
 func (g gen) log(s *scenario) [][]record {
@@ -54,8 +55,9 @@ func (g gen) edgeOf(f *window.Feature) int64 {
 	return 1_709_251_200 // 2024-03-01
 }
 
+// subtracts reports whether a retraction is subtracted from the feature's tiles.
 func subtracts(f *window.Feature) bool {
-	if f.Kind == window.Latest || f.Kind == window.Rows || f.Kind == window.Session || f.Exact || f.By >= 0 || f.Call.Input.Kind == featurestore.KindList && f.Call.Func != "count" && f.Call.Func != "count_null" {
+	if f.Kind == window.Latest || f.Kind == window.Rows || f.Kind == window.Session || f.Exact || f.By >= 0 {
 		return false
 	}
 	return slices.Contains(subtracted, f.Call.Func)
@@ -92,6 +94,7 @@ func (g *logGen) partition(id featurestore.PartitionID, start int64) []record {
 			}
 		}
 		records, rows = append(records, rec), append(rows, rec...)
+		g.all = append(g.all, rec...)
 		offset += 1 + int64(g.IntN(3))
 	}
 	return records
@@ -100,10 +103,14 @@ func (g *logGen) partition(id featurestore.PartitionID, start int64) []record {
 // fill makes an ordinary event of a row.
 func (g *logGen) fill(row *window.Row, rule window.SourceRule, rows []window.Row) {
 	row.Time = featurestore.EventTime(g.eventTime(int64(row.LogTime), rule))
-	if len(rows) > 0 && g.chance(25) { // a tie
+	apart := rule.Changes && g.sane // no tie with another partition
+	switch {
+	case len(rows) > 0 && g.chance(25): // a tie
 		row.Time = rows[g.IntN(len(rows))].Time
-	} else if rule.Changes && g.sane { // no tie with another partition
+	case apart:
 		row.Time = row.Time/10*10 + featurestore.EventTime(row.Partition)
+	case len(g.all) > 0 && g.chance(25):
+		row.Time = g.all[g.IntN(len(g.all))].Time
 	}
 	if len(rows) > 0 && g.producer && g.chance(20) { // another clock's record of the same moment
 		twin := rows[g.IntN(len(rows))]
@@ -114,8 +121,12 @@ func (g *logGen) fill(row *window.Row, rule window.SourceRule, rows []window.Row
 	for _, t := range g.s.inputs {
 		row.Inputs = append(row.Inputs, g.value(t))
 	}
-	if len(rows) > 0 && g.chance(15) { // the same again
+	switch {
+	case len(rows) > 0 && g.chance(15): // the same again
 		row.Inputs = rows[g.IntN(len(rows))].Inputs
+	case rule.Changes && !apart && len(g.all) > 0 && g.chance(50): // a row as another one
+		twin := g.all[g.IntN(len(g.all))]
+		row.Time, row.Inputs = twin.Time, twin.Inputs
 	}
 }
 
@@ -137,6 +148,9 @@ func (g *logGen) change(rec *record, live *[]window.Row, rule window.SourceRule,
 	}
 	before := *row
 	switch {
+	case !g.sane && len(g.all) > 0 && g.chance(30): // of another partition, perhaps of another source
+		twin := g.all[g.IntN(len(g.all))]
+		before.Time, before.Inputs = twin.Time, twin.Inputs
 	case len(*live) > 0 && (g.sane || g.chance(85)):
 		i := g.IntN(len(*live))
 		before.Time, before.Inputs = (*live)[i].Time, (*live)[i].Inputs

@@ -48,6 +48,7 @@ type scenario struct {
 	inputs []featurestore.Type // of the rows
 	parts  [][]record
 	seed   uint64 // of the order of feeding and of the read times
+	sparse bool   // large: fed in large batches and read at few instants
 }
 
 // record is what one record of a log brings: an event, or a retraction and the

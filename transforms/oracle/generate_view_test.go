@@ -222,16 +222,30 @@ func (g *viewGen) call(f *window.Feature) {
 		from = subtracted
 	}
 	c := &f.Call
-	c.Func = pick(g.gen, from...)
+	g.parameters(f, pick(g.gen, from...))
 	if cols := takes(c.Func); cols != nil {
 		f.Input = pick(g.gen, cols...)
-		if g.subtract && columns[f.Input].Kind == featurestore.KindList && c.Func != "count_null" {
-			f.Input = 0
-		}
 	}
-	switch c.Func {
-	case "count":
+	if c.Func == "count" {
 		f.Input = orNot(g.gen, 50, 1, 2, 5, 8, 9, 10) - 1
+	}
+	if f.Input >= 0 {
+		c.Input = columns[f.Input]
+	}
+	f.Type = resultType(*c)
+	single := f.Type.Kind != featurestore.KindList && f.Type.Kind != featurestore.KindMap
+	if single && !g.subtract && g.chance(25) {
+		f.By = pick(g.gen, keyed...)
+		c.By, c.MaxKeys = columns[f.By], pick[int64](g.gen, 0, 1, 2, 3)
+		f.Type = featurestore.Map(f.Type)
+	}
+}
+
+// parameters chooses what a call has beside x.
+func (g *viewGen) parameters(f *window.Feature, function string) {
+	c := &f.Call
+	c.Func = function
+	switch c.Func {
 	case "first", "last":
 		c.RespectNulls = g.chance(40)
 	case "first_n", "last_n", "last_distinct_n", "top_n", "bottom_n":
@@ -250,16 +264,6 @@ func (g *viewGen) call(f *window.Feature) {
 			agg.Share{Unscaled: 333_333_333_333_333_333, Digits: 18}, agg.Share{Unscaled: 125, Digits: 3})
 	case "ewm_sum", "ewm_count", "ewm_avg":
 		c.HalfLife = pick(g.gen, second, second+1, 10*second, minute, hour, 3*day)
-	}
-	if f.Input >= 0 {
-		c.Input = columns[f.Input]
-	}
-	f.Type = resultType(*c)
-	single := f.Type.Kind != featurestore.KindList && f.Type.Kind != featurestore.KindMap
-	if single && !g.subtract && g.chance(25) {
-		f.By = pick(g.gen, keyed...)
-		c.By, c.MaxKeys = columns[f.By], pick[int64](g.gen, 0, 1, 2, 3)
-		f.Type = featurestore.Map(f.Type)
 	}
 }
 

@@ -42,13 +42,15 @@ func listOf(f *window.Feature, xs []featurestore.Value) featurestore.Cell {
 	return present(featurestore.ListValue(xs[:min(len(xs), int(f.Call.N))]))
 }
 
-// different keeps the first of equal values.
+// different keeps the first of equal values, which are no lists or maps.
 func different(xs []featurestore.Value) []featurestore.Value {
+	seen := map[featurestore.Value]bool{}
 	var out []featurestore.Value
 	for _, x := range xs {
-		if !slices.ContainsFunc(out, x.Equal) {
+		if !seen[x] {
 			out = append(out, x)
 		}
+		seen[x] = true
 	}
 	return out
 }

@@ -71,7 +71,11 @@ func (r *run) feed(records []record) ([]byte, string) {
 	state := &window.State{}
 	var list featurestore.Applied
 	for done := 0; done < len(records); {
-		size := min(1+r.IntN(6), len(records)-done)
+		size, often := 1+r.IntN(6), 20
+		if r.sparse {
+			size, often = 1+r.IntN(500), 10
+		}
+		size = min(size, len(records)-done)
 		for _, rec := range records[done : done+size] {
 			var problem string
 			if list, problem = r.apply(state, rec, list); problem != "" {
@@ -90,7 +94,7 @@ func (r *run) feed(records []record) ([]byte, string) {
 			}
 			state = again
 		}
-		if r.chance(20) || done == len(records) {
+		if r.chance(often) || done == len(records) {
 			if problem := r.read(state, list, done == len(records)); problem != "" {
 				return nil, fmt.Sprintf("after %d of %d records: %s", done, len(records), problem)
 			}

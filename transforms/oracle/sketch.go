@@ -38,7 +38,7 @@ func hyperLogLog(xs []featurestore.Value) int64 {
 	for r := maxRank - 1; r >= 1; r-- {
 		z = 0.5 * (z + held[r])
 	}
-	z = z + float64(m*sigma(held[0]/m))
+	z += float64(m * sigma(held[0]/m))
 	estimate := math.RoundToEven(0.5 / math.Ln2 * m * m / z)
 	if estimate >= math.MaxInt64 {
 		return math.MaxInt64
@@ -51,9 +51,9 @@ func sigma(x float64) float64 {
 	sum, weight := x, 1.0
 	for last := math.NaN(); sum != last && !math.IsInf(sum, 0); {
 		last = sum
-		x = x * x
-		sum = sum + float64(x*weight)
-		weight = weight + weight
+		x *= x
+		sum += float64(x * weight)
+		weight += weight
 	}
 	return sum
 }
@@ -68,7 +68,7 @@ func tau(x float64) float64 {
 		last = sum
 		x = math.Sqrt(x)
 		weight = 0.5 * weight
-		sum = sum - float64(float64((1-x)*(1-x))*weight)
+		sum -= float64(float64((1-x)*(1-x)) * weight)
 	}
 	return sum / 3
 }

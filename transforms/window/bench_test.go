@@ -1,6 +1,7 @@
 package window_test
 
 import (
+	"syscall"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
@@ -42,11 +43,26 @@ func feed(p *window.Plan, s *window.State, n int, step featurestore.Duration) fe
 	return at + 1
 }
 
+// cpu reports what an operation took of the processor, which says more than the
+// clock on a machine that others use too.
+func cpu(b *testing.B) func() {
+	used := func() int64 {
+		var u syscall.Rusage
+		if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+			return 0
+		}
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	before := used()
+	return func() { b.ReportMetric(float64(used()-before)/float64(b.N), "cpu-ns/op") }
+}
+
 func BenchmarkApply(b *testing.B) {
 	p := basic(b, featurestore.Double, featurestore.Hour, featurestore.Day, 7*featurestore.Day)
 	var s window.State
 	row := window.Row{Inputs: make([]featurestore.Value, 1)}
 	b.ReportAllocs()
+	defer cpu(b)()
 	for i := 0; b.Loop(); i++ {
 		at := int64(i) * int64(featurestore.Second)
 		row.Offset, row.Time, row.LogTime = int64(i), featurestore.EventTime(at), featurestore.LogTime(at)
@@ -64,6 +80,7 @@ func BenchmarkRead(b *testing.B) {
 	t := feed(p, &s, 20_000, featurestore.Minute)
 	out := make([]featurestore.Cell, len(p.Features()))
 	b.ReportAllocs()
+	defer cpu(b)()
 	for b.Loop() {
 		p.Read(&s, t, out)
 	}
@@ -85,6 +102,7 @@ func BenchmarkDecode(b *testing.B) {
 	body := p.AppendState(nil, &s)
 	h := window.Header{Applied: append(featurestore.Applied(nil), s.Applied...), Newest: newest, Folded: folded}
 	b.ReportAllocs()
+	defer cpu(b)()
 	for b.Loop() {
 		if err := p.DecodeWhole(body, h, &s); err != nil {
 			b.Fatal(err)
@@ -112,4 +130,61 @@ func TestApplyAndReadDoNotAllocate(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("an apply makes %v allocations, want 0", n)
 	}
+}
+
+// tenWindows is a view of ten windows up to 30 days x (count, sum, min, max) of
+// integers, and a dense state of it in bytes.
+func tenWindows(t testing.TB) (p *window.Plan, open, closed []byte, h window.Header, s *window.State, at featurestore.Instant) {
+	c := window.Config{Sources: []window.SourceRule{{AllowedLateness: featurestore.Hour}}}
+	for _, w := range []featurestore.Duration{1, 24, 36, 48, 60, 72, 4 * 24, 5 * 24, 24 * 24, 30 * 24} {
+		c.Features = append(c.Features, window.Feature{Call: agg.Call{Func: "count"}, Input: -1, Where: -1, Width: w * featurestore.Hour})
+		for _, f := range []string{"sum", "min", "max"} {
+			c.Features = append(c.Features, window.Feature{Call: agg.Call{Func: f, Input: featurestore.Int64}, Input: 0, Where: -1, Width: w * featurestore.Hour})
+		}
+	}
+	p, err := window.Compile(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = new(window.State)
+	row := window.Row{Inputs: make([]featurestore.Value, 1)}
+	for i := range 40_000 {
+		e := int64(i) * int64(featurestore.Minute)
+		row.Offset, row.Time, row.LogTime = int64(i), featurestore.EventTime(e), featurestore.LogTime(e)
+		row.Inputs[0] = featurestore.Int64Value(int64(i % 100))
+		p.Apply(s, &row)
+		if i%50 == 0 {
+			p.Settle(s)
+		}
+	}
+	p.Settle(s)
+	newest, folded := s.Newest()
+	h = window.Header{Applied: append(featurestore.Applied(nil), s.Applied...), Newest: newest, Folded: folded}
+	return p, p.AppendOpen(nil, s), p.AppendClosed(nil, s), h, s, p.ReadTime(s)
+}
+
+func BenchmarkReadPacked(b *testing.B) {
+	p, open, closed, h, s, at := tenWindows(b)
+	var sc window.Scratch
+	out := make([]featurestore.Cell, len(p.Features()))
+	b.ReportAllocs()
+	defer cpu(b)()
+	for b.Loop() {
+		if err := p.ReadPacked(open, closed, h, at, &sc, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(s.Tiles()), "tiles")
+	b.ReportMetric(float64(len(open)+len(closed)), "bytes")
+}
+
+func BenchmarkReadState(b *testing.B) {
+	p, _, _, _, s, at := tenWindows(b)
+	out := make([]featurestore.Cell, len(p.Features()))
+	b.ReportAllocs()
+	defer cpu(b)()
+	for b.Loop() {
+		p.Read(s, at, out)
+	}
+	b.ReportMetric(float64(s.Tiles()), "tiles")
 }

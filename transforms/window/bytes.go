@@ -44,9 +44,7 @@ func (p *Plan) AppendOpen(dst []byte, s *State) []byte {
 // is none: of each list its older tiles or rows (split).
 func (p *Plan) AppendClosed(dst []byte, s *State) []byte {
 	s.bind(p)
-	any := false
-	s.each(func(_ *mark, boundary int64) { any = any || boundary != never })
-	if !any {
+	if s.unclosed() {
 		return dst
 	}
 	if p.raw {
@@ -196,14 +194,14 @@ func (p *Plan) DecodeState(open, closed []byte, h Header, s *State) error {
 		}
 	}
 	var counts [8]int
-	closedCounts := counts[:0]
-	s.count(func(n int) { closedCounts = append(closedCounts, n) })
+	were := counts[:0]
+	s.lengths(func(n int) { were = append(were, n) })
 	s.reader = pack.NewReader(open)
 	s.decodeOpen(&s.reader)
 	if err := s.finish(); err != nil {
 		return err
 	}
-	if !s.splitsAt(closedCounts) || len(closed) > 0 && s.unclosed() {
+	if !s.splitsAt(were) || len(closed) > 0 && s.unclosed() {
 		s.Reset()
 		return fmt.Errorf("the parts: %w", pack.ErrCanonical)
 	}
@@ -280,8 +278,9 @@ func (s *State) decodeOpen(r *pack.Reader) {
 	s.decodeIDs(r)
 }
 
-// count visits the lengths of the lists of which parts may be closed.
-func (s *State) count(visit func(n int)) {
+// lengths visits the lengths of the lists of which parts may be closed, in the
+// order of each.
+func (s *State) lengths(visit func(n int)) {
 	if s.plan.raw {
 		visit(len(s.net.rows))
 		return
@@ -297,30 +296,18 @@ func (s *State) count(visit func(n int)) {
 
 // splitsAt reports whether the lists are cut where they were.
 func (s *State) splitsAt(counts []int) bool {
-	p := s.plan
-	if p.raw {
-		return s.net.split() == counts[0]
-	}
-	if s.tiles.split(p.unit()) != counts[0] {
-		return false
-	}
-	for i := range s.sessions {
-		if s.sessions[i].tiles.split(p.sessions[i].tile) != counts[1+i] {
-			return false
-		}
-	}
-	for i := range s.lists {
-		if s.lists[i].split() != counts[1+len(s.sessions)+i] {
-			return false
-		}
-	}
-	return true
+	same := true
+	s.each(func(_ *mark, closed int, _ int64) {
+		same = same && closed == counts[0]
+		counts = counts[1:]
+	})
+	return same
 }
 
 // unclosed reports whether nothing is closed.
 func (s *State) unclosed() bool {
 	none := true
-	s.each(func(_ *mark, boundary int64) { none = none && boundary == never })
+	s.each(func(_ *mark, closed int, _ int64) { none = none && closed == 0 })
 	return none
 }
 

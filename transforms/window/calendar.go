@@ -28,9 +28,10 @@ type calendar struct {
 // and of the two that follow.
 type units struct{ before, start, next, after int64 }
 
-// inside reports whether one of the starts lies inside of a tile.
+// inside reports whether one of the starts lies inside of a tile. What lies
+// beyond the last known start may hold one.
 func (u *units) inside(start, end int64) bool {
-	if *u == (units{}) {
+	if end > u.after {
 		return true
 	}
 	for _, x := range [...]int64{u.before, u.start, u.next, u.after} {

@@ -59,7 +59,7 @@ const most = len(steps)
 // edges is the ladder at one H.
 type edges struct {
 	reach [most]int64 // a tile of level k ends at reach[k] at the latest
-	drop  int64       // a tile that ends here or before is of no more use
+	drop  int64       // a tile that ends here or before is of no more use; no tile straddles it
 	grids []int64     // the earliest edge of each grid
 	units []units     // of each calendar
 }
@@ -126,7 +126,7 @@ func (l *ladder) unsettled(e *edges) {
 		e.grids = append(e.grids, math.MinInt64)
 	}
 	for range l.calendars {
-		e.units = append(e.units, units{})
+		e.units = append(e.units, units{never, never, never, never})
 	}
 }
 
@@ -164,7 +164,7 @@ func (l *ladder) at(largest featurestore.LogTime, cache *[]units, e *edges) {
 		e.units = append(e.units, *u)
 		drop = min(drop, u.before)
 	}
-	e.drop = drop
+	e.drop = floor(drop, l.sizes[len(l.sizes)-1])
 }
 
 func (e *edges) equal(o *edges) bool {
@@ -218,10 +218,8 @@ func (l *ladder) changed(old, next *edges) (from, to int64) {
 		note(old.grids[i], next.grids[i])
 	}
 	for i := range l.calendars {
-		if o, n := &old.units[i], &next.units[i]; *o == (units{}) {
-			note(math.MinInt64, n.after)
-		} else {
-			note(o.before, n.before)
+		if o, n := &old.units[i], &next.units[i]; *o != *n {
+			note(o.before, n.after)
 		}
 	}
 	if from > to {

@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/transforms/agg/pack"
@@ -88,6 +89,20 @@ func (p *Plan) readPacked(open, closed []byte, t featurestore.Instant, sc *Scrat
 
 var lifetimeOrigins = [1]int64{0}
 
+// alike is how many tiles may follow the one at start without a gap that have its
+// level and belong to the segment before cut next.
+func (s *State) alike(start int64, level, next int) int64 {
+	r, size := &s.reading, s.plan.ladder.sizes[level]
+	n := int64(math.MaxInt64)
+	if level > 0 {
+		n = (s.edges.reach[level] - start - 1) / size
+	}
+	if next < len(r.cuts) {
+		n = min(n, (r.cuts[next]-start-1)/size)
+	}
+	return n
+}
+
 // mergeTiles merges the tiles of one part into the segments of the reading.
 func (s *State) mergeTiles(br *pack.Reader, starts *startReader) {
 	l, r := &s.plan.ladder, &s.reading
@@ -105,15 +120,24 @@ func (s *State) mergeTiles(br *pack.Reader, starts *startReader) {
 		} else {
 			level = l.level(s.edges, start)
 		}
-		starts.end = start + l.sizes[level]
+		size := l.sizes[level]
 		if len(m.Runs) == 0 || next < len(r.cuts) && start >= r.cuts[next] {
 			for next < len(r.cuts) && start >= r.cuts[next] {
 				next++
 			}
 			m.Runs = append(m.Runs, r.run(next-1))
 		}
-		m.Origins = append(m.Origins, start)
-		m.Runs[len(m.Runs)-1].Tiles++
+		n := 1
+		if plain && starts.run > 0 { // those without a gap that share its size and segment
+			n += starts.skip(s.alike(start, level, next))
+		}
+		m.Runs[len(m.Runs)-1].Tiles += n
+		if s.plan.origins {
+			for i := range n {
+				m.Origins = append(m.Origins, start+int64(i)*size)
+			}
+		}
+		starts.end = start + int64(n)*size
 	}
 	if br.Err() == nil {
 		s.cells.MergeTiles(br, m)

@@ -30,6 +30,8 @@ type Plan struct {
 	tiled    part     // what is read from the ladder's tiles
 	windows  []window // its spans, each once
 	series   []int    // uses of the tiled part that are series
+	uniform  bool     // all windows need the same
+	origins  bool     // the cells of a tile are written relative to its start
 	lifetime part
 	sessions []sessionPlan
 	lists    []listPlan

@@ -202,7 +202,11 @@ func (p *Plan) readLatest(s *State, t featurestore.Instant, out []featurestore.C
 		p.setLatest(out, featurestore.Cell{Status: featurestore.Empty})
 		return
 	}
-	if p.ttl > 0 && int64(e) < int64(t)-int64(p.ttl) {
+	switch {
+	case p.raw && p.bounded && int64(e) < int64(t)-int64(p.keep): // the row may not be kept any more
+		p.setLatest(out, featurestore.Cell{Status: featurestore.Empty})
+		return
+	case p.ttl > 0 && int64(e) < int64(t)-int64(p.ttl):
 		p.setLatest(out, featurestore.Cell{Status: featurestore.Expired})
 		return
 	}

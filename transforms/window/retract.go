@@ -38,8 +38,7 @@ func (p *Plan) planChanges() {
 			n.columns = append(n.columns, i)
 		}
 	}
-	reach, tile, bounded := p.reach()
-	n.bounded, n.back = bounded, int64(reach+tile)
+	n.bounded, n.back = p.bounded, int64(p.keep)
 	n.quantum = quantum(int64(featurestore.Second), n.back)
 }
 

@@ -117,14 +117,6 @@ func (l *rowList) split() int {
 	return split(len(l.rows), func(i int) int64 { return int64(l.rows[i].order.Time) })
 }
 
-// boundary is the time of the first open row.
-func (l *rowList) boundary() int64 {
-	if n := l.split(); n > 0 {
-		return int64(l.rows[n].order.Time)
-	}
-	return never
-}
-
 // append writes rows from to to-1: their number and, of each, its distance from
 // the one before, twice its partition's index in the applied list (plus 1 for a
 // retraction), its offset

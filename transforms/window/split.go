@@ -37,7 +37,8 @@ func split(n int, at func(int) int64) int {
 
 // mark knows whether the closed part of a list may have changed.
 type mark struct {
-	stored  int64 // the boundary as it is stored
+	closed  int   // how many tiles or rows are closed, as it is stored
+	stored  int64 // and the boundary
 	touched int64 // what is before this is as it is stored
 }
 
@@ -46,10 +47,10 @@ func (m *mark) reset() { *m = mark{stored: never, touched: math.MaxInt64} }
 // touch notes that something at an instant changed.
 func (m *mark) touch(at int64) { m.touched = min(m.touched, at) }
 
-// changed reports whether the closed part may differ, where the boundary now is
-// the given one.
-func (m *mark) changed(boundary int64) bool {
-	return boundary != m.stored || boundary != never && m.touched <= boundary
+// changed reports whether the closed part may differ, where now as many are
+// closed and the boundary is the given one.
+func (m *mark) changed(closed int, boundary int64) bool {
+	return closed != m.closed || boundary != m.stored || closed > 0 && m.touched <= boundary
 }
 
 // Splits reports whether entities of this view can ever have a closed part.
@@ -68,7 +69,7 @@ func (s *State) ClosedChanged() bool {
 		return true // rows name partitions by their place in the list
 	}
 	changed := false
-	s.each(func(m *mark, boundary int64) { changed = changed || m.changed(boundary) })
+	s.each(func(m *mark, closed int, boundary int64) { changed = changed || m.changed(closed, boundary) })
 	return changed
 }
 
@@ -78,25 +79,40 @@ func (s *State) Stored() {
 		return
 	}
 	s.closed = 0
-	s.each(func(m *mark, boundary int64) {
-		m.stored, m.touched = boundary, math.MaxInt64
-		if boundary != never {
+	s.each(func(m *mark, closed int, boundary int64) {
+		*m = mark{closed: closed, stored: boundary, touched: math.MaxInt64}
+		if closed > 0 {
 			s.closed = len(s.Applied)
 		}
 	})
 }
 
-// each visits the lists of which parts may be closed.
-func (s *State) each(visit func(m *mark, boundary int64)) {
+// each visits the lists of which parts may be closed: how many of their tiles or
+// rows are, and the time of the first that is open, never where none is closed.
+func (s *State) each(visit func(m *mark, closed int, boundary int64)) {
+	rows := func(l *rowList) {
+		n, boundary := l.split(), int64(never)
+		if n > 0 {
+			boundary = int64(l.rows[n].order.Time)
+		}
+		visit(&l.mark, n, boundary)
+	}
+	tiles := func(t *tiles, unit int64) {
+		n, boundary := t.split(unit), int64(never)
+		if n > 0 {
+			boundary = t.starts[n]
+		}
+		visit(&t.mark, n, boundary)
+	}
 	if s.plan.raw {
-		visit(&s.net.mark, s.net.boundary())
+		rows(&s.net.rowList)
 		return
 	}
-	visit(&s.tiles.mark, s.tiles.boundary(s.plan.unit()))
+	tiles(&s.tiles, s.plan.unit())
 	for i := range s.sessions {
-		visit(&s.sessions[i].tiles.mark, s.sessions[i].tiles.boundary(s.plan.sessions[i].tile))
+		tiles(&s.sessions[i].tiles, s.plan.sessions[i].tile)
 	}
 	for i := range s.lists {
-		visit(&s.lists[i].mark, s.lists[i].boundary())
+		rows(&s.lists[i])
 	}
 }

@@ -52,14 +52,6 @@ func (t *tiles) split(unit int64) int {
 	return split(len(t.starts), func(i int) int64 { return t.starts[i] / unit })
 }
 
-// boundary is the start of the first open tile.
-func (t *tiles) boundary(unit int64) int64 {
-	if n := t.split(unit); n > 0 {
-		return t.starts[n]
-	}
-	return never
-}
-
 // appendStarts writes the number of tiles from to to-1 and where they stand:
 // the first start as a zigzag varint, of each other the gap behind the tile
 // before it, as varints in units of the finest tile. Behind a gap of 0 stands how
@@ -145,4 +137,12 @@ func (x *startReader) next() (start int64, ok bool) {
 		x.run, x.hole = int(run), true
 	}
 	return start, x.r.Err() == nil
+}
+
+// skip passes over up to n tiles without a gap, and gives how many they were.
+func (x *startReader) skip(n int64) int {
+	k := int(max(0, min(n, int64(x.run))))
+	x.run -= k
+	x.left -= k
+	return k
 }

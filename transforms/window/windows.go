@@ -43,6 +43,11 @@ func (p *Plan) layWindows() {
 		}
 	}
 	p.ladder = newLadder(spans)
+	p.uniform = len(p.windows) > 0
+	for i := range p.windows {
+		p.uniform = p.uniform && p.windows[i].needs.Equal(p.windows[0].needs)
+	}
+	p.origins = p.tiled.layout != nil && p.tiled.layout.Origins()
 }
 
 // reading is the reading of all windows at one instant. The edges of the windows
@@ -110,6 +115,9 @@ func (r *reading) prepare(p *Plan, t int64) {
 		r.lo[i], _ = slices.BinarySearch(r.cuts, r.from[i])
 		r.hi[i], _ = slices.BinarySearch(r.cuts, r.to[i])
 		for k := r.lo[i]; k < r.hi[i]; k++ {
+			if p.uniform && r.segments[k].used {
+				continue
+			}
 			r.segments[k].used = true
 			r.segments[k].needs.Join(p.windows[i].needs)
 		}

@@ -7,6 +7,6 @@ func (a *App) AddCommon(root *cobra.Command) {
 	root.AddCommand(
 		a.ValidateCommand(), a.TestCommand(), a.SchemaCommand(), a.PlanCommand(), a.ApplyCommand(),
 		a.ServeCommand(), a.IngestCommand(), a.PushCommand(), a.GetCommand(),
-		a.ListCommand(), a.DescribeCommand(), a.StatusCommand(), a.VersionCommand(), a.PredictionsCommand(),
+		a.ListCommand(), a.DescribeCommand(), a.StatusCommand(), a.VersionCommand(), a.PredictionsCommand(), a.DLQCommand(),
 	)
 }

@@ -3,11 +3,11 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/freshet/freshet/featurestore/definition"
-	"github.com/freshet/freshet/transforms/window"
 )
 
 type fieldDetail struct {
@@ -22,19 +22,6 @@ func fieldDetails(fields []definition.Field) []fieldDetail {
 		out[i] = fieldDetail{f.Name, f.Type.String(), f.PII}
 	}
 	return out
-}
-
-// featureDetail is a feature with what its window costs: the tile is the grain
-// of its start edge, the cover the span that it may really span.
-type featureDetail struct {
-	Name       string `json:"name"`
-	Type       string `json:"type"`
-	Aggregate  string `json:"aggregate,omitempty"`
-	Window     string `json:"window,omitempty"`
-	Offset     string `json:"offset,omitempty"`
-	Tile       string `json:"tile,omitempty"`
-	WorstCover string `json:"worst_cover,omitempty"`
-	Default    string `json:"default,omitempty"`
 }
 
 type entityDetail struct {
@@ -68,6 +55,7 @@ type viewDetail struct {
 	TTL       string          `json:"ttl,omitempty"`
 	Schedule  string          `json:"schedule,omitempty"`
 	Retention string          `json:"retention,omitempty"`
+	State     *stateDetail    `json:"state,omitempty"`
 	Features  []featureDetail `json:"features"`
 }
 
@@ -79,20 +67,11 @@ func streamViewDetails(v *definition.StreamView) viewDetail {
 	if keep, bounded := v.Plan.Retention(); bounded {
 		d.Retention = keep.String()
 	}
-	for i, f := range v.Plan.Features() {
-		out := featureDetail{Name: f.Name, Type: f.Type.String()}
-		if f.Kind == window.Trailing {
-			cover := v.Plan.Cover(i)
-			out.Aggregate, out.Window, out.Tile = f.Call.Func, f.Width.String(), cover.Tile.String()
-			out.WorstCover, out.Offset = cover.Most.Std().String(), durationOrNone(f.Offset)
-		} else {
-			out.Aggregate = "latest"
-		}
-		if !f.Default.IsNull() {
-			out.Default = f.Default.Exact(f.Type)
-		}
-		d.Features = append(d.Features, out)
+	for i := range v.Plan.Features() {
+		d.Features = append(d.Features, windowedDetails(v.Plan, i))
 	}
+	e := v.Plan.Estimate()
+	d.State = &stateDetail{Tiles: e.Tiles, BytesPerTile: e.BytesPerTile, Rows: e.Rows, Bytes: e.Bytes}
 	return d
 }
 
@@ -159,7 +138,7 @@ func describeTable(o object) Table {
 	for _, k := range keys {
 		list, isList := details[k].([]any)
 		if !isList {
-			t.Rows = append(t.Rows, []string{k, fmt.Sprint(details[k])})
+			t.Rows = append(t.Rows, append([]string{strings.ReplaceAll(k, "_", " ")}, detailCells(details[k])...))
 			continue
 		}
 		t.Rows = append(t.Rows, []string{k, fmt.Sprintf("(%d)", len(list))})
@@ -170,7 +149,20 @@ func describeTable(o object) Table {
 	return t
 }
 
-var cellOrder = []string{"name", "type", "aggregate", "window", "offset", "tile", "worst_cover", "default", "pii"}
+// detailCells shows a detail that is no list; the parts of an object by name.
+func detailCells(detail any) []string {
+	m, ok := detail.(map[string]any)
+	if !ok {
+		return []string{fmt.Sprint(detail)}
+	}
+	var cells []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		cells = append(cells, fmt.Sprintf("%s %v", strings.ReplaceAll(k, "_", " "), m[k]))
+	}
+	return cells
+}
+
+var cellOrder = []string{"name", "type", "aggregate", "by", "window", "offset", "exact", "tile", "worst_cover", "default", "retraction", "pii"}
 
 func itemCells(item any) []string {
 	m, ok := item.(map[string]any)
@@ -185,7 +177,7 @@ func itemCells(item any) []string {
 		}
 		text := fmt.Sprint(v)
 		switch k {
-		case "tile", "worst_cover", "default", "offset":
+		case "tile", "worst_cover", "default", "offset", "by", "exact", "retraction":
 			text = strings.ReplaceAll(k, "_", " ") + " " + text
 		case "pii":
 			text = "pii"

@@ -54,7 +54,7 @@ func run(t *testing.T, dir string, args ...string) (stdout, stderr string, err e
 	var out, notes bytes.Buffer
 	a := &App{Stdout: &out, Stderr: &notes, Getenv: func(string) string { return "" }}
 	root := a.Root("freshet", "")
-	root.AddCommand(a.PredictionsCommand())
+	root.AddCommand(a.PredictionsCommand(), a.DLQCommand())
 	root.SetArgs(append([]string{"-C", dir}, args...))
 	err = root.ExecuteContext(context.Background())
 	return out.String(), notes.String(), err

@@ -11,6 +11,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/ingest/deadletter"
 	archive "github.com/freshet/freshet/ingest/history"
+	"github.com/freshet/freshet/ingest/logrecord"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/predlog"
 	"github.com/freshet/freshet/serving/rpc"
@@ -98,9 +99,19 @@ func (n *Node) startWorker(o Options) error {
 	if n.letters, err = deadletter.Open(p.LettersDir(), deadletter.Options{}); err != nil {
 		return err
 	}
+	var group logrecord.Joiner
+	if p.Settings.Log.Kafka != nil && o.Replayed == nil {
+		group, _ = p.Log.(logrecord.Joiner) // a log in the process is one process's
+	}
+	var letters worker.Letters = n.letters
+	if p.Settings.Ingest.DeadLetters.Topic {
+		letters = &deadletter.Both{Folder: n.letters, Topic: deadletter.NewTopic(p.Log, p.Settings.Project, n.topicOf)}
+	}
 	n.Worker = worker.New(worker.Config{
+		Group:   group,
 		Project: p.Settings.Project, Registry: p.Registry, Log: p.Log, Online: p.Online,
-		History: p.History(history.ArchiveOnly), Letters: n.letters, Schemas: p.Schemas, Logger: p.Logger,
+		History: p.History(history.ArchiveOnly), Letters: letters, Schemas: p.Schemas, Logger: p.Logger,
+		Budget: worker.Budget{AtLeast: p.Settings.Ingest.DeadLetters.AtLeast, Share: p.Settings.Ingest.DeadLetters.Share},
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
@@ -108,6 +119,16 @@ func (n *Node) startWorker(o Options) error {
 	})
 	n.Worker.Start()
 	return nil
+}
+
+// topicOf gives the topic of a source, "" where there is none of this name.
+func (n *Node) topicOf(source string) string {
+	if c := n.Backend.Catalog(); c != nil {
+		if s := c.Project.StreamSource(source); s != nil {
+			return s.Topic
+		}
+	}
+	return ""
 }
 
 // WorkerDone is closed when the ingester has ended; it never is where there is none.

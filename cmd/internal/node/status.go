@@ -45,7 +45,7 @@ type PartitionStatus struct {
 type ViewStatus struct {
 	View       string         `json:"view"`
 	Generation uint32         `json:"generation"`
-	State      string         `json:"state"` // LIVE or REBUILDING
+	State      string         `json:"state"` // LIVE, HALTED or REBUILDING
 	Watermark  string         `json:"watermark,omitempty"`
 	Counts     *worker.Counts `json:"counts,omitempty"`
 }
@@ -108,7 +108,10 @@ func viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus {
 	for _, name := range names {
 		g := c.Generations[name]
 		v := ViewStatus{View: name, Generation: g.ID.Number, State: "REBUILDING", Counts: counts[name]}
-		if g.Ready {
+		switch {
+		case g.Halted:
+			v.State = "HALTED"
+		case g.Ready:
 			v.State = "LIVE"
 		}
 		if g.HasWatermark {

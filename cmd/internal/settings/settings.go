@@ -50,6 +50,7 @@ type Settings struct {
 	Online   Online   `yaml:"online"`
 	Offline  Offline  `yaml:"offline"`
 	Serve    Serve    `yaml:"serve"`
+	Ingest   Ingest   `yaml:"ingest,omitempty"`
 
 	// Root is the folder of freshet.yaml.
 	Root string `yaml:"-"`
@@ -205,6 +206,9 @@ func (s *Settings) Validate() error {
 	}
 	if s.Log.Kafka != nil && len(s.Log.Kafka.Brokers) == 0 {
 		problems = append(problems, errors.New("log.kafka.brokers: name at least one broker, as host:port"))
+	}
+	if err := s.Ingest.validate(); err != nil {
+		problems = append(problems, err)
 	}
 	if r := s.Log.SchemaRegistry; r != nil {
 		if err := r.validate(); err != nil {

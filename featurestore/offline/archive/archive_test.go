@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -38,7 +39,7 @@ func store(t *testing.T, text string) string {
 	if err := os.MkdirAll(Folder(dir, "clicks"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(Folder(dir, "clicks"), ManifestName), []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(Folder(dir, "clicks"), sharedManifest), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -50,8 +51,10 @@ func TestManifestRoundTrip(t *testing.T) {
 		t.Fatalf("no manifest: %+v, %v", m, err)
 	}
 	m := example()
-	if err := m.Clone().Store(&atomicfile.Disk{}, dir); err != nil {
-		t.Fatal(err)
+	for i := range m.Complete {
+		if err := m.Clone().Store(&atomicfile.Disk{}, dir, m.Complete[i].Key()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	loaded, err := Load(dir, "clicks")
 	if err != nil || !reflect.DeepEqual(loaded, m) {
@@ -64,11 +67,7 @@ func TestManifestRoundTrip(t *testing.T) {
 
 // Each damage is an error that says what is wrong, and never an empty archive.
 func TestDamagedManifest(t *testing.T) {
-	dir := t.TempDir()
-	if err := example().Store(&atomicfile.Disk{}, dir); err != nil {
-		t.Fatal(err)
-	}
-	whole, err := os.ReadFile(filepath.Join(Folder(dir, "clicks"), ManifestName))
+	whole, err := json.MarshalIndent(example(), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +163,21 @@ func TestSchema(t *testing.T) {
 	if err != nil || fmt.Sprint(schema) != goldenSchema {
 		t.Errorf("schema\n%s\n%v, want\n%s", schema, err, goldenSchema)
 	}
-	if _, err := Schema(&definition.StreamSource{Fields: []definition.Field{{Name: "l", Type: featurestore.List(featurestore.Int64)}}}); !errors.Is(err, featurestore.ErrInvalid) {
-		t.Errorf("a list: %v", err)
+	if _, err := Schema(&definition.StreamSource{Fields: []definition.Field{{Name: "l", Type: featurestore.Type{Kind: featurestore.KindStruct}}}}); !errors.Is(err, featurestore.ErrInvalid) {
+		t.Errorf("a struct: %v", err)
+	}
+}
+
+// TestPartitionOf: exactly the paths of FileName are told.
+func TestPartitionOf(t *testing.T) {
+	p := offline.Partition{Generation: 3, Partition: 12}
+	name := FileName(p, 15706, offline.Range{From: 5, To: 900})
+	if got, ok := PartitionOf(name); !ok || got != p || name != "gen=3/date=2013-01-01/p12-5-900.parquet" {
+		t.Errorf("%q: %+v, %t", name, got, ok)
+	}
+	for _, other := range []string{"", name + ".away", "x" + name, "gen=3/date=2013-01-01/p12-5.parquet", "gen=03/date=2013-01-01/p12-5-900.parquet", "manifest-1-2.json"} {
+		if got, ok := PartitionOf(other); ok {
+			t.Errorf("%q is taken for a file of %+v", other, got)
+		}
 	}
 }

@@ -5,8 +5,14 @@
 //
 // Layout, version 1, below the offline folder:
 //
-//	history/<source>/manifest.json
+//	history/<source>/manifest-<generation>-<partition>.json
+//	history/<source>/lock-<generation>-<partition>
 //	history/<source>/gen=<generation>/date=<YYYY-MM-DD>/p<partition>-<from>-<to>.parquet
+//
+// Each partition has a manifest and a lock of its own, so that several processes
+// archive one source, each its partitions. Releases before that kept one
+// manifest.json for all partitions of a source: what it lists of a partition
+// counts until that partition has a manifest of its own.
 //
 // date is the UTC date of the rows' log time, from the first offset of the file
 // and to the one after its last. A file is sorted by offset, holds events of one
@@ -15,7 +21,6 @@ package archive
 
 import (
 	"fmt"
-	"path"
 	"path/filepath"
 
 	"github.com/freshet/freshet/featurestore"
@@ -25,16 +30,37 @@ import (
 // Folder is the folder of a source below the offline folder.
 func Folder(dir, source string) string { return filepath.Join(dir, "history", source) }
 
-// ManifestName is the file name of the manifest in the folder of a source.
-const ManifestName = "manifest.json"
+// sharedManifest is the manifest of all partitions that earlier releases wrote.
+const sharedManifest = "manifest.json"
+
+// ManifestName is the file name of a partition's manifest in the folder of its
+// source.
+func ManifestName(p offline.Partition) string {
+	return fmt.Sprintf("manifest-%d-%d.json", p.Generation, p.Partition)
+}
+
+// LockName is the file name of a partition's lock.
+func LockName(p offline.Partition) string {
+	return fmt.Sprintf("lock-%d-%d", p.Generation, p.Partition)
+}
+
+// PartitionOf reads the partition of a file's path, as FileName made it.
+func PartitionOf(name string) (p offline.Partition, ok bool) {
+	var date string
+	var offsets offline.Range
+	_, err := fmt.Sscanf(name, fileForm, &p.Generation, &date, &p.Partition, &offsets.From, &offsets.To)
+	return p, err == nil && name == fmt.Sprintf(fileForm, p.Generation, date, p.Partition, offsets.From, offsets.To)
+}
 
 // FileName is the path of a file relative to the folder of its source, with
 // slashes.
 func FileName(p offline.Partition, date Date, offsets offline.Range) string {
-	return path.Join(
-		fmt.Sprintf("gen=%d", p.Generation), "date="+date.String(),
-		fmt.Sprintf("p%d-%d-%d.parquet", p.Partition, offsets.From, offsets.To))
+	return fmt.Sprintf(fileForm, p.Generation, date.String(), p.Partition, offsets.From, offsets.To)
 }
+
+// fileForm is the path of a file: generation, date, partition, first offset and
+// the one after the last.
+const fileForm = "gen=%d/date=%10s/p%d-%d-%d.parquet"
 
 // Date is a UTC date: whole days since 1970-01-01.
 type Date int64

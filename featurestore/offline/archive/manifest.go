@@ -68,15 +68,74 @@ func (f *File) Key() offline.Partition {
 	return offline.Partition{Generation: f.Generation, Partition: f.Partition}
 }
 
-// Load reads the manifest of a source below an offline folder; one that is not
-// there is an empty one. A damaged manifest is an error of kind ErrInvalid: it is
-// never taken for an empty one, because what it listed would be removed.
+// Load reads what is archived of a source below an offline folder: the manifests
+// of all its partitions as one. None is an empty one. A damaged manifest is an
+// error of kind ErrInvalid: it is never taken for an empty one, because what it
+// listed would be removed.
 func Load(dir, source string) (*Manifest, error) {
-	path := filepath.Join(Folder(dir, source), ManifestName)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &Manifest{Version: 1, Source: source}, nil
+	folder := Folder(dir, source)
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, featurestore.Unavailablef("archive folder %q cannot be read: %v", folder, err)
 	}
+	whole := &Manifest{Version: 1, Source: source}
+	var shared *Manifest
+	for _, entry := range entries {
+		var p offline.Partition
+		_, err := fmt.Sscanf(entry.Name(), "manifest-%d-%d.json", &p.Generation, &p.Partition)
+		own := err == nil && entry.Name() == ManifestName(p)
+		if !own && entry.Name() != sharedManifest {
+			continue
+		}
+		m, err := load(filepath.Join(folder, entry.Name()), source)
+		if err != nil {
+			return nil, err
+		}
+		if own {
+			whole.add(m.Only(p))
+		} else {
+			shared = m
+		}
+	}
+	if shared != nil {
+		for i := range shared.Complete {
+			if p := shared.Complete[i].Key(); whole.Ranges(p) == nil {
+				whole.add(shared.Only(p))
+			}
+		}
+	}
+	return whole, nil
+}
+
+// add takes over what another manifest says of partitions that m has none of.
+func (m *Manifest) add(o *Manifest) {
+	m.Version = max(m.Version, o.Version)
+	for i := range o.Complete {
+		for _, r := range o.Complete[i].Ranges {
+			m.AddComplete(o.Complete[i].Key(), offline.Range(r))
+		}
+	}
+	for _, f := range o.Files {
+		m.AddFile(f)
+	}
+}
+
+// Only is what the manifest says of one partition.
+func (m *Manifest) Only(p offline.Partition) *Manifest {
+	one := &Manifest{Version: m.Version, Source: m.Source}
+	if i, ok := m.find(p); ok {
+		one.Complete = []Partition{m.Complete[i]}
+	}
+	for i := range m.Files {
+		if m.Files[i].Key() == p {
+			one.Files = append(one.Files, m.Files[i])
+		}
+	}
+	return one.Clone()
+}
+
+func load(path, source string) (*Manifest, error) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, featurestore.Unavailablef("archive manifest %q cannot be read: %v", path, err)
 	}
@@ -154,14 +213,14 @@ func (p *Partition) Key() offline.Partition {
 	return offline.Partition{Generation: p.Generation, Partition: p.Partition}
 }
 
-// Store writes the manifest in place of the one before. It is the last step of
-// every change of an archive.
-func (m *Manifest) Store(disk *atomicfile.Disk, dir string) error {
-	data, err := json.MarshalIndent(m, "", " ")
+// Store writes what m says of one partition in place of that partition's manifest
+// before. It is the last step of every change of an archive.
+func (m *Manifest) Store(disk *atomicfile.Disk, dir string, p offline.Partition) error {
+	data, err := json.MarshalIndent(m.Only(p), "", " ")
 	if err != nil {
 		return err
 	}
-	_, err = disk.Write(filepath.Join(Folder(dir, m.Source), ManifestName), func(w io.Writer) error {
+	_, err = disk.Write(filepath.Join(Folder(dir, m.Source), ManifestName(p)), func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})

@@ -62,9 +62,16 @@ func temporary(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+tempSuffix)
 }
 
-// IsTemporary reports whether a file name is that of an unfinished write.
-func IsTemporary(name string) bool {
-	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, tempSuffix)
+// Target is the path that a write of this path would end in: the path without
+// the marks of an unfinished write, where it has them, else the path itself.
+func Target(path string) (target string, unfinished bool) {
+	dir, name := filepath.Split(path)
+	name, dotted := strings.CutPrefix(name, ".")
+	name, marked := strings.CutSuffix(name, tempSuffix)
+	if !dotted || !marked {
+		return path, false
+	}
+	return dir + name, true
 }
 
 // Write makes the file at path of what fill writes, replacing one that is

@@ -68,7 +68,10 @@ func TestFailedFillLeavesTheOldFile(t *testing.T) {
 	if got, _ := os.ReadFile(path); string(got) != "old" {
 		t.Errorf("the file is %q", got)
 	}
-	if !IsTemporary(".file.tmp") || IsTemporary("file") {
+	if target, unfinished := Target("a/.file.tmp"); target != "a/file" || !unfinished {
+		t.Errorf("target %q", target)
+	}
+	if target, unfinished := Target("a/file.tmp"); target != "a/file.tmp" || unfinished {
 		t.Error("temporary names are not told apart")
 	}
 }

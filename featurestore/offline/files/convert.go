@@ -56,6 +56,8 @@ func (c *converter) value(have parquet.Type, want featurestore.Type, times *defi
 		return c.timestamp(have, times)
 	case featurestore.KindDecimal:
 		read = c.decimal(have, want)
+	case featurestore.KindList, featurestore.KindMap:
+		read = c.composite(have, want)
 	}
 	if read == nil {
 		return nil, fmt.Errorf("its type is %s, want %s", have, want)

@@ -161,8 +161,10 @@ func check(spec *Spec, name string) error {
 		}
 	}
 	for _, i := range neededFields(spec) {
-		if f := spec.Fields[i]; f.Type.Kind >= featurestore.KindList || f.Type.Kind == featurestore.KindNull {
-			return featurestore.Invalidf("file %q: field %q: type %s is not read from files in this version", name, f.Name, f.Type)
+		f := &spec.Fields[i]
+		composite := f.Type.Kind == featurestore.KindList || f.Type.Kind == featurestore.KindMap
+		if f.Type.Kind == featurestore.KindNull || f.Type.Kind == featurestore.KindStruct || composite && spec.Format == definition.CSV {
+			return featurestore.Invalidf("file %q: field %q: type %s is not read from such a file", name, f.Name, f.Type)
 		}
 	}
 	return nil

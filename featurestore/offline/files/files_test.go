@@ -342,7 +342,9 @@ func TestParquetRefusals(t *testing.T) {
 		"wrong type":     {Spec{Time: rfc3339("e"), Fields: fields("d", featurestore.Int64)}, `column "d": its type is DOUBLE, want int64`},
 		"nested":         {Spec{Time: rfc3339("e"), Fields: fields("l", featurestore.String)}, "nested"},
 		"native":         {Spec{Time: definition.TimeSpec{Name: "i", Format: definition.FormatNative}}, "want a timestamp"},
-		"list":           {Spec{Time: rfc3339("e"), Fields: fields("l", featurestore.List(featurestore.String))}, "not read from files"},
+		"list of others": {Spec{Time: rfc3339("e"), Fields: fields("l", featurestore.List(featurestore.Int64))}, "an element"},
+		"no list":        {Spec{Time: rfc3339("e"), Fields: fields("d", featurestore.List(featurestore.Double))}, "want list<double>"},
+		"list in CSV":    {Spec{Format: definition.CSV, Time: rfc3339("e"), Fields: fields("l", featurestore.List(featurestore.String))}, "not read from such a file"},
 		"record time":    {Spec{Time: definition.TimeSpec{Origin: definition.TimeRecord}}, "declare available_at"},
 		"native in CSV":  {Spec{Format: definition.CSV, Time: definition.TimeSpec{Name: "e", Format: definition.FormatNative}}, "only Parquet"},
 	} {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/valyala/fastjson"
@@ -31,11 +30,19 @@ type jsonFile struct {
 	r      *bufio.Reader
 	spec   *Spec
 	needed []int
+	paths  [][]string // of the fields
+	inner  *jsonNode  // of the objects that paths go through
+	cells  jsonCells
+	line   []byte
+	names  [][]byte // of an object, while it is read
+}
+
+// jsonCells makes values of what stands in JSON.
+type jsonCells struct {
+	times  *definition.TimeSpec
 	parser fastjson.Parser
 	texts  texts
-	line   []byte
 	number []byte
-	names  [][]byte // of the line's object, while it is read
 }
 
 func openJSONL(path, name string, spec *Spec) (source, error) {
@@ -43,7 +50,14 @@ func openJSONL(path, name string, spec *Spec) (source, error) {
 	if err != nil {
 		return nil, unreadable(name, err)
 	}
-	return &jsonFile{f: f, r: bufio.NewReaderSize(f, 256<<10), spec: spec, needed: neededFields(spec)}, nil
+	j := &jsonFile{f: f, r: bufio.NewReaderSize(f, 256<<10), spec: spec, needed: neededFields(spec), inner: &jsonNode{}}
+	j.cells.times = &spec.Time
+	for i := range spec.Fields {
+		path := spec.Fields[i].At()
+		j.paths = append(j.paths, path)
+		j.inner.add(path)
+	}
+	return j, nil
 }
 
 func (j *jsonFile) read(rows []Row) (int, error) {
@@ -75,22 +89,14 @@ func (j *jsonFile) parse(line []byte) (object *fastjson.Value, problem string) {
 	if !utf8.Valid(line) {
 		return nil, "the line is not UTF-8"
 	}
-	object, err := j.parser.ParseBytes(line)
+	object, err := j.cells.parser.ParseBytes(line)
 	if err != nil || !json.Valid(line) {
 		return nil, notJSON(line)
 	}
 	if object.Type() != fastjson.TypeObject {
 		return nil, fmt.Sprintf("the line is a JSON %s, not an object", object.Type())
 	}
-	j.names = j.names[:0]
-	object.GetObject().Visit(func(name []byte, _ *fastjson.Value) { j.names = append(j.names, name) })
-	slices.SortFunc(j.names, bytes.Compare)
-	for i := 1; i < len(j.names); i++ {
-		if bytes.Equal(j.names[i], j.names[i-1]) {
-			return nil, fmt.Sprintf("member %q stands twice", j.names[i])
-		}
-	}
-	return object, ""
+	return object, j.inner.check(object, &j.names)
 }
 
 // notJSON says where a line ceases to be JSON, without the line's content.
@@ -129,14 +135,14 @@ func (j *jsonFile) nextLine() (line []byte, tooLong bool, err error) {
 
 func (j *jsonFile) row(row *Row, object *fastjson.Value) {
 	if a := j.spec.Available; a != nil {
-		if t, err := j.time(a, object.Get(a.Name)); err != nil {
+		if t, err := j.cells.time(a, object.Get(j.pathOf(a.Name)...)); err != nil {
 			row.fail(j.spec.timeProblem(a.Name, err))
 		} else {
 			row.Available = featurestore.LogTime(t)
 		}
 	}
 	if j.spec.Time.Origin != definition.TimeRecord {
-		if t, err := j.time(&j.spec.Time, object.Get(j.spec.Time.Name)); err != nil {
+		if t, err := j.cells.time(&j.spec.Time, object.Get(j.pathOf(j.spec.Time.Name)...)); err != nil {
 			row.fail(j.spec.timeProblem(j.spec.Time.Name, err))
 		} else {
 			row.Time = featurestore.EventTime(t)
@@ -146,7 +152,7 @@ func (j *jsonFile) row(row *Row, object *fastjson.Value) {
 	clear(row.Fields)
 	for _, i := range j.needed {
 		f := &j.spec.Fields[i]
-		v, err := j.value(f.Type, object.Get(f.Name))
+		v, err := j.cells.value(f.Type, object.Get(j.paths[i]...))
 		if err != nil {
 			row.failField(f, err)
 		}
@@ -154,7 +160,7 @@ func (j *jsonFile) row(row *Row, object *fastjson.Value) {
 	}
 }
 
-func (j *jsonFile) time(spec *definition.TimeSpec, v *fastjson.Value) (featurestore.Instant, error) {
+func (j *jsonCells) time(spec *definition.TimeSpec, v *fastjson.Value) (featurestore.Instant, error) {
 	if v == nil || v.Type() == fastjson.TypeNull {
 		return 0, errNoTime
 	}
@@ -171,18 +177,18 @@ func (j *jsonFile) time(spec *definition.TimeSpec, v *fastjson.Value) (featurest
 	return parseTime(spec, string(v.GetStringBytes()))
 }
 
-func (j *jsonFile) numberText(v *fastjson.Value) []byte {
+func (j *jsonCells) numberText(v *fastjson.Value) []byte {
 	j.number = v.MarshalTo(j.number[:0])
 	return j.number
 }
 
-func (j *jsonFile) value(t featurestore.Type, v *fastjson.Value) (featurestore.Value, error) {
+func (j *jsonCells) value(t featurestore.Type, v *fastjson.Value) (featurestore.Value, error) {
 	if v == nil || v.Type() == fastjson.TypeNull {
 		return featurestore.Null, nil
 	}
 	switch got := v.Type(); {
 	case t.Kind == featurestore.KindTimestamp:
-		at, err := j.time(&j.spec.Time, v)
+		at, err := j.time(j.times, v)
 		return featurestore.TimestampValue(at), err
 	case t.Kind == featurestore.KindBool && (got == fastjson.TypeTrue || got == fastjson.TypeFalse):
 		return featurestore.BoolValue(got == fastjson.TypeTrue), nil
@@ -192,9 +198,23 @@ func (j *jsonFile) value(t featurestore.Type, v *fastjson.Value) (featurestore.V
 		return featurestore.StringValue(j.texts.add(v.GetStringBytes())), nil
 	case got == fastjson.TypeString && (t.Kind == featurestore.KindBytes || t.Kind == featurestore.KindDecimal):
 		return fromText(t, nil, string(v.GetStringBytes()))
+	case t.Kind == featurestore.KindList:
+		return j.list(t, v)
+	case t.Kind == featurestore.KindMap:
+		return j.mapping(t, v)
 	default:
 		return featurestore.Null, fmt.Errorf("a JSON %s is not a %s", got, t)
 	}
+}
+
+// pathOf is where a time stands: at the path of the field of its name.
+func (j *jsonFile) pathOf(name string) []string {
+	for i := range j.spec.Fields {
+		if j.spec.Fields[i].Name == name {
+			return j.paths[i]
+		}
+	}
+	return []string{name}
 }
 
 func (j *jsonFile) close() error { return j.f.Close() }

@@ -34,6 +34,12 @@ type parquetColumn struct {
 	page   parquet.Page
 	values parquet.ValueReader
 	buffer []parquet.Value
+
+	// Of lists: values that were read and not yet given, and who takes them.
+	lists bool
+	held  []parquet.Value
+	begin func()
+	one   func(rows []Row, v parquet.Value)
 }
 
 func openParquet(path, name string, spec *Spec, invalid *int64) (source, error) {
@@ -84,7 +90,11 @@ func (p *parquetFile) read(rows []Row) (n int, err error) {
 	}
 	rows = rows[:min(int64(len(rows)), p.left)]
 	for _, c := range p.columns {
-		if err := c.read(rows); err != nil {
+		read := c.read
+		if c.lists {
+			read = c.readLists
+		}
+		if err := read(rows); err != nil {
 			return 0, featurestore.Invalidf("file %q, row group %d: %v", p.name, p.group, err)
 		}
 	}
@@ -142,7 +152,41 @@ func (c *parquetColumn) read(rows []Row) error {
 	return nil
 }
 
+// moreLists reads values ahead; false at the end of the row group.
+func (c *parquetColumn) moreLists() (bool, error) {
+	for {
+		if c.values == nil {
+			page, err := c.pages.ReadPage()
+			if errors.Is(err, io.EOF) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			c.page, c.values = page, page.Values()
+		}
+		n, err := c.values.ReadValues(c.buffer)
+		c.held = c.held[:0]
+		for _, v := range c.buffer[:n] {
+			c.held = append(c.held, v.Clone()) // it outlives its page
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			parquet.Release(c.page)
+			c.page, c.values = nil, nil
+		case err != nil:
+			return false, err
+		case n == 0:
+			return false, io.ErrNoProgress
+		}
+		if n > 0 {
+			return true, nil
+		}
+	}
+}
+
 func (c *parquetColumn) release() error {
+	c.held = nil
 	if c.page != nil {
 		parquet.Release(c.page)
 		c.page, c.values = nil, nil
@@ -227,6 +271,11 @@ func (b *binder) field(i int) error {
 	f := &b.p.spec.Fields[i]
 	if b.root.Column(f.Name) == nil && b.p.spec.Missing == MissingIsNull {
 		return nil
+	}
+	if c := b.root.Column(f.Name); c != nil && f.Type.Kind == featurestore.KindList && (!c.Leaf() || c.Repeated()) {
+		if l, ok := listOf(c); ok {
+			return b.list(i, l)
+		}
 	}
 	leaf, err := b.leaf(f.Name)
 	if err != nil {

@@ -220,7 +220,7 @@ func archived(t tester, dir string, m *archive.Manifest, p offline.Partition, r 
 	ok(t, err)
 	f.Bytes = info.Size()
 	m.AddFile(f)
-	ok(t, m.Store(&atomicfile.Disk{}, dir))
+	ok(t, m.Store(&atomicfile.Disk{}, dir, p))
 }
 
 func texts(all []got) string {

@@ -146,24 +146,37 @@ func appendRow(dst []byte, row *files.Row) []byte {
 	dst = binary.AppendVarint(dst, int64(row.Time))
 	dst = appendText(dst, row.Problem)
 	for _, v := range row.Fields {
-		dst = append(dst, byte(v.Kind()))
-		switch v.Kind() {
-		case featurestore.KindNull:
-		case featurestore.KindBool:
-			n := byte(0)
-			if v.Bool() {
-				n = 1
-			}
-			dst = append(dst, n)
-		case featurestore.KindDouble:
-			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Double()))
-		case featurestore.KindString, featurestore.KindBytes:
-			dst = appendText(dst, v.Str())
-		default:
-			dst = binary.AppendVarint(dst, v.Int64())
-		}
+		dst = appendCell(dst, v)
 	}
 	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start))
+	return dst
+}
+
+func appendCell(dst []byte, v featurestore.Value) []byte {
+	dst = append(dst, byte(v.Kind()))
+	switch v.Kind() {
+	case featurestore.KindNull:
+	case featurestore.KindBool:
+		n := byte(0)
+		if v.Bool() {
+			n = 1
+		}
+		dst = append(dst, n)
+	case featurestore.KindDouble:
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Double()))
+	case featurestore.KindString, featurestore.KindBytes:
+		dst = appendText(dst, v.Str())
+	case featurestore.KindList, featurestore.KindMap:
+		dst = binary.AppendUvarint(dst, uint64(len(v.Elems())))
+		for i, x := range v.Elems() {
+			if v.Kind() == featurestore.KindMap {
+				dst = appendText(dst, v.Keys()[i])
+			}
+			dst = appendCell(dst, x)
+		}
+	default:
+		dst = binary.AppendVarint(dst, v.Int64())
+	}
 	return dst
 }
 
@@ -222,51 +235,81 @@ func (s *sortedRun) Close() error {
 // decodeRow reads what appendRow wrote in this process, so that it need not
 // doubt it.
 func decodeRow(b []byte, row *files.Row) {
-	varint := func() int64 {
-		n, size := binary.Varint(b)
-		b = b[size:]
-		return n
-	}
-	uvarint := func() int {
-		n, size := binary.Uvarint(b)
-		b = b[size:]
-		return int(n)
-	}
-	text := func() string {
-		n := uvarint()
-		s := string(b[:n])
-		b = b[n:]
-		return s
-	}
-	row.Available = featurestore.LogTime(varint())
-	row.File = uvarint()
-	row.Number = varint()
-	row.Time = featurestore.EventTime(varint())
-	row.Problem = text()
+	r := rowReader{b}
+	row.Available = featurestore.LogTime(r.varint())
+	row.File = r.uvarint()
+	row.Number = r.varint()
+	row.Time = featurestore.EventTime(r.varint())
+	row.Problem = r.text()
 	for i := range row.Fields {
-		kind := featurestore.Kind(b[0])
-		b = b[1:]
-		v := featurestore.Null
-		switch kind {
-		case featurestore.KindBool:
-			v = featurestore.BoolValue(b[0] == 1)
-			b = b[1:]
-		case featurestore.KindInt64:
-			v = featurestore.Int64Value(varint())
-		case featurestore.KindTimestamp:
-			v = featurestore.TimestampValue(featurestore.Instant(varint()))
-		case featurestore.KindDecimal:
-			v = featurestore.DecimalValue(varint())
-		case featurestore.KindDouble:
-			v = featurestore.DoubleValue(math.Float64frombits(binary.LittleEndian.Uint64(b)))
-			b = b[8:]
-		case featurestore.KindString:
-			v = featurestore.StringValue(text())
-		case featurestore.KindBytes:
-			v = featurestore.BytesValue(text())
-		}
-		row.Fields[i] = v
+		row.Fields[i] = r.cell()
 	}
+}
+
+// rowReader takes a row apart.
+type rowReader struct{ b []byte }
+
+func (r *rowReader) varint() int64 {
+	n, size := binary.Varint(r.b)
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *rowReader) uvarint() int {
+	n, size := binary.Uvarint(r.b)
+	r.b = r.b[size:]
+	return int(n)
+}
+
+func (r *rowReader) text() string {
+	n := r.uvarint()
+	s := string(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}
+
+func (r *rowReader) cell() featurestore.Value {
+	kind := featurestore.Kind(r.b[0])
+	r.b = r.b[1:]
+	switch kind {
+	case featurestore.KindBool:
+		v := featurestore.BoolValue(r.b[0] == 1)
+		r.b = r.b[1:]
+		return v
+	case featurestore.KindInt64:
+		return featurestore.Int64Value(r.varint())
+	case featurestore.KindTimestamp:
+		return featurestore.TimestampValue(featurestore.Instant(r.varint()))
+	case featurestore.KindDecimal:
+		return featurestore.DecimalValue(r.varint())
+	case featurestore.KindDouble:
+		v := featurestore.DoubleValue(math.Float64frombits(binary.LittleEndian.Uint64(r.b)))
+		r.b = r.b[8:]
+		return v
+	case featurestore.KindString:
+		return featurestore.StringValue(r.text())
+	case featurestore.KindBytes:
+		return featurestore.BytesValue(r.text())
+	case featurestore.KindList, featurestore.KindMap:
+		return r.composite(kind)
+	}
+	return featurestore.Null
+}
+
+func (r *rowReader) composite(kind featurestore.Kind) featurestore.Value {
+	n := r.uvarint()
+	var keys []string
+	var values []featurestore.Value
+	for range n {
+		if kind == featurestore.KindMap {
+			keys = append(keys, r.text())
+		}
+		values = append(values, r.cell())
+	}
+	if kind == featurestore.KindMap {
+		return featurestore.MapValue(keys, values)
+	}
+	return featurestore.ListValue(values)
 }
 
 // sortedMemory is the run that stayed in memory; it reads its rows in order.

@@ -143,12 +143,14 @@ func (s *stream) fill(p *part) (offline.Batch, error) {
 	}
 	s.events = s.events[:0]
 	batch := offline.Batch{Partition: p.partition.Of(s.spec.Index), Through: -1}
-	if s.held != nil {
+	limit := s.r.o.BatchRows
+	if s.held != nil { // its fields are its own, and its other half comes with it
 		batch.Through = s.held.offset
 		s.release()
+		limit++
 	}
-	for len(s.events) < s.r.o.BatchRows && !(batch.Through >= 0 && s.open.refills()) {
-		rows, err := s.open.run(s.r.o.BatchRows - len(s.events))
+	for read := false; len(s.events) < limit && !(read && s.open.refills()); read = true {
+		rows, err := s.open.run(limit - len(s.events))
 		if errors.Is(err, io.EOF) {
 			return s.endOf(p, batch), nil
 		}
@@ -169,7 +171,7 @@ func (s *stream) fill(p *part) (offline.Batch, error) {
 	}
 	s.hold(&batch)
 	batch.Events = s.events
-	p.offsets.From = batch.Through + 1
+	p.offsets.From = max(p.offsets.From, batch.Through+1) // what was read may all lie before
 	return batch, nil
 }
 

@@ -38,7 +38,7 @@ func (s *Store) Create(ctx context.Context, g online.Generation, m online.Meta) 
 
 // SetState changes the state of every lane.
 func (s *Store) SetState(ctx context.Context, g online.Generation, state online.State) error {
-	if state < online.StateBuilding || state > online.StateHalted {
+	if state < online.StateBuilding || state > online.StateCatchingUp {
 		return featurestore.Invalidf("a lane cannot be set to state %q", state)
 	}
 	lanes, err := s.laneCount(g)

@@ -49,7 +49,7 @@ func testCreate(t *testing.T, s online.Store) {
 func testSetState(t *testing.T, s online.Store) {
 	f := newFixture(t, s, "v", 70)
 	other := newFixture(t, s, "w", 2)
-	for _, state := range []online.State{online.StateBuilding, online.StateLive, online.StateLost, online.StateGap, online.StateHalted} {
+	for _, state := range []online.State{online.StateBuilding, online.StateLive, online.StateLost, online.StateGap, online.StateHalted, online.StateCatchingUp} {
 		if err := s.SetState(f.ctx, f.g, state); err != nil {
 			t.Fatal(err)
 		}

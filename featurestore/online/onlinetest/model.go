@@ -76,7 +76,7 @@ func (m *model) drop() {
 }
 
 func (m *model) state() {
-	m.meta.State = online.State(rapid.IntRange(int(online.StateBuilding), int(online.StateHalted)).Draw(m.t, "state"))
+	m.meta.State = online.State(rapid.IntRange(int(online.StateBuilding), int(online.StateCatchingUp)).Draw(m.t, "state"))
 	m.ok(m.s.SetState(m.ctx, m.g, m.meta.State))
 }
 

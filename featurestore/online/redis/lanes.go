@@ -73,7 +73,7 @@ func (s *Store) SetState(ctx context.Context, g online.Generation, state online.
 	if err := g.Check(); err != nil {
 		return err
 	}
-	if state < online.StateBuilding || state > online.StateHalted {
+	if state < online.StateBuilding || state > online.StateCatchingUp {
 		return featurestore.Invalidf("a lane cannot be set to state %q", state)
 	}
 	lanes, err := s.laneCount(ctx, g)

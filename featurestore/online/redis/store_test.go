@@ -104,7 +104,8 @@ func TestSuiteInClusterMode(t *testing.T) {
 // TestKilledServer restarts the server after SIGKILL, on its append-only file.
 func TestKilledServer(t *testing.T) {
 	onlinetest.RunDurable(t, func(t *testing.T) (online.Store, onlinetest.Restart) {
-		srv := server(t)
+		// With everysec, a busy disk lets the server answer before it has written.
+		srv := server(t, "--appendfsync", "always")
 		s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 		return s, func() online.Store {
 			if err := srv.Kill(); err != nil {

@@ -21,6 +21,8 @@ import (
 // Options say how a server runs.
 type Options struct {
 	Dir string // the server's folder; it must exist and outlive the server
+	// Program is the server's path; "" is that of Find.
+	Program string
 	// Args are further settings as redis-server takes them on its command line,
 	// such as "--maxmemory", "20mb". They win over the defaults: append-only file
 	// on, no snapshots, no eviction.
@@ -44,7 +46,10 @@ const (
 // Start finds redis-server, starts it on a free port and returns once it
 // answers.
 func Start(ctx context.Context, opts Options) (*Server, error) {
-	program, err := Find(ctx)
+	program, err := opts.Program, error(nil)
+	if program == "" {
+		program, err = Find(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -136,14 +141,38 @@ func (s *Server) Flush(ctx context.Context) error { return s.Do(ctx, "FLUSHALL")
 
 // Do sends one command, such as "CONFIG", "SET", "maxmemory", "10mb".
 func (s *Server) Do(ctx context.Context, args ...any) error {
+	_, err := s.Ask(ctx, args...)
+	return err
+}
+
+// Ask sends one command and gives its answer.
+func (s *Server) Ask(ctx context.Context, args ...any) (any, error) {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
-	return errors.Join(c.Do(ctx, args...).Err(), c.Close())
+	answer, err := c.Do(ctx, args...).Result()
+	return answer, errors.Join(err, c.Close())
+}
+
+// says waits until the answer to a command, as text, holds a word.
+func (s *Server) says(ctx context.Context, word string, args ...any) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		answer, err := s.Ask(ctx, args...)
+		if err == nil && strings.Contains(fmt.Sprint(answer), word) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("redis-server on %s never answered %v with %q: %w", s.Addr(), args, word, errors.Join(ctx.Err(), err))
+		}
+	}
 }
 
 // process is a running redis-server whose log is read to its end.
 type process struct {
 	cmd   *exec.Cmd
-	ready chan struct{} // closed once the server says that it accepts connections
+	ready chan struct{} // closed once the server says that it accepts connections, or a sentinel that it watches
 	ended chan struct{} // closed once the process is gone
 
 	mu    sync.Mutex
@@ -171,7 +200,7 @@ func (p *process) follow(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		p.keep(lines.Text())
-		if !ready && strings.Contains(lines.Text(), "Ready to accept connections") {
+		if !ready && (strings.Contains(lines.Text(), "Ready to accept connections") || strings.Contains(lines.Text(), "+monitor master")) {
 			ready = true
 			close(p.ready)
 		}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg"
+	"github.com/freshet/freshet/transforms/window"
+)
+
+// featureDetail is a feature with what its window costs: the tile is the grain
+// of its edges, the cover the span that it may really span; retraction says how
+// it takes back what a change record retracts.
+type featureDetail struct {
+	Name       string `json:"name"`
+	Type       string `json:"type"`
+	Aggregate  string `json:"aggregate,omitempty"`
+	By         string `json:"by,omitempty"`
+	Window     string `json:"window,omitempty"`
+	Offset     string `json:"offset,omitempty"`
+	Exact      string `json:"exact,omitempty"`
+	Tile       string `json:"tile,omitempty"`
+	WorstCover string `json:"worst_cover,omitempty"`
+	Default    string `json:"default,omitempty"`
+	Retraction string `json:"retraction,omitempty"`
+}
+
+// stateDetail is what the engine keeps of an entity that has events all the
+// time; bytes are a rough figure.
+type stateDetail struct {
+	Tiles        int `json:"tiles"`
+	BytesPerTile int `json:"bytes_per_tile"`
+	Rows         int `json:"rows"`
+	Bytes        int `json:"bytes"`
+}
+
+func windowedDetails(p *window.Plan, i int) featureDetail {
+	f := &p.Features()[i]
+	out := featureDetail{Name: f.Name, Type: f.Type.String(), Aggregate: "latest", Retraction: retractionText(f)}
+	if !f.Default.IsNull() {
+		out.Default = f.Default.Exact(f.Type)
+	}
+	if f.Kind == window.Latest {
+		return out
+	}
+	cover := p.Cover(i)
+	out.Aggregate, out.Window, out.Offset = callText(&f.Call), windowText(f), durationOrNone(f.Offset)
+	out.Tile = durationOrNone(cover.Tile)
+	if cover.Most > 0 {
+		out.WorstCover = cover.Most.Std().String()
+	}
+	if f.Exact {
+		out.Exact = fmt.Sprintf("the newest %d rows", f.MaxRows)
+	}
+	if f.Call.By.Kind != featurestore.KindNull {
+		out.By = fmt.Sprintf("%s, at most %d keys", f.Call.By, f.Call.MaxKeys)
+	}
+	return out
+}
+
+// callText is an aggregate with its constants, as last_n(n: 3).
+func callText(c *agg.Call) string {
+	var args []string
+	add := func(name string, value any) { args = append(args, fmt.Sprintf("%s: %v", name, value)) }
+	switch c.Func {
+	case "lag", "first_n", "last_n", "last_distinct_n", "top_n", "bottom_n":
+		add("n", c.N)
+	case "quantile", "approx_quantile":
+		add("p", featurestore.FormatDecimal(c.Share.Unscaled, int(c.Share.Digits)))
+	}
+	if c.Max > 0 {
+		add("max", c.Max)
+	}
+	if c.HalfLife > 0 {
+		add("half_life", c.HalfLife)
+	}
+	if c.RespectNulls {
+		add("nulls", "respect")
+	}
+	if len(args) == 0 {
+		return c.Func
+	}
+	return c.Func + "(" + strings.Join(args, ", ") + ")"
+}
+
+func windowText(f *window.Feature) string {
+	switch f.Kind {
+	case window.Lifetime:
+		return "lifetime"
+	case window.Rows:
+		return fmt.Sprintf("last %d rows", f.Count)
+	case window.Session:
+		return fmt.Sprintf("session, gap %s", f.Width)
+	case window.Tumbling:
+		return fmt.Sprintf("tumbling %s", f.Width)
+	case window.Hopping:
+		return fmt.Sprintf("hopping %s every %s", f.Width, f.Step)
+	case window.Calendar:
+		unit := map[window.Unit]string{window.Day: "day", window.Week: "week", window.Month: "month"}[f.Unit]
+		if f.Complete {
+			unit = "complete " + unit
+		}
+		return unit + " in " + f.Zone.String()
+	case window.Series:
+		return fmt.Sprintf("%d x %s every %s", f.Count, f.Width, f.Step)
+	default:
+		return f.Width.String()
+	}
+}
+
+// retractionText is the way of one feature. A view with one that is rebuilt
+// rebuilds all.
+func retractionText(f *window.Feature) string {
+	switch f.Kind {
+	case window.Latest, window.Rows, window.Session:
+		return "rebuilt"
+	default:
+		if f.Exact {
+			return "rebuilt"
+		}
+		return agg.Retraction(f.Call)
+	}
+}

@@ -1,0 +1,169 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MasterName is what the sentinel calls its master.
+const MasterName = "freshet"
+
+// fast makes replicas begin at once.
+var fast = []string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}
+
+// Group is a master, its replica, and a sentinel that promotes the replica. Its
+// methods are not safe for concurrent use.
+type Group struct {
+	Master, Replica *Server // who is what changes with each failover
+	sentinel        *Server
+}
+
+// StartSentinel starts a group in folders below dir and returns once the replica
+// has the master's keys and the sentinel knows it.
+func StartSentinel(ctx context.Context, dir string) (*Group, error) {
+	g := &Group{}
+	if err := g.start(ctx, dir); err != nil {
+		return nil, errors.Join(err, g.Stop())
+	}
+	return g, nil
+}
+
+func (g *Group) start(ctx context.Context, dir string) (err error) {
+	home := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"a", "b", "sentinel"} {
+		if err := os.MkdirAll(home(name), 0o700); err != nil {
+			return err
+		}
+	}
+	if g.Master, err = Start(ctx, Options{Dir: home("a"), Args: fast}); err != nil {
+		return err
+	}
+	if g.Replica, err = Start(ctx, Options{Dir: home("b"), Args: append(slices.Clone(fast), "--replicaof", strings.Replace(g.Master.Addr(), ":", " ", 1))}); err != nil {
+		return err
+	}
+	if err := g.Replica.says(ctx, "master_link_status:up", "INFO", "replication"); err != nil {
+		return err
+	}
+	return g.startSentinel(ctx, home("sentinel"))
+}
+
+func (g *Group) startSentinel(ctx context.Context, home string) error {
+	port, err := freePort(ctx)
+	if err != nil {
+		return err
+	}
+	conf := filepath.Join(home, "sentinel.conf")
+	text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor %[3]s %[4]s 1\nsentinel down-after-milliseconds %[3]s 500\nsentinel failover-timeout %[3]s 5000\n",
+		port, home, MasterName, strings.Replace(g.Master.Addr(), ":", " ", 1))
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return err
+	}
+	p, err := startProcess(g.Master.program, []string{conf, "--sentinel"})
+	if err != nil {
+		return err
+	}
+	g.sentinel = &Server{program: g.Master.program, opts: Options{Dir: home}, port: port, process: p}
+	select {
+	case <-p.ready:
+	case <-p.ended:
+		return fmt.Errorf("the sentinel ended at once: %s", p.lastLines())
+	case <-ctx.Done():
+		return fmt.Errorf("the sentinel did not start: %w: %s", ctx.Err(), p.lastLines())
+	}
+	return g.sentinel.says(ctx, fmt.Sprint(g.Replica.port), "SENTINEL", "REPLICAS", MasterName)
+}
+
+// Addr is the sentinel's address.
+func (g *Group) Addr() string { return g.sentinel.Addr() }
+
+// Failover ends the master by SIGKILL, waits until the sentinel has promoted the
+// replica, and starts the old master again, which becomes the new one's replica.
+func (g *Group) Failover(ctx context.Context) error {
+	if err := g.Master.Kill(); err != nil {
+		return err
+	}
+	if err := g.Promoted(ctx); err != nil {
+		return err
+	}
+	g.Replica.opts.Args = append(slices.Clone(fast), "--replicaof", strings.Replace(g.Master.Addr(), ":", " ", 1))
+	if err := g.Replica.Restart(ctx); err != nil {
+		return err
+	}
+	return g.follow(ctx)
+}
+
+// follow makes the replica follow the master: the sentinel may still believe the
+// contrary for a while, and turn it around.
+func (g *Group) follow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		short, end := context.WithTimeout(ctx, 2*time.Second)
+		err := g.Replica.says(short, "master_link_status:up", "INFO", "replication")
+		end()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		host, port, err := net.SplitHostPort(g.Master.Addr())
+		if err == nil {
+			err = g.Replica.Do(ctx, "REPLICAOF", host, port)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// InSync waits until the replica has all that the master has now.
+func (g *Group) InSync(ctx context.Context) error {
+	at := func(s *Server, field string) (int64, error) {
+		info, err := s.Ask(ctx, "INFO", "replication")
+		if err != nil {
+			return 0, err
+		}
+		_, rest, _ := strings.Cut(fmt.Sprint(info), "\n"+field+":")
+		value, _, _ := strings.Cut(rest, "\r")
+		return strconv.ParseInt(value, 10, 64)
+	}
+	want, err := at(g.Master, "master_repl_offset")
+	for err == nil && ctx.Err() == nil {
+		var have int64
+		if have, err = at(g.Replica, "slave_repl_offset"); have >= want {
+			return nil
+		}
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// Promoted waits until the sentinel has promoted the replica.
+func (g *Group) Promoted(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := g.sentinel.says(ctx, fmt.Sprint(g.Replica.port), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MasterName); err != nil {
+		return err
+	}
+	if err := g.Replica.says(ctx, "role:master", "INFO", "replication"); err != nil {
+		return err
+	}
+	g.Master, g.Replica = g.Replica, g.Master
+	return nil
+}
+
+// Stop ends all three.
+func (g *Group) Stop() error {
+	var errs []error
+	for _, s := range []*Server{g.sentinel, g.Replica, g.Master} {
+		if s != nil {
+			errs = append(errs, s.Kill())
+		}
+	}
+	return errors.Join(errs...)
+}

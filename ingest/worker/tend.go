@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+)
+
+// tend watches the registry, fills new generations and seals idle archives; it
+// cancels the arrangement when another is needed.
+func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision int64) error {
+	defer cancel()
+	w.mu.Lock()
+	mine, parts := w.share, w.parts
+	w.mu.Unlock()
+	filled := make(chan error, 1)
+	filling := false
+	if v := w.unfilled(); v != nil && mine.leads() {
+		filling = true
+		go func() { filled <- w.fill(ctx, v) }()
+	}
+	ticker := time.NewTicker(w.c.Poll)
+	defer ticker.Stop()
+	defer func() {
+		if filling {
+			cancel()
+			if err := <-filled; err != nil && !errors.Is(err, context.Canceled) {
+				w.c.Logger.Warn("filling a generation was interrupted", "error", err)
+			}
+		}
+	}()
+	idle := idleSeal{w: w}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-filled:
+			filling = false
+			return err // rearranged with the filled generation, or tried again
+		case <-mine.lost():
+			return nil
+		case <-ticker.C:
+		}
+		w.commit(mine, parts)
+		if err := idle.tick(); err != nil {
+			return err
+		}
+		again, err := w.changed(ctx, revision)
+		if err != nil {
+			w.c.Logger.Warn("the registry or the log could not be read", "error", err)
+			continue
+		}
+		if again {
+			return nil
+		}
+		if !mine.leads() {
+			if again, err = w.filledElsewhere(ctx); err != nil || again {
+				return ignoreUnavailable(err)
+			}
+			continue
+		}
+		if err := w.flip(ctx); err != nil {
+			w.c.Logger.Warn("a new generation could not be made live", "error", err)
+		}
+	}
+}
+
+// idleSeal seals the archives once a stream has come to rest, so that what is
+// applied can soon be read at rest.
+type idleSeal struct {
+	w            *Worker
+	seen, sealed int64
+}
+
+func (i *idleSeal) tick() error {
+	total := int64(0)
+	for _, s := range i.w.progress.Statuses() {
+		total += s.Events + s.Dead
+	}
+	if total != i.seen {
+		i.seen = total
+		return nil
+	}
+	if total == i.sealed {
+		return nil
+	}
+	i.sealed = total
+	return i.w.Flush()
+}
+
+// changed reports whether the registry has another revision or a topic more partitions.
+func (w *Worker) changed(ctx context.Context, revision int64) (bool, error) {
+	now, err := w.c.Registry.CurrentNumber(ctx)
+	if err != nil || now != revision {
+		return now != revision, err
+	}
+	w.mu.Lock()
+	topics := w.topics
+	w.mu.Unlock()
+	for topic, n := range topics {
+		have, err := w.c.Log.Partitions(ctx, topic)
+		if errors.Is(err, featurestore.ErrNotFound) && n == 0 {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if have != n {
+			return true, nil
+		}
+	}
+	return false, nil
+}
