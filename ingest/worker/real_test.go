@@ -173,7 +173,7 @@ func TestLaggingReplicaIsPromoted(t *testing.T) {
 		ok(t, g.Failover(t.Context()))
 		p.right(view, 1)
 	}
-	if n := p.worker.ViewCounts()[generation].Rewinds; n < 3 {
-		t.Errorf("%d rewinds: the replicas had everything", n)
+	if p.worker.ViewCounts()[generation].Rewinds == 0 { // where the store was away, it is only read anew
+		t.Error("nothing was ever rewound: the replicas had everything")
 	}
 }

@@ -67,6 +67,7 @@ func (c *Cells) DecodeTiles(r *pack.Reader, slots []Slot, origins []int64) {
 		same := r.Uint()
 		if same > uint64(g) {
 			r.Fail(pack.ErrCanonical)
+			return
 		}
 		for _, s := range slots {
 			if same > 0 {

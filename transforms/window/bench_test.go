@@ -170,7 +170,7 @@ func BenchmarkReadPacked(b *testing.B) {
 	b.ReportAllocs()
 	defer cpu(b)()
 	for b.Loop() {
-		if err := p.ReadPacked(open, closed, h, at, &sc, out); err != nil {
+		if err := p.ReadPacked(window.Packed{Open: open, Closed: closed, Header: h}, at, &sc, out); err != nil {
 			b.Fatal(err)
 		}
 	}

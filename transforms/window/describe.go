@@ -63,7 +63,7 @@ func (p *Plan) Estimate() Estimate {
 // denseTiles counts the tiles of a key that has events all the time, at the end
 // of a month: shortly before the coarse tiles take over from the fine ones.
 func (p *Plan) denseTiles() int {
-	const end = 1_706_745_599_999_999 // 2024-01-31T23:59:59.999999Z
+	const end = 1_706_745_598_999_999 // 2024-01-31T23:59:58.999999Z
 	var e edges
 	p.ladder.at(end, new([]units), &e)
 	n := 0

@@ -16,21 +16,28 @@ type Scratch struct {
 	starts startReader
 }
 
+// Packed is a state as it is stored: its two parts, and what stands outside of
+// them. Closed is empty where there is no closed part.
+type Packed struct {
+	Open, Closed []byte
+	Header
+}
+
 // ReadPacked computes every feature at t straight from the two parts of a state,
 // as DecodeState and Read would, without making a State of them where that is
 // faster: tiles are merged as they are read. It looks less closely: bytes that
 // are not canonical may pass, as long as they can be read; a checksum stands
 // before that. A state that waits for a time, or keeps raw rows or sessions, is
 // decoded. The error is DecodeState's; out is then undefined.
-func (p *Plan) ReadPacked(open, closed []byte, h Header, t featurestore.Instant, sc *Scratch, out []featurestore.Cell) error {
+func (p *Plan) ReadPacked(in Packed, t featurestore.Instant, sc *Scratch, out []featurestore.Cell) error {
 	s := &sc.state
-	if len(p.sessions) == 0 && len(p.lists) == 0 && !p.changes && len(open) > 0 && open[0] == 0 {
-		if err := p.startDecoding(h, s); err != nil {
+	if len(p.sessions) == 0 && len(p.lists) == 0 && !p.changes && len(in.Open) > 0 && in.Open[0] == 0 {
+		if err := p.startDecoding(in.Header, s); err != nil {
 			return err
 		}
-		return p.readPacked(open, closed, t, sc, out)
+		return p.readPacked(in.Open, in.Closed, t, sc, out)
 	}
-	if err := p.DecodeState(open, closed, h, s); err != nil {
+	if err := p.DecodeState(in.Open, in.Closed, in.Header, s); err != nil {
 		return err
 	}
 	p.Read(s, t, out)

@@ -139,7 +139,7 @@ func TestPartsAndPackedReads(t *testing.T) {
 			}
 			at := p.ReadTime(s) + featurestore.Instant(rapid.SampledFrom([]int64{0, 0, 1, 30, 700, 90_000}).Draw(t, "later")*second)
 			p.Read(s, at, out)
-			if err := p.ReadPacked(open, closed, headerOf(s), at, &sc, packed); err != nil {
+			if err := p.ReadPacked(window.Packed{Open: open, Closed: closed, Header: headerOf(s)}, at, &sc, packed); err != nil {
 				t.Fatal(err)
 			}
 			e1, ok1 := p.NewestBefore(s, at)

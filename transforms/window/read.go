@@ -62,7 +62,8 @@ func (p *Plan) readFound(s *State, t featurestore.Instant, out []featurestore.Ce
 		if v.readers[i] == nil {
 			v.readers[i] = p.lists[i].layout.NewCells()
 		}
-		p.lists[i].read(&v.lists[i], &s.lists[i], v, v.readers[i], t, out)
+		x := rawReader{state: v, plan: &p.lists[i], list: &v.lists[i], cells: v.readers[i]}
+		p.lists[i].read(&x, &s.lists[i], t, out)
 	}
 	if len(p.latest) > 0 {
 		p.readLatest(v, t, out)

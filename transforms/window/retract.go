@@ -289,14 +289,3 @@ func (s *State) sight(t int64) *State {
 	}
 	return v
 }
-
-// missed is the latest start of a window that may lack rows which were dropped
-// for want of room; never where none was.
-func (s *State) missed() int64 {
-	if s.plan.raw {
-		if e, ok := s.net.witness(); ok {
-			return e
-		}
-	}
-	return never
-}

@@ -102,10 +102,11 @@ func (x *rawReader) add(row *rawRow, pending *pendingRow) {
 }
 
 // read computes the features of a list at t. Those with exact: true hold their
-// aligned value already. settled is the list as it was folded; l may lack rows of
-// it which a pending change took away.
-func (p *listPlan) read(l, settled *rowList, s *State, cells *agg.Cells, t featurestore.Instant, out []featurestore.Cell) {
-	x := rawReader{state: s, plan: p, list: l, cells: cells, acc: cells.Alloc()}
+// aligned value already. settled is the list as it was folded; that of x may lack rows
+// of it which a pending change took away.
+func (p *listPlan) read(x *rawReader, settled *rowList, t featurestore.Instant, out []featurestore.Cell) {
+	s, l, cells := x.state, x.list, x.cells
+	x.acc = cells.Alloc()
 	for k := range p.uses {
 		u := &p.uses[k]
 		f := &s.plan.features[u.feature]

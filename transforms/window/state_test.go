@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -179,30 +180,61 @@ func TestStateStaysSmall(t *testing.T) {
 	}
 }
 
-func FuzzDecodeState(f *testing.F) {
-	p := rich(f)
-	var s window.State
-	for i := range 30 {
-		at := int64(i) * 100 * second
-		row := window.Row{Time: featurestore.EventTime(at + 50*second*int64(i%7)), LogTime: featurestore.LogTime(at), ID: fmt.Sprint(i)}
-		row.Source, row.Offset = uint16(i%2), int64(i)
-		row.Inputs = []featurestore.Value{featurestore.DoubleValue(float64(i) / 10), featurestore.StringValue(fmt.Sprint(i)), featurestore.BoolValue(true)}
-		p.Apply(&s, &row)
+// fuzzed are views whose states hold everything: tiles of trailing windows, of all
+// kinds, and raw rows of a change feed.
+func fuzzed(t testing.TB) []*window.Plan {
+	all, err := window.Compile(window.Config{TTL: featurestore.Hour, Sources: []window.SourceRule{{AllowedLateness: 10 * featurestore.Minute}, {HasEventID: true}},
+		Features: append(every(time.UTC), window.Feature{Name: "newest", Kind: window.Latest, Type: featurestore.String, Input: 1, Where: -1})})
+	if err != nil {
+		t.Fatal(err)
 	}
-	p.Settle(&s)
-	newest, folded := s.Newest()
-	h := window.Header{Applied: slices.Clone(s.Applied), Newest: newest, Folded: folded}
-	f.Add(p.AppendState(nil, &s))
-	f.Fuzz(func(t *testing.T, body []byte) {
+	changes, err := window.Compile(window.Config{Sources: []window.SourceRule{{AllowedLateness: featurestore.Hour, Changes: true}, {HasEventID: true}}, Features: every(time.UTC)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*window.Plan{rich(t), all, changes}
+}
+
+// FuzzParts decodes any bytes as the two parts of a state, and reads straight
+// from them: nothing panics, what decodes encodes to the same bytes, and both
+// ways of reading agree on it.
+func FuzzParts(f *testing.F) {
+	plans := fuzzed(f)
+	var h window.Header
+	for k, p := range plans {
 		var s window.State
-		if err := p.DecodeWhole(body, h, &s); err != nil {
+		for i := range 80 {
+			at := int64(i) * 100 * second
+			row := window.Row{Time: featurestore.EventTime(at + 50*second*int64(i%7)), LogTime: featurestore.LogTime(at), ID: fmt.Sprint(i)}
+			row.Source, row.Offset = uint16(i%2), int64(i)
+			row.Inputs = []featurestore.Value{featurestore.DoubleValue(float64(i) / 10), featurestore.StringValue(fmt.Sprint(i)), featurestore.BoolValue(true)}
+			p.Apply(&s, &row)
+		}
+		p.Settle(&s)
+		h = headerOf(&s)
+		f.Add(uint8(k), p.AppendOpen(nil, &s), p.AppendClosed(nil, &s))
+	}
+	f.Fuzz(func(t *testing.T, k uint8, open, closed []byte) {
+		p := plans[int(k)%len(plans)]
+		var s window.State
+		var sc window.Scratch
+		out, packed := make([]featurestore.Cell, len(p.Features())), make([]featurestore.Cell, len(p.Features()))
+		at := h.ReadTime()
+		straight := p.ReadPacked(window.Packed{Open: open, Closed: closed, Header: h}, at, &sc, packed)
+		if err := p.DecodeState(open, closed, h, &s); err != nil {
 			return
 		}
-		out := make([]featurestore.Cell, len(p.Features()))
-		p.Read(&s, p.ReadTime(&s), out)
-		again := p.AppendState(nil, &s)
-		if !bytes.Equal(again, body) {
-			t.Fatalf("%x decodes and encodes as %x", body, again)
+		if straight != nil {
+			t.Fatalf("decodes, but cannot be read: %v", straight)
+		}
+		if !bytes.Equal(p.AppendOpen(nil, &s), open) || !bytes.Equal(p.AppendClosed(nil, &s), closed) {
+			t.Fatalf("%x and %x decode and encode to other bytes", open, closed)
+		}
+		p.Read(&s, at, out)
+		for i := range out {
+			if !out[i].Value.Equal(packed[i].Value) || out[i].Status != packed[i].Status {
+				t.Fatalf("%s: %v, packed %v", p.Features()[i].Name, out[i], packed[i])
+			}
 		}
 		p.Settle(&s)
 	})

@@ -124,23 +124,33 @@ func (g *Group) follow(ctx context.Context) error {
 
 // InSync waits until the replica has all that the master has now.
 func (g *Group) InSync(ctx context.Context) error {
-	at := func(s *Server, field string) (int64, error) {
-		info, err := s.Ask(ctx, "INFO", "replication")
-		if err != nil {
-			return 0, err
-		}
-		_, rest, _ := strings.Cut(fmt.Sprint(info), "\n"+field+":")
-		value, _, _ := strings.Cut(rest, "\r")
-		return strconv.ParseInt(value, 10, 64)
+	want, err := replicated(ctx, g.Master, "master_repl_offset")
+	if err != nil {
+		return err
 	}
-	want, err := at(g.Master, "master_repl_offset")
-	for err == nil && ctx.Err() == nil {
-		var have int64
-		if have, err = at(g.Replica, "slave_repl_offset"); have >= want {
+	for ctx.Err() == nil {
+		have, err := replicated(ctx, g.Replica, "slave_repl_offset")
+		if err == nil && have >= want {
 			return nil
 		}
+		if err != nil { // it is no replica at this moment
+			if err := g.follow(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	return errors.Join(err, ctx.Err())
+	return ctx.Err()
+}
+
+// replicated is a number of a server's INFO replication.
+func replicated(ctx context.Context, s *Server, field string) (int64, error) {
+	info, err := s.Ask(ctx, "INFO", "replication")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(fmt.Sprint(info), "\n"+field+":")
+	value, _, _ := strings.Cut(rest, "\r")
+	return strconv.ParseInt(value, 10, 64)
 }
 
 // Promoted waits until the sentinel has promoted the replica.
