@@ -154,6 +154,18 @@ func (c *Case) Rows(entity KeyTuple) []window.Row {
 	return rows
 }
 
+// Batches are the sizes of the batches in which an executor feeds the log, once
+// for each: those of the file, else one, small where the log is.
+func (c *Case) Batches() []int {
+	switch {
+	case len(c.Replays) > 0:
+		return c.Replays
+	case len(c.Events) > 100:
+		return []int{len(c.Events)/20 + 1}
+	}
+	return []int{3}
+}
+
 // KeyTypes are the types of the entity's key columns.
 func (c *Case) KeyTypes() []featurestore.Type {
 	types := make([]featurestore.Type, len(c.Key))

@@ -24,8 +24,8 @@ import (
 
 // countOnly gives a case without a view the smallest one.
 func countOnly() ([]conformance.Feature, []window.Feature) {
-	return []conformance.Feature{{Name: "n", Agg: "count", Window: featurestore.Minute}},
-		[]window.Feature{{Name: "n", Call: agg.Call{Func: "count"}, Type: featurestore.Int64, Input: -1, Where: -1, Width: featurestore.Minute}}
+	return []conformance.Feature{{Name: "n", Agg: "count", Window: "1m"}},
+		[]window.Feature{{Name: "n", Call: agg.Call{Func: "count"}, Type: featurestore.Int64, Input: -1, Second: -1, By: -1, Where: -1, Width: featurestore.Minute}}
 }
 
 // parseTime decodes a record whose time is the text.
@@ -76,7 +76,7 @@ func (o *onlinePath) distinctKeys(ctx context.Context, c *conformance.Case) (con
 			return conformance.Result{}, err
 		}
 		e := conformance.Event{Source: p.StreamSources[0].Name, Wire: wire}
-		e.Row.Generation, e.Row.Offset = 1, int64(i)
+		e.Generation, e.Offset = 1, int64(i)
 		if err := r.apply(ctx, []conformance.Event{e}); err != nil {
 			return conformance.Result{}, err
 		}
