@@ -131,7 +131,7 @@ func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p on
 	if bounds.Start > rest.From {
 		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
 	}
-	d, err := decode.New(s, decode.Options{Replay: p.Generation == offline.FilesGeneration})
+	d, err := decode.New(s, decode.Options{Replay: p.Generation == offline.FilesGeneration, Schemas: w.c.Schemas})
 	if err != nil {
 		return err
 	}
@@ -148,8 +148,13 @@ func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p on
 		}
 		var decoded decode.Batch
 		for i := range batch.Records {
-			if rec := &batch.Records[i]; rec.Offset >= from && rec.Offset < rest.To {
-				_ = d.Append(&decoded, rec, at) // what does not decode never was an event
+			rec := &batch.Records[i]
+			if rec.Offset < from || rec.Offset >= rest.To {
+				continue
+			}
+			// What does not decode never was an event; where its schema cannot be asked for, nobody knows.
+			if err := d.Append(&decoded, rec, at); err != nil && !errors.As(err, new(*decode.Error)) {
+				return err
 			}
 		}
 		each(&Chunk{Partition: p, From: from, Events: decoded.Events, Through: min(batch.Next, rest.To) - 1})
