@@ -120,6 +120,15 @@ func TestApplyAndReadDoNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { p.Read(&s, at, out) }); n != 0 {
 		t.Errorf("a read makes %v allocations, want 0", n)
 	}
+	var sc window.Scratch
+	in := window.Packed{Open: p.AppendOpen(nil, &s), Closed: p.AppendClosed(nil, &s), Header: headerOf(&s)}
+	if n := testing.AllocsPerRun(100, func() {
+		if err := p.ReadPacked(in, at, &sc, out); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("a read from bytes makes %v allocations, want 0", n)
+	}
 	row := window.Row{Inputs: []featurestore.Value{featurestore.DoubleValue(1.25)}}
 	row.Offset, row.Time, row.LogTime = 5000, featurestore.EventTime(at), featurestore.LogTime(at)
 	if n := testing.AllocsPerRun(1000, func() {
@@ -187,4 +196,25 @@ func BenchmarkReadState(b *testing.B) {
 		p.Read(s, at, out)
 	}
 	b.ReportMetric(float64(s.Tiles()), "tiles")
+}
+
+// BenchmarkApplyByWidth: what an event costs does not grow with the length of
+// the window, nor with how often a window moves on. Each event is a batch.
+func BenchmarkApplyByWidth(b *testing.B) {
+	for _, w := range []featurestore.Duration{featurestore.Hour, 7 * featurestore.Day, 90 * featurestore.Day} {
+		b.Run(w.String(), func(b *testing.B) {
+			p := basic(b, featurestore.Double, w)
+			var s window.State
+			row := window.Row{Inputs: make([]featurestore.Value, 1)}
+			b.ReportAllocs()
+			defer cpu(b)()
+			for i := 0; b.Loop(); i++ {
+				at := int64(i) * int64(featurestore.Minute)
+				row.Offset, row.Time, row.LogTime = int64(i), featurestore.EventTime(at), featurestore.LogTime(at)
+				row.Inputs[0] = featurestore.DoubleValue(float64(i%1000) / 100)
+				p.Apply(&s, &row)
+				p.Settle(&s)
+			}
+		})
+	}
 }

@@ -96,18 +96,21 @@ func (p *Plan) readPacked(open, closed []byte, t featurestore.Instant, sc *Scrat
 
 var lifetimeOrigins = [1]int64{0}
 
-// alike is how many tiles may follow the one at start without a gap that have its
-// level and belong to the segment before cut next.
-func (s *State) alike(start int64, level, next int) int64 {
+// alike is how many of the next tiles, up to most, may follow the one at start
+// without a gap and have its level and belong to the segment before cut next.
+func (s *State) alike(start int64, level, next, most int) int {
 	r, size := &s.reading, s.plan.ladder.sizes[level]
-	n := int64(math.MaxInt64)
+	bound := int64(math.MaxInt64)
 	if level > 0 {
-		n = (s.edges.reach[level] - start - 1) / size
+		bound = s.edges.reach[level]
 	}
 	if next < len(r.cuts) {
-		n = min(n, (r.cuts[next]-start-1)/size)
+		bound = min(bound, r.cuts[next])
 	}
-	return n
+	if last := start + int64(most)*size; last < bound && last > start {
+		return most
+	}
+	return int(max(0, min((bound-start-1)/size, int64(most))))
 }
 
 // mergeTiles merges the tiles of one part into the segments of the reading.
@@ -136,7 +139,7 @@ func (s *State) mergeTiles(br *pack.Reader, starts *startReader) {
 		}
 		n := 1
 		if plain && starts.run > 0 { // those without a gap that share its size and segment
-			n += starts.skip(s.alike(start, level, next))
+			n += starts.skip(s.alike(start, level, next, starts.run))
 		}
 		m.Runs[len(m.Runs)-1].Tiles += n
 		if s.plan.origins {

@@ -139,10 +139,9 @@ func (x *startReader) next() (start int64, ok bool) {
 	return start, x.r.Err() == nil
 }
 
-// skip passes over up to n tiles without a gap, and gives how many they were.
-func (x *startReader) skip(n int64) int {
-	k := int(max(0, min(n, int64(x.run))))
-	x.run -= k
-	x.left -= k
-	return k
+// skip passes over n of the tiles that follow without a gap, and gives n.
+func (x *startReader) skip(n int) int {
+	x.run -= n
+	x.left -= n
+	return n
 }
