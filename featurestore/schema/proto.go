@@ -175,7 +175,8 @@ func (m *Message) known() string {
 
 // Readable says why a field's value cannot be read as a type.
 func (f *ProtoField) Readable(t featurestore.Type, times Times) error {
-	want, what := featurestore.KindNull, ""
+	var want featurestore.Kind
+	var what string
 	switch {
 	case f.IsMap:
 		want, what = featurestore.KindMap, "a map"

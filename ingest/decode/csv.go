@@ -3,8 +3,11 @@ package decode
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/ingest/logrecord"
@@ -127,29 +130,37 @@ func (f *csvForm) cell(b []byte, size int) (cell, rest []byte, more bool, err *E
 	}
 }
 
+// borrowed is the text of bytes that live as long as the call.
+func borrowed(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+func intError(err error) error {
+	if errors.Is(err, strconv.ErrRange) {
+		return errRange
+	}
+	return errNotInteger
+}
+
 func (f *csvForm) value(c *cells, s *slot, cell []byte) (featurestore.Value, *Error) {
 	switch s.typ.Kind {
 	case featurestore.KindBool:
-		switch string(cell) {
-		case "true":
+		switch string(cell) { // as in files
+		case "true", "True", "TRUE":
 			return featurestore.BoolValue(true), nil
-		case "false":
+		case "false", "False", "FALSE":
 			return featurestore.BoolValue(false), nil
 		}
 		return featurestore.Null, bad(s, &s.typ, shown(cell, s.pii), nil)
 	case featurestore.KindInt64:
-		n, err := parseInt64(cell)
+		n, err := strconv.ParseInt(borrowed(cell), 10, 64)
 		if err != nil {
-			return featurestore.Null, bad(s, &s.typ, shown(cell, s.pii), err)
+			return featurestore.Null, bad(s, &s.typ, shown(cell, s.pii), intError(err))
 		}
 		return featurestore.Int64Value(n), nil
 	case featurestore.KindDouble:
-		if _, err := splitNumber(cell); err != nil { // no NaN, Inf or hexadecimal
-			if err != errRange {
-				return featurestore.Null, bad(s, &s.typ, shown(cell, s.pii), nil)
-			}
+		if len(bytes.Trim(cell, "0123456789+-.eE")) > 0 { // no NaN, Inf or hexadecimal
+			return featurestore.Null, bad(s, &s.typ, shown(cell, s.pii), nil)
 		}
-		x, err := parseDouble(cell)
+		x, err := strconv.ParseFloat(borrowed(cell), 64)
 		if err != nil {
 			return featurestore.Null, bad(s, &s.typ, shown(cell, s.pii), errRange)
 		}

@@ -144,13 +144,12 @@ func (d *Decoder) complete(m *image) *Error {
 }
 
 // writtenChange reads what a row does that we wrote ourselves.
-func writtenChange(rec *logrecord.Record, e *featurestore.Event, c *content) error {
+func writtenChange(p *placed, c *content) {
 	m := &c.images[0]
-	m.change, c.mutated = featurestore.Added, featurestore.Instant(e.LogTime)
-	if change, at, ok := rec.Headers.ChangeOf(); ok {
+	m.change, c.mutated = featurestore.Added, featurestore.Instant(p.at.LogTime)
+	if change, at, ok := p.rec.Headers.ChangeOf(); ok {
 		m.change, c.mutated = change, featurestore.Instant(at)
 	}
-	return nil
 }
 
 // debeziumJSON reads changes in JSON.

@@ -184,49 +184,68 @@ func (d *Decoder) Append(b *Batch, rec *logrecord.Record, at featurestore.Partit
 	return nil
 }
 
+// placed is a record on its way to events: where it stands, and how its times are
+// written.
+type placed struct {
+	rec      *logrecord.Record
+	at       featurestore.Event // position and log time
+	form     form
+	times    *timeReader
+	replayed bool
+}
+
 func (d *Decoder) append(b *Batch, rec *logrecord.Record, at featurestore.PartitionID) error {
-	e := featurestore.Event{LogTime: rec.LogTime, Position: featurestore.Position{PartitionID: at, Offset: rec.Offset}}
-	form, times, replayed := d.form, &d.declared, false
+	p := placed{rec: rec, form: d.form, times: &d.declared}
+	p.at.LogTime, p.at.Position = rec.LogTime, featurestore.Position{PartitionID: at, Offset: rec.Offset}
 	if rec.Headers != nil {
-		if d.opts.Replay {
-			var r logrecord.Replay
-			if r, replayed = rec.Headers.ReplayOf(); replayed {
-				form, times = d.plain, &d.replayed
-				e.LogTime = r.LogTime
-				e.Position = featurestore.Position{PartitionID: featurestore.PartitionID{Source: at.Source, Generation: r.Generation}, Offset: r.Rank}
-			}
-			if reason, refused := rec.Headers.Get(logrecord.HeaderRefused); refused && len(rec.Value) == 0 {
-				return &Error{Code: CodeHistory, Message: string(reason)}
-			}
-		}
-		if !replayed && rec.Headers.IsPushed() {
-			form, times = d.pushed, &d.written
+		if err := d.place(&p); err != nil {
+			return err
 		}
 	}
 	c := &d.content
 	c.count = 0
-	if err := d.read(form, rec, times, b, c); err != nil {
+	if err := d.read(&p, b, c); err != nil {
 		return err
 	}
-	if form == d.plain && d.source.Changes() && c.count == 1 {
-		if err := writtenChange(rec, &e, c); err != nil {
-			return err
-		}
+	if p.form == d.plain && d.source.Changes() && c.count == 1 {
+		writtenChange(&p, c)
 	}
 	if c.count == 0 {
 		b.Tombstones++
 		return nil
 	}
 	for i := range c.count {
-		if err := d.event(b, rec, e, &c.images[i], times, replayed); err != nil {
+		if err := d.event(b, &p, &c.images[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// place reads the headers that we write ourselves.
+func (d *Decoder) place(p *placed) error {
+	h := p.rec.Headers
+	if d.opts.Replay {
+		var r logrecord.Replay
+		if r, p.replayed = h.ReplayOf(); p.replayed {
+			p.form, p.times = d.plain, &d.replayed
+			p.at.LogTime = r.LogTime
+			p.at.PartitionID = featurestore.PartitionID{Source: p.at.Source, Generation: r.Generation}
+			p.at.Offset = r.Rank
+		}
+		if reason, refused := h.Get(logrecord.HeaderRefused); refused && len(p.rec.Value) == 0 {
+			return &Error{Code: CodeHistory, Message: string(reason)}
+		}
+	}
+	if !p.replayed && h.IsPushed() {
+		p.form, p.times = d.pushed, &d.written
+	}
+	return nil
+}
+
 // read checks what is common to all formats, and reads.
-func (d *Decoder) read(form form, rec *logrecord.Record, times *timeReader, b *Batch, c *content) error {
+func (d *Decoder) read(p *placed, b *Batch, c *content) error {
+	rec := p.rec
 	switch {
 	case len(rec.Value) > d.opts.MaxBytes:
 		return &Error{Code: CodeTooLarge, Message: fmt.Sprintf("the record has %d bytes; at most %d are taken", len(rec.Value), d.opts.MaxBytes)}
@@ -234,17 +253,18 @@ func (d *Decoder) read(form form, rec *logrecord.Record, times *timeReader, b *B
 		return nil // the tombstone that follows a deletion
 	case len(rec.Value) == 0:
 		return &Error{Code: CodeEmpty, Message: "the record has no value"}
-	case times.format == definition.FormatNative && form == d.plain:
+	case p.times.format == definition.FormatNative && p.form == d.plain:
 		return &Error{Code: CodeTime, Message: "the record is no replayed one, and JSON has no native timestamp"}
 	}
-	return form.read(rec, times, b, c)
+	return p.form.read(rec, p.times, b, c)
 }
 
 // event appends the event of one row.
-func (d *Decoder) event(b *Batch, rec *logrecord.Record, e featurestore.Event, m *image, times *timeReader, replayed bool) error {
+func (d *Decoder) event(b *Batch, p *placed, m *image) error {
+	e := p.at
 	e.Fields = m.row[:d.fields:d.fields]
-	if d.source.Key >= 0 && rec.Key != nil && e.Fields[d.source.Key].IsNull() {
-		v, err := d.keyField(&b.text, rec.Key)
+	if d.source.Key >= 0 && p.rec.Key != nil && e.Fields[d.source.Key].IsNull() {
+		v, err := d.keyField(&b.text, p.rec.Key)
 		if err != nil {
 			return err
 		}
@@ -259,7 +279,7 @@ func (d *Decoder) event(b *Batch, rec *logrecord.Record, e featurestore.Event, m
 			return noBefore("it has no %q, which says when the row happened", d.source.Timestamp.Name)
 		}
 		var err error
-		if e.Time, err = d.time(rec, &e, times, replayed); err != nil {
+		if e.Time, err = d.time(p, &e); err != nil {
 			return err
 		}
 	}
@@ -277,15 +297,15 @@ func (d *Decoder) event(b *Batch, rec *logrecord.Record, e featurestore.Event, m
 }
 
 // time finds an event time that no field gave.
-func (d *Decoder) time(rec *logrecord.Record, e *featurestore.Event, times *timeReader, replayed bool) (featurestore.EventTime, error) {
+func (d *Decoder) time(p *placed, e *featurestore.Event) (featurestore.EventTime, error) {
 	spec := &d.source.Timestamp
 	switch {
-	case changeTime(d.source) && !replayed:
+	case changeTime(d.source) && !p.replayed:
 		return e.Mutated, nil
 	case spec.Origin == definition.TimeField && !changeTime(d.source):
 		return 0, &Error{Code: CodeNoTime, Field: spec.Name, Message: "the timestamp is missing or null"}
-	case replayed:
-		t, ok := rec.Headers.Micros(logrecord.HeaderEventTime)
+	case p.replayed:
+		t, ok := p.rec.Headers.Micros(logrecord.HeaderEventTime)
 		if !ok {
 			return 0, &Error{Code: CodeNoTime, Message: fmt.Sprintf("the replayed record has no header %q", logrecord.HeaderEventTime)}
 		}
@@ -293,7 +313,7 @@ func (d *Decoder) time(rec *logrecord.Record, e *featurestore.Event, times *time
 	case spec.Origin == definition.TimeRecord:
 		return featurestore.EventTime(e.LogTime), nil
 	}
-	return headerTime(rec, spec.Name, times)
+	return headerTime(p.rec, spec.Name, p.times)
 }
 
 func headerTime(rec *logrecord.Record, name string, times *timeReader) (featurestore.EventTime, error) {
