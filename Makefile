@@ -88,6 +88,21 @@ test-rest: ## All other packages
 test-fast: compiler ## Every test that needs no Kafka and no Redis, without the race detector
 	$(GO) test -tags=$(TAGS) $$($(IMPORTS) | grep -Ev '$(SERVICES)' | cut -d ' ' -f 1)
 
+FUZZTIME ?= 20s
+
+.PHONY: fuzz
+fuzz: ## Every fuzzer for FUZZTIME (20s): make fuzz FUZZTIME=5m
+	@grep -rn --include='*_test.go' '^func Fuzz' . | sed -E 's#^\./(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*#\1 \2#' | sort | while read -r dir name; do \
+		echo "== $$name in $$dir"; \
+		$(GO) test -tags=$(TAGS) -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) "./$$dir" </dev/null || exit 1; done
+	@echo "make fuzz: nothing found"
+
+##@ Measure
+
+.PHONY: bench-engine
+bench-engine: ## The aggregation engine alone: a table, and .bench/engine.json
+	$(GO) run $(BUILD) ./cmd/internal/bench engine -out .bench/engine.json
+
 ##@ Check
 
 .PHONY: check
