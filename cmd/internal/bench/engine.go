@@ -216,7 +216,7 @@ func reading(pairs int) ([]row, error) {
 	var failed error
 	ours := func(n int) {
 		for range n {
-			if err := p.ReadPacked(open, closed, h, t, &scratch, got); err != nil {
+			if err := p.ReadPacked(window.Packed{Open: open, Closed: closed, Header: h}, t, &scratch, got); err != nil {
 				failed = err
 			}
 		}
