@@ -89,8 +89,8 @@ func TestNeedsAreKnown(t *testing.T) {
 			}
 		}
 		for _, f := range c.Config.Features {
-			if !slices.Contains(c.Needs, kindWord(f.Kind)) {
-				t.Errorf("case %s has a window of kind %s, which its needs do not say", c.Name, kindWord(f.Kind))
+			if !slices.Contains(c.Needs, f.Kind.String()) {
+				t.Errorf("case %s has a window of kind %s, which its needs do not say", c.Name, f.Kind.String())
 			}
 		}
 	}
