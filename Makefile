@@ -97,6 +97,11 @@ fuzz: ## Every fuzzer for FUZZTIME (20s): make fuzz FUZZTIME=5m
 		$(GO) test -tags=$(TAGS) -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) "./$$dir" </dev/null || exit 1; done
 	@echo "make fuzz: nothing found"
 
+.PHONY: reference
+reference: ## The conformance vectors by the independent reference in Python (needs python3 with venv)
+	@test -x $(CACHE)/reference/bin/python || { python3 -m venv $(CACHE)/reference && $(CACHE)/reference/bin/pip install -q 'xxhash==3.*'; }
+	$(CACHE)/reference/bin/python testdata/conformance/reference.py
+
 ##@ Measure
 
 .PHONY: bench-engine

@@ -102,6 +102,20 @@ func (w *Worker) handOver(s share, parts []*partition) error {
 	return errors.Join(errs...)
 }
 
+// releaseOthers gives back the archives of partitions that the arrangement before
+// had and this one has not: a share may also change without having been lost.
+func (w *Worker) releaseOthers(mine share) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var errs []error
+	for _, p := range w.parts {
+		if !mine.owns(p.source.Topic, p.number) && w.archives[p.source.Name] == p.archive {
+			errs = append(errs, p.archive.release(p.archived()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // commit tells the group how far the partitions are, for dashboards of lag.
 func (w *Worker) commit(s share, parts []*partition) {
 	if s.assignment == nil || ended(s.assignment) {

@@ -188,6 +188,9 @@ func (w *Worker) arrange(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := w.releaseOthers(mine); err != nil {
+		return err
+	}
 	if err := w.open(ctx, a, mine); err != nil {
 		return err
 	}
