@@ -99,11 +99,7 @@ func (e *exports) spine(service *definition.Service, readings []conformance.Read
 		} else {
 			row["event_timestamp"] = readings[i].At.String()
 			for k, f := range service.Entities {
-				if v := readings[i].Entity[k]; !v.IsNull() {
-					row[f.Name] = json.RawMessage(strconv.Quote(v.Text(f.Type)))
-				} else {
-					row[f.Name] = nil
-				}
+				row[f.Name] = keyJSON(readings[i].Entity[k], f.Type)
 			}
 		}
 		line, err := json.Marshal(row)
@@ -114,6 +110,17 @@ func (e *exports) spine(service *definition.Service, readings []conformance.Read
 	}
 	path := filepath.Join(e.dir, fmt.Sprintf("spine%d.jsonl", e.next))
 	return path, os.WriteFile(path, lines, 0o600)
+}
+
+// keyJSON is a key's value as a spine writes it.
+func keyJSON(v featurestore.Value, t featurestore.Type) any {
+	switch {
+	case v.IsNull():
+		return nil
+	case t.Kind == featurestore.KindInt64 || t.Kind == featurestore.KindBool:
+		return json.RawMessage(v.Text(t))
+	}
+	return v.Text(t)
 }
 
 // readBack reads the columns of the service and their statuses.
