@@ -84,11 +84,6 @@ func (f *feeder) feed(n int) {
 	}
 }
 
-// now is an instant at which everything fed counts, on a tile of every size.
-func (f *feeder) now() featurestore.Instant {
-	return featurestore.Instant((f.n-1)*int64(f.step)).Floor(featurestore.Day) + featurestore.Instant(featurestore.Day)
-}
-
 func cents(i int64) featurestore.Value { return featurestore.DoubleValue(float64(i*7919%1000) / 100) }
 func small(i int64) featurestore.Value { return featurestore.Int64Value(i * 7919 % 100) }
 
