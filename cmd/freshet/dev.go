@@ -96,6 +96,9 @@ func (x *session) start(ctx context.Context, s *settings.Settings, listen string
 	}
 	x.project = project
 	clock := node.ReplayClock(featurestore.MinInstant)
+	if len(node.Sources(project)) == 0 {
+		clock = node.WallClock() // nothing is replayed: events come as they are sent
+	}
 	if x.parts, err = node.Open(ctx, s, clock, x.app.Logger(), node.NeedOnline|node.NeedLog); err != nil {
 		return err
 	}
@@ -167,6 +170,9 @@ func (a *App) dev(ctx context.Context, s *settings.Settings, speed float64, unti
 	defer func() { err = first(err, x.Close()) }()
 	a.Note("serving at http://%s; definitions in %s are applied when they are saved", x.node.Server.Addr(), s.Root)
 	saved := newSaved(s.Root)
+	if until != 0 && len(node.Sources(x.project)) == 0 {
+		return featurestore.Invalidf("--until: there is nothing to replay: no stream source has a history")
+	}
 	x.drive.Speed, x.drive.Until = speed, until
 	progress := a.replayProgress()
 	x.drive.OnStep = func(ctx context.Context, p node.Progress) error {

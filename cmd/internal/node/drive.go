@@ -160,12 +160,27 @@ func (d *Drive) step(ctx context.Context, pace *pace) (done bool, err error) {
 // applied waits until every view has applied what a step has sent.
 func (d *Drive) applied(ctx context.Context, s replay.Step) error {
 	for source, end := range s.Ends {
+		if !d.read(source) {
+			continue // no view waits for it
+		}
 		part := online.Partition{Source: source, Generation: offline.FilesGeneration, Number: offline.FilesPartition}
 		if err := d.Node.Worker.Progress().Wait(ctx, part, end); err != nil {
 			return fmt.Errorf("replay: %w", err)
 		}
 	}
 	return nil
+}
+
+// read reports whether a stream view reads a source.
+func (d *Drive) read(source string) bool {
+	for _, v := range d.Node.Backend.Catalog().Project.StreamViews {
+		for i := range v.Bindings {
+			if v.Bindings[i].Source.Name == source {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // limit is the next instant at which something other than a record is due.

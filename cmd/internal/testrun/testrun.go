@@ -155,11 +155,25 @@ func (r *run) decode(root string, e definition.TestEvents) (*feed, error) {
 			ev.LogTime = featurestore.LogTime(ev.Mutated)
 		}
 	}
+	rank(f.events)
 	return f, nil
 }
 
-// advance applies every event with a log time before t. Events stand in log
-// order, so one that is later in the list waits for those before it.
+// rank puts events into the order that they would have in a history file: by log
+// time, then as they are listed. The two events of one record stay together.
+func rank(events []featurestore.Event) {
+	slices.SortStableFunc(events, func(a, b featurestore.Event) int { return cmp.Compare(a.LogTime, b.LogTime) })
+	next, listed := int64(-1), int64(-1)
+	for i := range events {
+		if events[i].Offset != listed {
+			listed = events[i].Offset
+			next++
+		}
+		events[i].Offset = next
+	}
+}
+
+// advance applies every event with a log time before t.
 func (r *run) advance(ctx context.Context, t featurestore.Instant) error {
 	r.clock = t
 	for _, f := range r.feeds {

@@ -123,14 +123,23 @@ func lockError(dir string, err error) error {
 	return featurestore.Unavailablef("online store %q is in use by another process (%w): stop it, or ask it instead of opening the folder", dir, err)
 }
 
-func openDB(cfg Config, fs vfs.FS, lock *pebble.Lock) (*pebble.DB, error) {
+func openDB(cfg Config, fs vfs.FS, lock *pebble.Lock) (db *pebble.DB, err error) {
+	defer func() {
+		switch why := recover().(type) {
+		case nil:
+		case fatal:
+			db, err = nil, featurestore.Unavailablef("online store %q is damaged: %s; move the folder away and start the ingester: the store is built anew from history", cfg.Dir, string(why))
+		default:
+			panic(why)
+		}
+	}()
 	size := cfg.Memory
 	if size == 0 {
 		size = defaultMemory
 	}
 	cache := pebble.NewCache(size)
 	defer cache.Unref()
-	db, err := pebble.Open(cfg.Dir, options(cfg, fs, lock, cache))
+	db, err = pebble.Open(cfg.Dir, options(cfg, fs, lock, cache))
 	if err != nil {
 		return nil, featurestore.Unavailablef("online store %q: %w", cfg.Dir, err)
 	}

@@ -100,5 +100,8 @@ func (l logger) Fatalf(format string, args ...any) {
 	if l.log != nil {
 		l.log.Error(text)
 	}
-	panic(text)
+	panic(fatal(text))
 }
+
+// fatal is why pebble cannot go on.
+type fatal string
