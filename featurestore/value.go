@@ -33,12 +33,16 @@ type Composite struct {
 // Null is the missing value.
 var Null = Value{}
 
+// The makers of values have one return each: a value of one return is built where
+// it goes, one of several is built in memory and copied, which stalls.
+
 // BoolValue is a bool.
 func BoolValue(b bool) Value {
+	var num uint64
 	if b {
-		return Value{kind: KindBool, num: 1}
+		num = 1
 	}
-	return Value{kind: KindBool}
+	return Value{kind: KindBool, num: num}
 }
 
 // Int64Value is an int64.
@@ -46,13 +50,15 @@ func Int64Value(n int64) Value { return Value{kind: KindInt64, num: uint64(n)} }
 
 // DoubleValue is a double; NaN and the infinities give null, -0.0 gives +0.0.
 func DoubleValue(f float64) Value {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return Null
+	const exponent = 0x7ff << 52
+	kind, num := KindDouble, math.Float64bits(f)
+	switch {
+	case f == 0:
+		num = 0
+	case num&exponent == exponent:
+		kind, num = KindNull, 0
 	}
-	if f == 0 {
-		return Value{kind: KindDouble}
-	}
-	return Value{kind: KindDouble, num: math.Float64bits(f)}
+	return Value{kind: kind, num: num}
 }
 
 // StringValue is a string of text.

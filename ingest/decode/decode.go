@@ -178,7 +178,8 @@ func (d *Decoder) hasNativeTimes() bool {
 func (d *Decoder) Append(b *Batch, rec *logrecord.Record, at featurestore.PartitionID) error {
 	values, events := b.values, len(b.Events)
 	if err := d.append(b, rec, at); err != nil {
-		b.values, b.Events = values, b.Events[:events]
+		b.undo(values)
+		b.Events = b.Events[:events]
 		return err
 	}
 	return nil
@@ -207,7 +208,7 @@ func (d *Decoder) append(b *Batch, rec *logrecord.Record, at featurestore.Partit
 	if err := d.read(&p, b, c); err != nil {
 		return err
 	}
-	if p.form == d.plain && d.source.Changes() && c.count == 1 {
+	if d.source.Changes() && c.count == 1 && p.form == d.plain {
 		writtenChange(&p, c)
 	}
 	if c.count == 0 {

@@ -55,6 +55,31 @@ func FuzzJSONPaths(f *testing.F) {
 		[]byte(`{"m":{"at":1},"p":{"a":1e3},"v":[1,2],"s":{"a":"b"}}`))
 }
 
+// FuzzUsual: a decoder that has seen many records, and so takes short cuts, gives
+// what a new one gives, which takes none; and so it does after any other record.
+func FuzzUsual(f *testing.F) {
+	usualSeeds(f)
+	f.Fuzz(func(t *testing.T, before, value []byte, millis bool) {
+		format := definition.FormatRFC3339
+		if millis {
+			format = definition.FormatUnixMS
+		}
+		fresh, err := New(usualSource(format), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, wantErr := decodeWith(fresh, value)
+		again, againErr := decodeWith(fresh, value)
+		wantSame(t, again, want, againErr, wantErr)
+		used, _ := New(usualSource(format), Options{})
+		for range 2 {
+			_, _ = decodeWith(used, before)
+		}
+		got, gotErr := decodeWith(used, value)
+		wantSame(t, got, want, gotErr, wantErr)
+	})
+}
+
 func FuzzCSV(f *testing.F) {
 	src := sourceOf("csv", unixMS, field("at", featurestore.Timestamp), field("s", featurestore.String), field("d", featurestore.Double), field("m", featurestore.Decimal(9, 2)))
 	fuzzDecoder(f, src, []byte(`1,"a ""b""",1.5,-2.25`), []byte("1,,,\r\n"))

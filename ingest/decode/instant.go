@@ -102,9 +102,10 @@ func fastRFC3339(b []byte) (featurestore.Instant, bool) {
 	if len(b) < 20 || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
 		return 0, false
 	}
-	year := two(b[0:])*100 + two(b[2:])
-	month, day := two(b[5:]), two(b[8:])
-	hour, minute, second := two(b[11:]), two(b[14:]), two(b[17:])
+	d := (*[19]byte)(b) // no more checks of bounds
+	year := two(d[0], d[1])*100 + two(d[2], d[3])
+	month, day := two(d[5], d[6]), two(d[8], d[9])
+	hour, minute, second := two(d[11], d[12]), two(d[14], d[15]), two(d[17], d[18])
 	if year|month|day|hour|minute|second < 0 || year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
@@ -122,8 +123,8 @@ func fastRFC3339(b []byte) (featurestore.Instant, bool) {
 
 // two reads two digits; a value below -1000 for anything else, so that sums and
 // ors of several keep the sign.
-func two(b []byte) int {
-	x, y := b[0]-'0', b[1]-'0'
+func two(x, y byte) int {
+	x, y = x-'0', y-'0'
 	if x > 9 || y > 9 {
 		return -1 << 20
 	}
@@ -159,7 +160,7 @@ func zoneOffset(b []byte) (int, bool) {
 	if len(b) != 6 || b[3] != ':' || b[0] != '+' && b[0] != '-' {
 		return 0, false
 	}
-	h, m := two(b[1:]), two(b[4:])
+	h, m := two(b[1], b[2]), two(b[4], b[5])
 	if h|m < 0 || h > 23 || m > 59 {
 		return 0, false
 	}

@@ -20,6 +20,7 @@ func newJSONForm(d *Decoder) (*jsonForm, error) {
 	if !ok {
 		return nil, featurestore.Invalidf("source %q: the path of a field goes on where another field's path ends", d.source.Name)
 	}
+	d.setUsual(tree)
 	return &jsonForm{d: d, tree: tree, marks: marks}, nil
 }
 
@@ -29,7 +30,7 @@ func (f *jsonForm) read(rec *logrecord.Record, times *timeReader, b *Batch, c *c
 
 // value reads one object into an image.
 func (f *jsonForm) value(value []byte, times *timeReader, b *Batch, m *image) error {
-	if !utf8.Valid(value) {
+	if !isASCII(value) && !utf8.Valid(value) {
 		return &Error{Code: CodeUTF8, Message: "the record is not valid UTF-8"}
 	}
 	r := &f.reader
@@ -100,6 +101,10 @@ func (r *objectReader) members(n *node, depth int) {
 	u := r.names(depth)
 	u.reset()
 	for i := 0; ; i++ {
+		var ended bool
+		if i, ended = r.usual(n, i); ended {
+			return
+		}
 		r.peek()
 		m, length := n.expected(i, r.b[r.pos:])
 		if m != nil && !r.seen[m.mark] {

@@ -98,10 +98,7 @@ func (r *objectReader) boolean(s *slot, t *featurestore.Type, first byte) featur
 func (r *objectReader) int64(s *slot, t *featurestore.Type, first byte) featurestore.Value {
 	start := r.pos
 	if d, ok := r.decimalDigits(); ok && !d.point {
-		if d.negative {
-			return featurestore.Int64Value(-int64(d.digits))
-		}
-		return featurestore.Int64Value(int64(d.digits))
+		return featurestore.Int64Value(d.integer())
 	}
 	r.pos = start
 	raw, ok := r.digitsOf(s, t, first)
@@ -117,11 +114,7 @@ func (r *objectReader) int64(s *slot, t *featurestore.Type, first byte) features
 
 func (r *objectReader) double(s *slot, t *featurestore.Type, first byte) featurestore.Value {
 	if d, ok := r.decimalDigits(); ok {
-		f := float64(d.digits) / pow10[d.fraction] // both exact, so that the quotient is rounded once
-		if d.negative {
-			f = -f
-		}
-		return featurestore.DoubleValue(f)
+		return featurestore.DoubleValue(d.double())
 	}
 	raw, ok := r.digitsOf(s, t, first)
 	if !ok {

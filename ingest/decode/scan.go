@@ -104,14 +104,14 @@ func (s *scanner) str() (raw []byte, escaped bool) {
 // plainEnd finds the first quote, backslash or control character from i on,
 // eight bytes at a time.
 func plainEnd(b []byte, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		quote := w ^ (ones * '"')
-		slash := w ^ (ones * '\\')
-		hit := ((w - ones*0x20) &^ w) | ((quote - ones) &^ quote) | ((slash - ones) &^ slash)
-		if hit &= highs; hit != 0 {
-			return i + bits.TrailingZeros64(hit)/8
+	for {
+		w, ok := wordAt(b, i)
+		if !ok {
+			break
+		}
+		n := plainBytes(w)
+		if i += n; n < 8 {
+			return i
 		}
 	}
 	for ; i < len(b); i++ {
@@ -120,6 +120,45 @@ func plainEnd(b []byte, i int) int {
 		}
 	}
 	return len(b)
+}
+
+// plainBytes is how many bytes of a word stand before the first quote, backslash
+// or control character; 8 where there is none.
+func plainBytes(w uint64) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote := w ^ (ones * '"')
+	slash := w ^ (ones * '\\')
+	hit := ((w - ones*0x20) &^ w) | ((quote - ones) &^ quote) | ((slash - ones) &^ slash)
+	return bits.TrailingZeros64(hit&highs) / 8
+}
+
+// wordAt gives the eight bytes from i on; ok is false where there are fewer. A
+// slice that ends at its capacity, and a length that nothing is added to, spare
+// all checks of bounds.
+func wordAt(b []byte, i int) (w uint64, ok bool) {
+	b = b[:len(b):len(b)]
+	if i < 0 || i > len(b)-8 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b[i:]), true
+}
+
+// isASCII looks at 32 bytes at a time.
+func isASCII(b []byte) bool {
+	b = b[:len(b):len(b)]
+	var high uint64
+	i := 0
+	for ; i <= len(b)-32; i += 32 {
+		four := b[i:]
+		high |= binary.LittleEndian.Uint64(four) | binary.LittleEndian.Uint64(four[8:]) | binary.LittleEndian.Uint64(four[16:]) | binary.LittleEndian.Uint64(four[24:])
+	}
+	for ; i <= len(b)-8; i += 8 {
+		high |= binary.LittleEndian.Uint64(b[i:])
+	}
+	for ; i < len(b); i++ {
+		high |= uint64(b[i])
+	}
+	return high&0x8080808080808080 == 0
 }
 
 // escape takes one escape; a surrogate must come as a pair.
@@ -215,48 +254,6 @@ func escapedByte(c byte) byte {
 		return '\t'
 	}
 	return c
-}
-
-// fewDigits is a number of so few digits that it is exact as a double and as an
-// int64, without an exponent.
-type fewDigits struct {
-	digits   uint64
-	fraction int // how many of them follow the point
-	point    bool
-	negative bool
-}
-
-// decimalDigits takes a number of few digits; ok is false, and nothing taken, for
-// any other.
-func (s *scanner) decimalDigits() (d fewDigits, ok bool) {
-	b, i := s.b, s.pos
-	if i < len(b) && b[i] == '-' {
-		d.negative = true
-		i++
-	}
-	start := i
-	for ; i < len(b) && b[i]-'0' <= 9; i++ {
-		d.digits = d.digits*10 + uint64(b[i]-'0')
-	}
-	whole := i - start
-	if whole == 0 || whole > 15 || whole > 1 && b[start] == '0' {
-		return d, false
-	}
-	if i < len(b) && b[i] == '.' {
-		d.point = true
-		start = i + 1
-		for i = start; i < len(b) && b[i]-'0' <= 9; i++ {
-			d.digits = d.digits*10 + uint64(b[i]-'0')
-		}
-		if d.fraction = i - start; d.fraction == 0 || whole+d.fraction > 15 {
-			return d, false
-		}
-	}
-	if i < len(b) && b[i]|0x20 == 'e' {
-		return d, false
-	}
-	s.pos = i
-	return d, true
 }
 
 // number takes a number and gives its text.

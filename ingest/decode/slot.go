@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 
 	"github.com/freshet/freshet/featurestore"
@@ -34,6 +35,7 @@ type member struct {
 	slot  int // -1: none
 	child *node
 	mark  int // which tells that it stood in this record
+	usual usual
 }
 
 // place is what stood at one place of the object before. quoted is the name as
@@ -42,14 +44,51 @@ type place struct {
 	name   string
 	quoted string
 	member int
+
+	// The first 16 bytes of quoted, and which of their bits count: two words are
+	// compared in a third of the time of a call of memequal.
+	words, masks [2]uint64
+
+	// of the member, so that it need not be looked at
+	slot  int
+	mark  int
+	usual usual // not usual where quoted is ""
 }
 
-func placeOf(name string, member int) place {
-	p := place{name: name, member: member}
+func (n *node) placeOf(name string, member int) place {
+	m := &n.members[member]
+	p := place{name: name, member: member, slot: m.slot, mark: m.mark}
 	if plainEnd([]byte(name), 0) == len(name) {
-		p.quoted = `"` + name + `":`
+		p.quoted, p.usual = `"`+name+`":`, m.usual
+	}
+	var text, mask [16]byte
+	for i := range copy(text[:], p.quoted) {
+		mask[i] = 0xff
+	}
+	for i := range p.words {
+		p.words[i], p.masks[i] = binary.LittleEndian.Uint64(text[8*i:]), binary.LittleEndian.Uint64(mask[8*i:])
 	}
 	return p
+}
+
+// stands reports whether the quoted name stands at a byte of a text.
+func (p *place) stands(text []byte, at int) bool {
+	text = text[:len(text):len(text)] // see wordAt
+	if at < 0 || at > len(text)-16 {
+		return p.standsLate(text, at)
+	}
+	x := binary.LittleEndian.Uint64(text[at:]) ^ p.words[0]
+	y := binary.LittleEndian.Uint64(text[at+8:]) ^ p.words[1]
+	if x&p.masks[0]|y&p.masks[1] != 0 {
+		return false
+	}
+	return len(p.quoted) <= 16 || p.standsLate(text, at)
+}
+
+// standsLate is stands near the end of a text, and of long names.
+func (p *place) standsLate(text []byte, at int) bool {
+	end := at + len(p.quoted)
+	return end <= len(text) && string(text[at:end]) == p.quoted
 }
 
 // expected gives the member that stood at place i before, if the text goes on
@@ -120,9 +159,10 @@ func (n *node) slow(i int, name []byte, u *unknownNames) *member {
 	}
 	if !found {
 		j = n.add(string(name)) // learned: the same producer will write it again
+		n.members[j].usual = usualSkip
 	}
 	if i == len(n.places) && i < maxPlaces {
-		n.places = append(n.places, placeOf(string(name), j))
+		n.places = append(n.places, n.placeOf(string(name), j))
 	}
 	return &n.members[j]
 }
