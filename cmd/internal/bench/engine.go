@@ -191,7 +191,7 @@ func sums(pairs int) ([]row, error) {
 func reading(pairs int) ([]row, error) {
 	c := window.Config{Sources: []window.SourceRule{{AllowedLateness: featurestore.Hour}}}
 	hour, day := featurestore.Hour, featurestore.Day
-	for _, w := range []featurestore.Duration{hour / 2, hour, day, 2 * day, 3 * day, 4 * day, 5 * day, 6 * day, 7 * day, 30 * day} {
+	for _, w := range []featurestore.Duration{hour / 2, 3 * hour / 4, hour, day, 2 * day, 3 * day, 4 * day, 5 * day, 25 * day, 30 * day} {
 		c.Features = append(c.Features, window.Feature{Name: "count", Call: agg.Call{Func: "count"}, Input: -1, Where: -1, Width: w})
 		for _, f := range []string{"sum", "min", "max"} {
 			c.Features = append(c.Features, window.Feature{Name: f, Call: agg.Call{Func: f, Input: featurestore.Int64}, Input: 0, Where: -1, Width: w})
