@@ -68,7 +68,7 @@ func streamViewDetails(v *definition.StreamView) viewDetail {
 		d.Retention = keep.String()
 	}
 	for i := range v.Plan.Features() {
-		d.Features = append(d.Features, windowedDetails(v.Plan, i))
+		d.Features = append(d.Features, windowedDetails(v, i))
 	}
 	e := v.Plan.Estimate()
 	d.State = &stateDetail{Tiles: e.Tiles, BytesPerTile: e.BytesPerTile, Rows: e.Rows, Bytes: e.Bytes}
@@ -162,7 +162,7 @@ func detailCells(detail any) []string {
 	return cells
 }
 
-var cellOrder = []string{"name", "type", "aggregate", "by", "window", "offset", "exact", "tile", "worst_cover", "default", "retraction", "pii"}
+var cellOrder = []string{"name", "type", "aggregate", "by", "where", "window", "offset", "exact", "tile", "worst_cover", "default", "retraction", "pii"}
 
 func itemCells(item any) []string {
 	m, ok := item.(map[string]any)

@@ -52,10 +52,10 @@ func TestDescribe(t *testing.T) {
 		`"window":"hopping 1h every 10m","tile":"5m","worst_cover":"1h0m0s"`,
 		`"window":"complete day in America/New_York","tile":"1h"`,
 		`{"name":"n_series24x1h","type":"list\u003cint64\u003e","aggregate":"count","window":"24 x 1h every 30m"`,
-		`"aggregate":"quantile(p: 0.95)","window":"7d","offset":"1d","exact":"the newest 9 rows","tile":"1h"`,
-		`"aggregate":"ewm_sum(half_life: 1h)","by":"string, at most 100 keys","window":"7d"`,
+		`"aggregate":"quantile(d, p: 0.95)","window":"7d","offset":"1d","exact":"the newest 9 rows","tile":"1h"`,
+		`"aggregate":"ewm_sum(d, half_life: 1h)","by":"s, at most 100 keys","window":"7d"`,
 		`"default":"{\"none\":1.5}"`,
-		`"aggregate":"last_n(n: 3)"`,
+		`"aggregate":"last_n(s, n: 3)"`,
 		`{"name":"s","type":"string","aggregate":"latest","retraction":"rebuilt"}`,
 		`"state":{"tiles":`,
 	} {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/transforms/agg"
 	"github.com/freshet/freshet/transforms/window"
 )
@@ -17,6 +18,7 @@ type featureDetail struct {
 	Type       string `json:"type"`
 	Aggregate  string `json:"aggregate,omitempty"`
 	By         string `json:"by,omitempty"`
+	Where      string `json:"where,omitempty"`
 	Window     string `json:"window,omitempty"`
 	Offset     string `json:"offset,omitempty"`
 	Exact      string `json:"exact,omitempty"`
@@ -35,8 +37,8 @@ type stateDetail struct {
 	Bytes        int `json:"bytes"`
 }
 
-func windowedDetails(p *window.Plan, i int) featureDetail {
-	f := &p.Features()[i]
+func windowedDetails(v *definition.StreamView, i int) featureDetail {
+	f := &v.Plan.Features()[i]
 	out := featureDetail{Name: f.Name, Type: f.Type.String(), Aggregate: "latest", Retraction: retractionText(f)}
 	if !f.Default.IsNull() {
 		out.Default = f.Default.Exact(f.Type)
@@ -44,8 +46,8 @@ func windowedDetails(p *window.Plan, i int) featureDetail {
 	if f.Kind == window.Latest {
 		return out
 	}
-	cover := p.Cover(i)
-	out.Aggregate, out.Window, out.Offset = callText(&f.Call), windowText(f), durationOrNone(f.Offset)
+	cover := v.Plan.Cover(i)
+	out.Aggregate, out.Window, out.Offset = callText(v, f), windowText(f), durationOrNone(f.Offset)
 	out.Tile = durationOrNone(cover.Tile)
 	if cover.Most > 0 {
 		out.WorstCover = cover.Most.Std().String()
@@ -54,14 +56,29 @@ func windowedDetails(p *window.Plan, i int) featureDetail {
 		out.Exact = fmt.Sprintf("the newest %d rows", f.MaxRows)
 	}
 	if f.Call.By.Kind != featurestore.KindNull {
-		out.By = fmt.Sprintf("%s, at most %d keys", f.Call.By, f.Call.MaxKeys)
+		out.By = fmt.Sprintf("%s, at most %d keys", inputText(v, f.By), f.Call.MaxKeys)
+	}
+	if f.Where >= 0 {
+		out.Where = inputText(v, f.Where)
 	}
 	return out
 }
 
-// callText is an aggregate with its constants, as last_n(n: 3).
-func callText(c *agg.Call) string {
+// inputText is an expression of a view, as its first source has it.
+func inputText(v *definition.StreamView, input int) string {
+	return v.Bindings[0].Inputs[input].Canonical()
+}
+
+// callText is an aggregate as it is written, as last_n(x, n: 3).
+func callText(v *definition.StreamView, f *window.Feature) string {
+	c := &f.Call
 	var args []string
+	if c.Input.Kind != featurestore.KindNull {
+		args = append(args, inputText(v, f.Input))
+	}
+	if c.Second.Kind != featurestore.KindNull {
+		args = append(args, inputText(v, f.Second))
+	}
 	add := func(name string, value any) { args = append(args, fmt.Sprintf("%s: %v", name, value)) }
 	switch c.Func {
 	case "lag", "first_n", "last_n", "last_distinct_n", "top_n", "bottom_n":
