@@ -9,6 +9,9 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/embedded"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
+	"github.com/freshet/freshet/ingest/kafka/kafkatest"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
@@ -98,5 +101,41 @@ func TestMembersRebuild(t *testing.T) {
 	p.eventually("the view is built anew", func() bool { return p.state("activity", 1) == online.StateLive })
 	p.some(2, 60)
 	p.right(view, 1)
+	p.worker = nil
+}
+
+// Two ingesters on Apache Kafka and redis-server: one leaves and another comes
+// while events flow and the server is killed; every value is the oracle's.
+func TestMembersOnRealParts(t *testing.T) {
+	broker := kafkatest.StartForTest(t)
+	server, err := redistest.Start(t.Context(), redistest.Options{Dir: t.TempDir()})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, server.Stop()) })
+	var time atomic.Int64
+	time.Store(int64(base))
+	p := &plant{t: t, dir: t.TempDir(), brokers: broker.Addr(), sent: map[online.Partition][]logrecord.Record{}}
+	p.clock = func() featurestore.Instant { return featurestore.Instant(time.Add(1)) }
+	p.store, err = redis.Open(redis.Config{Addrs: []string{server.Addr()}})
+	ok(t, err)
+	p.open()
+	p.topic("clicks", 2)
+	p.topic("orders", 1)
+	view := p.apply(definitions).StreamView("activity")
+	first, second := p.member(), p.member()
+	p.worker = first
+	p.eventually("both read", func() bool { return feeds(first) > 0 && feeds(second) > 0 })
+	for seed := range uint64(3) {
+		p.some(seed, 200)
+		switch seed {
+		case 0:
+			ok(t, server.Kill())
+			ok(t, server.Restart(t.Context()))
+		case 1:
+			ok(t, first.Stop())
+			p.worker = second
+			p.member()
+		}
+		p.right(view, 1)
+	}
 	p.worker = nil
 }
