@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	stdctx "context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -226,13 +227,26 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
+// read waits for a store that is away at this moment: a client may still ask a
+// master that was just replaced.
+func read(s online.Store, ids []online.EntityID) (parts []online.Parts, err error) {
+	ctx, cancel := stdctx.WithTimeout(background(), patience)
+	defer cancel()
+	for {
+		parts, err = s.Get(ctx, ids)
+		if !errors.Is(err, featurestore.ErrUnavailable) || ctx.Err() != nil {
+			return parts, err
+		}
+	}
+}
+
 // check compares every entity of a store with the oracle, at an instant after
 // everything.
 func (x *expected) check(t tester, s online.Store, id online.Generation, lanes uint16) {
 	t.Helper()
 	for key, rows := range x.rows {
 		ids := []online.EntityID{{LaneID: online.LaneID{Generation: id, Lane: codec.Lane([]byte(key), lanes)}, Key: []byte(key), Split: true}}
-		parts, err := s.Get(background(), ids)
+		parts, err := read(s, ids)
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
