@@ -61,6 +61,9 @@ type Store interface {
 	Current(ctx context.Context) (*Revision, error)
 	// CurrentNumber is the newest revision's number, 0 where none was applied.
 	CurrentNumber(ctx context.Context) (int64, error)
+	// Changes grows with every change that a running process must act on: a
+	// revision, a generation to fill, a log that was accepted. Processes poll it.
+	Changes(ctx context.Context) (int64, error)
 	// Revision is one revision by number.
 	Revision(ctx context.Context, number int64) (*Revision, error)
 	// Apply records a revision on top of base (0: the first), and in the same

@@ -21,21 +21,6 @@ import (
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
-const schemaVersion = 1
-
-const schema = `
-CREATE TABLE revisions (
-  number INTEGER PRIMARY KEY, commit_id TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL,
-  applied_us INTEGER NOT NULL, files TEXT NOT NULL
-) STRICT;
-CREATE TABLE generations (
-  view TEXT NOT NULL, number INTEGER NOT NULL, hash TEXT NOT NULL, state TEXT NOT NULL,
-  revision INTEGER NOT NULL, lanes INTEGER NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY (view, number)
-) STRICT;
-CREATE UNIQUE INDEX one_live ON generations (view) WHERE state = 'LIVE';
-PRAGMA user_version = 1;`
-
 // Store is a registry in a SQLite file.
 type Store struct {
 	db    *sql.DB
@@ -60,23 +45,6 @@ func Open(ctx context.Context, path string, lanes uint16) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("registry %q: %w", path, err), db.Close())
 	}
 	return s, nil
-}
-
-func (s *Store) migrate(ctx context.Context) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		var version int
-		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-			return err
-		}
-		switch version {
-		case schemaVersion:
-			return nil
-		case 0:
-			_, err := tx.ExecContext(ctx, schema)
-			return err
-		}
-		return featurestore.Invalidf("its schema has version %d, this program knows %d: use a newer freshet", version, schemaVersion)
-	})
 }
 
 func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
@@ -184,7 +152,10 @@ func (s *Store) Apply(ctx context.Context, base int64, r registry.Revision, targ
 			r.Number, r.Commit, r.Author, r.Message, int64(r.Applied), files); err != nil {
 			return err
 		}
-		return s.setTargets(ctx, tx, r.Number, targets)
+		if err := s.setTargets(ctx, tx, r.Number, targets); err != nil {
+			return err
+		}
+		return changed(ctx, tx)
 	})
 	if err != nil {
 		return nil, err
@@ -234,7 +205,7 @@ func (s *Store) setTarget(ctx context.Context, tx *sql.Tx, revision int64, t reg
 	if _, err := tx.ExecContext(ctx, "UPDATE generations SET state = 'RETIRED', reason = 'replaced while building' WHERE view = ? AND state = 'BUILDING'", t.View); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?)", t.View, number+1, hash, string(state), revision, s.lanes, reason)
+	_, err = tx.ExecContext(ctx, "INSERT INTO generations (view, number, hash, state, revision, lanes, reason) VALUES (?, ?, ?, ?, ?, ?, ?)", t.View, number+1, hash, string(state), revision, s.lanes, reason)
 	return err
 }
 
