@@ -189,7 +189,7 @@ func (v *View) replace(ctx context.Context, targets map[string]*target) (again b
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for i, r := range v.store.Apply(ctx, batches) {
+	for i, r := range v.send(ctx, batches) {
 		switch r.Outcome {
 		case online.OutcomeOK:
 			v.counts.Rebuilt++

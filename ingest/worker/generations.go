@@ -124,7 +124,7 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	}
 	v, err := OpenView(ctx, ViewConfig{
 		View: want.view, ID: id, Lanes: want.generation.Lanes, Store: w.c.Online,
-		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views),
+		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views), Observer: w.c.Observer,
 	})
 	if err != nil {
 		return err
@@ -300,7 +300,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 		p := &partition{
 			source: s, generation: generation, number: int32(number), replayed: replayed, log: w.c.Log,
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
-			rebuild: w.rebuild, spent: spent,
+			rebuild: w.rebuild, spent: spent, observer: w.c.Observer,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

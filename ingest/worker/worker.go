@@ -45,6 +45,8 @@ type Config struct {
 	// clock is not the store's.
 	PhysicalTTL bool
 
+	Observer Observer // of what is done, for metrics and traces; nil for none
+
 	CacheBytes int           // of decoded entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
 	Poll       time.Duration // of the registry; 0 is 500 ms
