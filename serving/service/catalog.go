@@ -25,6 +25,17 @@ type Generation struct {
 	HasWatermark bool
 }
 
+// State is LIVE, HALTED (the values stand still) or REBUILDING (none are given).
+func (g Generation) State() string {
+	switch {
+	case g.Halted:
+		return "HALTED"
+	case g.Ready:
+		return "LIVE"
+	}
+	return "REBUILDING"
+}
+
 // Catalog is everything a lookup needs to know of one revision: immutable, made
 // anew when the registry or the lanes change.
 type Catalog struct {

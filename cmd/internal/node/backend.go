@@ -30,6 +30,9 @@ type Backend struct {
 	Report  func() Status
 	Logger  *slog.Logger // nil: damaged entities are counted only
 
+	// Carry gives the headers by which a request's trace goes on; nil for none.
+	Carry func(ctx context.Context, set func(key, value string))
+
 	// Gate holds lookups while a step of a replay is applied: they run between
 	// steps. Nil where there is no replay.
 	Gate *Gate
@@ -100,7 +103,11 @@ func (b *Backend) WriteEvents(ctx context.Context, name string, events [][]byte)
 	if err != nil {
 		return nil, err
 	}
-	return WriteEvents(ctx, b.Log, source, events, b.Clock.Now())
+	var headers logrecord.Headers
+	if b.Carry != nil {
+		b.Carry(ctx, func(key, value string) { headers = headers.Append(key, []byte(value)) })
+	}
+	return WriteEvents(ctx, b.Log, source, events, headers, b.Clock.Now())
 }
 
 func (b *Backend) source(name string) (*definition.StreamSource, error) {
@@ -116,7 +123,7 @@ func (b *Backend) source(name string) (*definition.StreamSource, error) {
 
 // WriteEvents sends JSON events of a source through a log, at the log time now.
 // They are spread over the partitions by their bytes: a repeated event meets itself.
-func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.StreamSource, events [][]byte, now featurestore.Instant) ([]rpc.Rejected, error) {
+func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.StreamSource, events [][]byte, headers logrecord.Headers, now featurestore.Instant) ([]rpc.Rejected, error) {
 	partitions, err := log.Partitions(ctx, source.Topic)
 	if err != nil {
 		return nil, err
@@ -135,6 +142,7 @@ func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.Stre
 			continue
 		}
 		at := int(logrecord.Fingerprint(&rec) % uint64(partitions))
+		rec.Headers = append(rec.Headers, headers...)
 		records[at] = append(records[at], rec)
 	}
 	for at, list := range records {

@@ -107,13 +107,7 @@ func viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus {
 	slices.Sort(names)
 	for _, name := range names {
 		g := c.Generations[name]
-		v := ViewStatus{View: name, Generation: g.ID.Number, State: "REBUILDING", Counts: counts[name]}
-		switch {
-		case g.Halted:
-			v.State = "HALTED"
-		case g.Ready:
-			v.State = "LIVE"
-		}
+		v := ViewStatus{View: name, Generation: g.ID.Number, State: g.State(), Counts: counts[name]}
 		if g.HasWatermark {
 			v.Watermark = g.Watermark.String()
 		}
