@@ -46,6 +46,7 @@ func libraries() []library {
 		{"modernc.org/sqlite", []string{"featurestore/registry/sqlite"}},
 		// Libraries of tests have no home in what runs, their harnesses apart.
 		{"github.com/rogpeppe/go-internal", nil},
+		{"go.opentelemetry.io/proto/otlp", nil},
 		{"go.uber.org/goleak", nil},
 		{"pgregory.net/rapid", []string{"featurestore/online/onlinetest", "featurestore/predictions/predictionstest"}},
 	}
