@@ -3,6 +3,7 @@ package service
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -43,11 +44,12 @@ type Catalog struct {
 	Project     *definition.Project
 	Generations map[string]Generation // by view
 	services    map[string]*Compiled
+	scratch     map[*definition.StreamView]*sync.Pool // of *window.Scratch
 }
 
 // NewCatalog compiles every service of a revision.
 func NewCatalog(revision int64, p *definition.Project, generations map[string]Generation) (*Catalog, error) {
-	c := &Catalog{Revision: revision, Project: p, Generations: generations, services: map[string]*Compiled{}}
+	c := &Catalog{Revision: revision, Project: p, Generations: generations, services: map[string]*Compiled{}, scratch: scratchOf(p)}
 	for _, s := range p.Services {
 		compiled, err := c.compile(s)
 		if err != nil {

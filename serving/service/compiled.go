@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -31,6 +32,7 @@ type role struct {
 	batchTypes []featurestore.Type
 	width      int // features of the view
 	sources    []string
+	scratch    *sync.Pool // of *window.Scratch; only of a stream view
 }
 
 // onDemand is a view that is computed at the end; its row is inputs, then
@@ -84,6 +86,7 @@ func (c *Catalog) compileRole(s *definition.Service, r definition.Role) (role, e
 	var entity *definition.Entity
 	if v := c.Project.StreamView(r.View); v != nil {
 		out.stream, entity, out.width = v, v.Entity, len(v.Features)
+		out.scratch = c.scratch[v]
 		for _, b := range v.Bindings {
 			out.sources = append(out.sources, b.Source.Name)
 		}
