@@ -11,7 +11,7 @@ import (
 
 // chores are what the process that leads does beside the stream, one at a time
 // and in the order of their haste: it checks generations before they answer,
-// retires those that were kept long enough, and drops what is retired.
+// retires those that were kept long enough, drops what is retired, and audits.
 type chores struct {
 	w    *Worker
 	done chan struct{} // closed when the one under way has ended; nil for none
@@ -63,6 +63,9 @@ func (c *chores) next(ctx context.Context) func(context.Context) {
 	}
 	if g := c.toCollect(ctx); g != nil {
 		return func(ctx context.Context) { c.drop(ctx, *g) }
+	}
+	if c.w.auditDue() {
+		return c.w.audit
 	}
 	return nil
 }

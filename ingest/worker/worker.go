@@ -57,6 +57,8 @@ type Config struct {
 	// for servers that do not know yet; 0 is a minute.
 	RetiredFor time.Duration
 
+	Audit Audit
+
 	CacheBytes int           // of decoded entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
 	Poll       time.Duration // of the registry; 0 is 500 ms
@@ -88,8 +90,11 @@ type Worker struct {
 	held     bool // a changed view's generation was found to be broken: none of its revision takes over
 	parts    []*partition
 	share    share
-	sources  []string       // that this arrangement reads
-	topics   map[string]int // theirs, with the partitions that it has seen
+	audited  AuditStatus
+
+	nextAudit featurestore.Instant
+	sources   []string       // that this arrangement reads
+	topics    map[string]int // theirs, with the partitions that it has seen
 }
 
 // running is a generation that is kept up to date.
