@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/ingest/deadletter"
@@ -115,11 +116,15 @@ func (n *Node) startWorker(o Options) error {
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
-		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(),
+		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Now: wall,
+		KeepPrevious: p.Settings.Ingest.KeepPrevious.Std(), Audit: worker.Audit{Every: p.Settings.Ingest.Audit.Every.Std()},
 	})
 	n.Worker.Start()
 	return nil
 }
+
+// wall is the wall's time, whatever clock a replay has.
+func wall() featurestore.Instant { return featurestore.InstantOf(time.Now()) }
 
 // topicOf gives the topic of a source, "" where there is none of this name.
 func (n *Node) topicOf(source string) string {
