@@ -71,25 +71,25 @@ func (w *Worker) check(ctx context.Context, r *running) {
 	case ctx.Err() != nil:
 	case errors.Is(err, errLost), errors.Is(err, featurestore.ErrUnavailable):
 		w.c.Logger.Warn("a generation could not be checked yet", "view", v.Name(), "generation", v.ID().Number, "error", err)
-		w.checkLater(r)
+		w.checkLater(r, err)
 	case err != nil:
 		w.c.Logger.Error("a generation cannot be checked, and does not take over", "view", v.Name(), "generation", v.ID().Number, "error", err)
-		w.checkLater(r)
+		w.checkLater(r, err)
 	case len(x.Findings) > 0:
 		w.breakOff(ctx, r, x)
 	default:
 		w.c.Logger.Info("a generation was checked against history", "view", v.Name(), "generation", v.ID().Number, "entities", x.Entities, "records", x.Rows)
 		w.mu.Lock()
-		r.checked = true
+		r.checked, r.why = true, ""
 		w.mu.Unlock()
 	}
 }
 
-func (w *Worker) checkLater(r *running) {
+func (w *Worker) checkLater(r *running, why error) {
 	at := after(w.c.Now(), choreAgain)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r.recheck = at
+	r.recheck, r.why = at, why.Error()
 }
 
 // breakOff calls a generation broken.
@@ -100,6 +100,6 @@ func (w *Worker) breakOff(ctx context.Context, r *running, x *examined) {
 	step := registry.Step{View: v.Name(), Number: v.ID().Number, State: registry.Broken, Reason: reason, At: w.c.Now()}
 	if err := w.c.Registry.SetState(ctx, step); err != nil {
 		w.c.Logger.Warn("the registry was not told that a generation is broken: it is checked again", "view", v.Name(), "generation", v.ID().Number, "error", err)
-		w.checkLater(r)
+		w.checkLater(r, err)
 	}
 }

@@ -63,7 +63,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	case err == nil:
 		r.full = true // its lanes say so too, for the other processes
 	default:
-		r.broken = true
+		r.broken, r.why = true, err.Error()
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)
 	}
 	return nil

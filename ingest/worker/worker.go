@@ -104,6 +104,7 @@ type running struct {
 	since  featurestore.Instant // in this state
 	full   bool                 // filled from history, where that was needed
 	broken bool                 // it cannot be filled
+	why    string               // it does not get on; "" where it does
 
 	checked bool                 // a sample of it is what its records say
 	recheck featurestore.Instant // when a check that could not be made is tried again
