@@ -19,6 +19,7 @@ type Compiled struct {
 	roles    []role
 	onDemand []onDemand
 	columns  []column
+	home     *home
 }
 
 // role is one stored view that is read, under one set of keys. Exactly one of
@@ -56,7 +57,7 @@ type column struct {
 }
 
 func (c *Catalog) compile(s *definition.Service) (*Compiled, error) {
-	p := &Compiled{Name: s.Name, Spec: s, Entities: s.Entities, Inputs: s.Request}
+	p := &Compiled{Name: s.Name, Spec: s, Entities: s.Entities, Inputs: s.Request, home: c.home}
 	for _, r := range s.Roles {
 		compiled, err := c.compileRole(s, r)
 		if err != nil {

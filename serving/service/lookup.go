@@ -40,6 +40,9 @@ const (
 // Lookup answers a request at the clock's time. Errors are those of the store
 // (ErrUnavailable) and of on_stale: fail.
 func (c *Catalog) Lookup(ctx context.Context, store Reader, plan *Compiled, req *Request, clock featurestore.Instant) (*Answer, error) {
+	if plan.home != c.home {
+		c = plan.home.newest.Load()
+	}
 	l := &lookup{catalog: c, plan: plan, req: req, seen: map[string]int32{}}
 	l.resolve()
 	if err := l.fetch(ctx, store); err != nil {

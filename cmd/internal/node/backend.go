@@ -33,6 +33,9 @@ type Backend struct {
 	// Carry gives the headers by which a request's trace goes on; nil for none.
 	Carry func(ctx context.Context, set func(key, value string))
 
+	// Generations says where each is in its life; nil where nobody asks for it.
+	Generations func(context.Context) ([]GenerationStatus, error)
+
 	// Gate holds lookups while a step of a replay is applied: they run between
 	// steps. Nil where there is no replay.
 	Gate *Gate
@@ -165,12 +168,18 @@ func rejection(err error) string {
 }
 
 // Status implements rpc.Backend.
-func (b *Backend) Status(context.Context) ([]byte, error) {
+func (b *Backend) Status(ctx context.Context) ([]byte, error) {
 	if b.Report == nil {
 		return nil, featurestore.Unavailablef("this process has no status")
 	}
 	s := b.Report()
 	s.DamagedReads = b.damage.count()
+	if b.Generations != nil {
+		var err error
+		if s.Generations, err = b.Generations(ctx); err != nil {
+			s.Registry = err.Error()
+		}
+	}
 	return json.Marshal(s)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cmd/internal/telemetry"
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/ingest/deadletter"
@@ -83,6 +84,7 @@ func (n *Node) start(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	n.Backend.Generations = func(ctx context.Context) ([]GenerationStatus, error) { return n.Parts.generations(ctx, n.Worker) }
 	n.Backend.Report = func() Status {
 		s := statusOf(n.Parts.Settings.Project, n.Parts.Clock.Now(), n.Backend.Catalog(), n.Worker, n.Backend.Predlog)
 		s.Replaying = n.Backend.Gate != nil && n.Backend.Gate.Replaying()
@@ -101,6 +103,7 @@ func (n *Node) start(ctx context.Context, o Options) error {
 func (p *Parts) Reading(ctx context.Context) (*Backend, error) {
 	b := &Backend{Clock: p.Clock, Store: p.Online, Logger: p.Logger, Watcher: watch.New(p.Settings.Project, p.Registry, p.Online, p.Logger)}
 	b.Report = func() Status { return statusOf(p.Settings.Project, p.Clock.Now(), b.Catalog(), nil, nil) }
+	b.Generations = func(ctx context.Context) ([]GenerationStatus, error) { return p.generations(ctx, nil) }
 	return b, b.Watcher.Refresh(ctx)
 }
 
@@ -126,11 +129,15 @@ func (n *Node) startWorker(o Options) error {
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
-		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Observer: n.metrics,
+		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Now: wall, Observer: n.metrics,
+		KeepPrevious: p.Settings.Ingest.KeepPrevious.Std(), Audit: worker.Audit{Every: p.Settings.Ingest.Audit.Every.Std()},
 	})
 	n.Worker.Start()
 	return nil
 }
+
+// wall is the wall's time, whatever clock a replay has.
+func wall() featurestore.Instant { return featurestore.InstantOf(time.Now()) }
 
 // topicOf gives the topic of a source, "" where there is none of this name.
 func (n *Node) topicOf(source string) string {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet/freshet/cmd/internal/settings"
 )
@@ -50,6 +51,8 @@ func TestWrongSettings(t *testing.T) {
 		"project: f\nonline: {redis: {mode: cluster, addrs: []}}\n":                   "at least one address",
 		"project: f\nonline: {redis: {addrs: [a:1], tls: {cert: x}}}\n":               "go together",
 		"project: f\nonline: {redis: {addrs: [a:1], password: \"${env:NOT_SET}\"}}\n": "NOT_SET",
+		"project: f\ningest: {keep_previous: 1 day}\n":                                "30d",
+		"project: f\ningest: {audit: {every: -1s}}\n":                                 "not a duration",
 		"project: f\nserve: {listen: here}\n":                                         "listen",
 		"project: f\nonline: {embedded: \"${env:NOT_SET}\"}\n":                        "NOT_SET",
 		"project: f\nonline: {embedded: \"${file:/not/there}\"}\n":                    "/not/there",
@@ -141,5 +144,16 @@ func TestFindLooksUpwards(t *testing.T) {
 	s, err := settings.Load(found, settings.Source{})
 	if err != nil || s.Offline.Dir != filepath.Join(root, ".freshet/offline") {
 		t.Fatalf("%+v, %v", s, err)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	s, err := settings.Parse([]byte("project: f\n"), settings.Source{})
+	if err != nil || s.Ingest.KeepPrevious.Std() != 24*time.Hour || s.Ingest.Audit.Every.Std() != time.Hour {
+		t.Fatalf("defaults: %+v, %v", s.Ingest, err)
+	}
+	s, err = settings.Parse([]byte("project: f\ningest: {keep_previous: 2d, audit: {every: 0s}}\n"), settings.Source{})
+	if err != nil || s.Ingest.KeepPrevious.Std() != 48*time.Hour || s.Ingest.Audit.Every.Std() != 0 {
+		t.Fatalf("%+v, %v", s.Ingest, err)
 	}
 }
