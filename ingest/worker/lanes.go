@@ -98,8 +98,13 @@ func (l *lanes) prints(p online.Partition) []online.Fingerprint {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b online.Fingerprint) int { return cmp.Compare(b.Offset, a.Offset) })
+	sortPrints(out)
 	return out
+}
+
+// sortPrints sorts fingerprints, newest first.
+func sortPrints(prints []online.Fingerprint) {
+	slices.SortFunc(prints, func(a, b online.Fingerprint) int { return cmp.Compare(b.Offset, a.Offset) })
 }
 
 // worst is the state of the lanes that are furthest from answering.
