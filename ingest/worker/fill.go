@@ -17,7 +17,7 @@ func (w *Worker) unfilled() *View {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range w.sorted() {
-		if r := w.views[id]; !r.full && !r.broken {
+		if r := w.views[id]; !r.full && r.broken == nil {
 			return r.view
 		}
 	}
@@ -61,7 +61,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	case err == nil:
 		r.full = true // its lanes say so too, for the other processes
 	default:
-		r.broken = true
+		r.broken = err
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)
 	}
 	return nil

@@ -117,7 +117,9 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	r, known := w.views[id]
 	if known && whole && sameBindings(r.view.view, want.view) {
 		r.state = want.generation.State
-		r.broken = r.broken && a.changes == w.changes
+		if a.changes != w.changes {
+			r.broken = nil // it is tried again
+		}
 		r.full = r.full || filled(stored)
 		return r.view.Reload(ctx)
 	}

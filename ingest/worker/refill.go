@@ -29,24 +29,29 @@ func (p *partition) refill(ctx context.Context, v *View, low int64, bounds logre
 	if err != nil {
 		return err
 	}
-	reach := low + 1
-	for _, r := range ranges {
-		if r.From <= reach {
-			reach = max(reach, r.To)
-		}
-	}
-	if reach < bounds.Start {
-		return p.gap("%s, and history holds offsets only up to %d", expired(bounds, low+1), reach-1)
+	to := reach(ranges, low+1)
+	if to < bounds.Start {
+		return p.gap("%s, and history holds offsets only up to %d", expired(bounds, low+1), to-1)
 	}
 	spec := offline.Spec{
 		Source: s, Index: uint16(v.binding[p.source.Name]), Only: true,
-		Bounds: map[offline.Partition]offline.Range{p.archived(): {From: low + 1, To: reach}},
+		Bounds: map[offline.Partition]offline.Range{p.archived(): {From: low + 1, To: to}},
 	}
 	if err := fillFrom(ctx, p.history, v, spec); err != nil {
-		return fmt.Errorf("view %q: filling offsets %d to %d, which have expired, from the history of %q: %w", v.Name(), low+1, reach-1, s.Name, err)
+		return fmt.Errorf("view %q: filling offsets %d to %d, which have expired, from the history of %q: %w", v.Name(), low+1, to-1, s.Name, err)
 	}
-	p.progress.refilled(p.id(), reach-low-1)
+	p.progress.refilled(p.id(), to-low-1)
 	return nil
+}
+
+// reach is the offset up to which ranges that ascend go on from another without a hole.
+func reach(ranges []offline.Range, from int64) int64 {
+	for _, r := range ranges {
+		if r.From <= from {
+			from = max(from, r.To)
+		}
+	}
+	return from
 }
 
 // completeRanges are the ranges of a partition that history holds whole, ascending.

@@ -25,7 +25,7 @@ type GapError struct {
 }
 
 func (e *GapError) Error() string {
-	return fmt.Sprintf("GAP: source %q partition %d: %s; restore the topic, or go on with what it holds now: `freshet accept-new-topic %s`", e.Source, e.Partition, e.Reason, e.Source)
+	return fmt.Sprintf("GAP: source %q partition %d: %s; restore the topic and start the ingester again, or go on with what it holds now: `freshet accept-new-topic %s`", e.Source, e.Partition, e.Reason, e.Source)
 }
 
 // sourceLog is what the partitions of a source share: the log that they read. A

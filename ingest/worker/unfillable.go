@@ -9,7 +9,7 @@ func (w *Worker) Unfillable() []online.Generation {
 	defer w.mu.Unlock()
 	var out []online.Generation
 	for _, id := range w.sorted() {
-		if w.views[id].broken {
+		if w.views[id].broken != nil {
 			out = append(out, id)
 		}
 	}

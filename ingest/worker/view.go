@@ -362,7 +362,7 @@ func (v *View) Audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.state = worst(stored)
+	v.state = online.Worst(stored)
 	if v.lanes.equal(stored, v.mine) {
 		v.lanes.take(stored, v.mine)
 		return nil

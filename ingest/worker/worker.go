@@ -85,8 +85,8 @@ type Worker struct {
 type running struct {
 	view   *View
 	state  registry.GenerationState
-	full   bool // filled from history, where that was needed
-	broken bool // it cannot be filled
+	full   bool  // filled from history, where that was needed
+	broken error // why it cannot be filled; nil: it can
 
 	// far is what is known of the partitions of other processes, from when this one
 	// first asked.

@@ -15,6 +15,7 @@ type Generation struct {
 	ID    online.Generation
 	Lanes uint16
 	Ready bool
+	State online.State // of its lanes, the worst; StateMissing also where no generation answers
 	// Halted says that nothing more is applied until a person acts: the values
 	// are those of the watermark.
 	Halted bool
