@@ -142,10 +142,25 @@ func (m *meaning) streamSource(s *StreamSource) {
 	m.length(s.AllowedLateness)
 	m.length(s.ApplyDelay)
 	m.program(s.Where, s.Fields)
-	if s.History != nil {
-		m.timeSpec(s.History.AvailableAt)
-	} else {
+	m.history(s.History)
+}
+
+// history adds what the files say of their rows; where they are parted from the
+// topic only if they are, so that older definitions keep their hash.
+func (m *meaning) history(h *History) {
+	if h == nil {
 		m.timeSpec(nil)
+		return
+	}
+	m.timeSpec(h.AvailableAt)
+	if h.Cutover != nil {
+		m.text("\x00cutover")
+		m.number(int64(*h.Cutover))
+	}
+	if h.Positions != nil {
+		m.text("\x00positions")
+		m.text(h.Positions.Partition)
+		m.text(h.Positions.Offset)
 	}
 }
 

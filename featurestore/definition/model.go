@@ -112,13 +112,6 @@ const (
 	JSONL
 )
 
-// History is the same events from files: source generation 0.
-type History struct {
-	Files       []string // globs, relative to the root of the definitions
-	Format      FileFormat
-	AvailableAt *TimeSpec // nil: the event time
-}
-
 // Formats of the records of a stream.
 const (
 	FormatJSON     = "json"

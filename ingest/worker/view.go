@@ -156,6 +156,13 @@ func (v *View) isLive() bool {
 	return v.state == online.StateLive
 }
 
+// inGap reports whether some lane said GAP when they were last read.
+func (v *View) inGap() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state == online.StateGap
+}
+
 // Detach says that this process no longer feeds a partition: what others apply of
 // it is no fault.
 func (v *View) Detach(p online.Partition) {
@@ -176,16 +183,33 @@ func (v *View) setState(ctx context.Context, s online.State) error {
 	return nil
 }
 
-// Begin says where a partition's log begins that no lane has met: what is no
-// longer there was never this view's. It does nothing where a record is applied.
-func (v *View) Begin(ctx context.Context, p online.Partition, offset int64) error {
+// Begin says of each lane up to which offset it has nothing to apply of a
+// partition that no lane has met: what is no longer there was never this view's.
+// It does nothing where a record is applied.
+func (v *View) Begin(ctx context.Context, p online.Partition, before []int64) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.lanes.met(p) || v.lanes.lowest(p) >= offset-1 {
+	if v.lanes.met(p) {
 		return nil
 	}
-	v.fed[p], v.mine[p] = offset-1, true
-	return v.advance(ctx, &Chunk{Partition: p, Through: offset - 1, LogTime: math.MinInt64})
+	var batches []online.Batch
+	for lane, through := range before {
+		m := v.lanes.at(uint16(lane), p)
+		if m.offset >= through {
+			continue
+		}
+		c := Chunk{Partition: p, Through: through, LogTime: math.MinInt64}
+		batches = append(batches, online.Batch{
+			Lane: online.LaneID{Generation: v.id, Lane: uint16(lane)}, Definition: v.view.Hash,
+			Partition: p, From: m.offset, To: c.target(m),
+		})
+	}
+	v.mine[p] = true
+	if len(batches) == 0 {
+		return nil
+	}
+	_, err := v.settle(ctx, &Chunk{Partition: p}, batches, make([][]int32, len(batches)), v.store.Apply(ctx, batches))
+	return err
 }
 
 // Apply folds a chunk and stores the result. When it returns nil, every lane
@@ -341,7 +365,7 @@ func (v *View) Audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.state = worst(stored)
+	v.state = online.Worst(stored)
 	if v.lanes.equal(stored, v.mine) {
 		v.lanes.take(stored, v.mine)
 		return nil

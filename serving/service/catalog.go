@@ -17,6 +17,7 @@ type Generation struct {
 	ID    online.Generation
 	Lanes uint16
 	Ready bool
+	State online.State // of its lanes, the worst; StateMissing also where no generation answers
 	// Halted says that nothing more is applied until a person acts: the values
 	// are those of the watermark.
 	Halted bool
@@ -25,17 +26,6 @@ type Generation struct {
 	// ingester was at the end.
 	Watermark    featurestore.Instant
 	HasWatermark bool
-}
-
-// State is LIVE, HALTED (the values stand still) or REBUILDING (none are given).
-func (g Generation) State() string {
-	switch {
-	case g.Halted:
-		return "HALTED"
-	case g.Ready:
-		return "LIVE"
-	}
-	return "REBUILDING"
 }
 
 // Catalog is everything a lookup needs to know of one revision: immutable, made

@@ -86,7 +86,7 @@ func (n *Node) start(ctx context.Context, o Options) error {
 	}
 	n.Backend.Generations = func(ctx context.Context) ([]GenerationStatus, error) { return n.Parts.generations(ctx, n.Worker) }
 	n.Backend.Report = func() Status {
-		s := statusOf(n.Parts.Settings.Project, n.Parts.Clock.Now(), n.Backend.Catalog(), n.Worker, n.Backend.Predlog)
+		s := n.Parts.status(n.Backend.Catalog(), n.Worker, n.Backend.Predlog)
 		s.Replaying = n.Backend.Gate != nil && n.Backend.Gate.Replaying()
 		return s
 	}
@@ -102,8 +102,8 @@ func (n *Node) start(ctx context.Context, o Options) error {
 // Reading is a backend that only looks up.
 func (p *Parts) Reading(ctx context.Context) (*Backend, error) {
 	b := &Backend{Clock: p.Clock, Store: p.Online, Logger: p.Logger, Watcher: watch.New(p.Settings.Project, p.Registry, p.Online, p.Logger)}
-	b.Report = func() Status { return statusOf(p.Settings.Project, p.Clock.Now(), b.Catalog(), nil, nil) }
 	b.Generations = func(ctx context.Context) ([]GenerationStatus, error) { return p.generations(ctx, nil) }
+	b.Report = func() Status { return p.status(b.Catalog(), nil, nil) }
 	return b, b.Watcher.Refresh(ctx)
 }
 

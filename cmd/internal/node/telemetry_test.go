@@ -123,7 +123,7 @@ func TestAnIngesterShowsItself(t *testing.T) {
 	}
 	eventually(t, "the state and the watermark", func() bool {
 		_, text := ask(t, addr, "/metrics")
-		return strings.Contains(text, `freshet_view_state{generation="1",state="LIVE",view="spend"} 1`) &&
+		return strings.Contains(text, `freshet_view_state{generation="1",state="RUNNING",view="spend"} 1`) &&
 			regexp.MustCompile(`freshet_watermark_age_seconds\{generation="1",view="spend"\} \d`).MatchString(text)
 	})
 	for path, want := range map[string]string{"/livez": "ok\n", "/readyz": "ok\n", "/version": "test\n", "/debug/pprof/cmdline": ""} {

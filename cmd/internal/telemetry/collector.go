@@ -68,7 +68,7 @@ var (
 	storeOK     = desc("online_store_ok", "1 while the online store's settings are as they must be.")
 
 	watermarkAge = desc("watermark_age_seconds", "Age of a view's watermark.", "view", "generation")
-	viewState    = desc("view_state", "1; the label says whether lookups of a view answer: LIVE, HALTED or REBUILDING.", "view", "generation", "state")
+	viewState    = desc("view_state", "1; the label is the state of the view, as `freshet status` shows it.", "view", "generation", "state")
 	revision     = desc("revision", "The revision of the definitions that answers.")
 
 	predictions  = desc("predictions_total", "Logged predictions, by what became of them.", "outcome")
@@ -137,6 +137,6 @@ func (c *collector) generations(out chan<- prometheus.Metric, catalog *service.C
 		if g.HasWatermark {
 			gauge(out, watermarkAge, since(now, g.Watermark), at...)
 		}
-		gauge(out, viewState, 1, append(at, g.State())...)
+		gauge(out, viewState, 1, append(at, worker.ConditionOf(view, g.State).State)...)
 	}
 }
