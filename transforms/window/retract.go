@@ -238,6 +238,14 @@ func taken(all []change, i int) int {
 // what no folded retraction has taken.
 func (s *State) refold() {
 	s.net.stale = false
+	if kept := s.net.kept(); !slices.ContainsFunc(kept, func(r rawRow) bool { return r.retraction }) {
+		s.resetDerived() // most entities have no retraction: then every row counts
+		for i := range kept {
+			s.net.scatter(&kept[i], s.scattered)
+			s.derive(&kept[i].order, s.scattered)
+		}
+		return
+	}
 	all := s.match()
 	s.foldNet(s, all, func(x *change) bool { return x.pending < 0 })
 }
