@@ -46,6 +46,7 @@ func (b *featureBuilder) windowed(n *node) {
 		b.l.problem(n.key("agg"), "write window: 24h, or windows: [1h, 24h]", "an aggregate needs a window")
 	}
 	f := window.Feature{Input: -1, Second: -1, By: -1, Where: -1, EmptyNull: n.has("empty")}
+	warned := false // of the default, once for all windows
 	typed := b.aggregate(n, &f)
 	if where := n.get("where"); where != nil && b.in.usable {
 		f.Where, _, _ = b.in.add(whole(where), featurestore.Bool)
@@ -77,8 +78,28 @@ func (b *featureBuilder) windowed(n *node) {
 			one.Type = featurestore.Type{}
 		}
 		one.Default = b.l.defaultOf(n, one.Type)
+		if of := neverNull(&one); of != "" && !one.Default.IsNull() && !warned {
+			warned = true
+			b.l.warn(n.key("default"), "remove it, unless a service has on_stale: default", "a default takes the place of null, which %s never is", of)
+		}
 		b.add(n, w, one)
 	}
+}
+
+// neverNull names a feature whose value is never null, "" for any other.
+func neverNull(f *window.Feature) string {
+	switch {
+	case f.Kind == window.Series:
+		return "a series"
+	case f.Call.By.Kind != featurestore.KindNull:
+		return f.Call.Func + " by a field"
+	}
+	switch f.Call.Func {
+	case "count", "count_null", "count_distinct", "approx_count_distinct", "ewm_count",
+		"histogram", "distinct", "first_n", "last_n", "last_distinct_n", "top_n", "bottom_n":
+		return f.Call.Func
+	}
+	return ""
 }
 
 func (b *featureBuilder) refuseKeys(n *node, where, hint string, keys ...string) {

@@ -57,7 +57,7 @@ func (l *loader) buildStreamView(d *document) {
 	features.build()
 	d.partial = d.partial || l.problems.Errors() > before
 	d.view = v
-	if !d.partial {
+	if !d.partial && in.usable { // else the types of some inputs are not known
 		l.compilePlan(d, v, features.at)
 	}
 	l.project.StreamViews = append(l.project.StreamViews, v)
@@ -212,6 +212,10 @@ func (l *loader) compilePlan(d *document, v *StreamView, at []*node) {
 	v.Plan = plan
 	for i, f := range plan.Features() {
 		v.Features[i].Tile = f.Tile
+		if f.Kind == window.Lifetime && plan.Rebuilds() {
+			l.warn(at[i], "put what is subtracted (count, sum, avg, var, stddev, skew, kurtosis) into a view of its own, or choose a window that ends",
+				"changes take rows back, and this view cannot subtract them: it keeps the newest %d rows of an entity, and a lifetime that had more is APPROXIMATE", window.MostNetRows)
+		}
 	}
 }
 
