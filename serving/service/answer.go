@@ -30,7 +30,8 @@ func readBatchRow(v *definition.BatchView, row *codec.BatchRow, t featurestore.I
 		latest.Cells(v, nil, t, out)
 		return
 	}
-	latest.Cells(v, &latest.Row{Time: row.Time, Values: row.Values}, t, out)
+	made := latest.Stored(v, row)
+	latest.Cells(v, &made, t, out)
 }
 
 // evaluate computes every on-demand view: per view, row-major.
