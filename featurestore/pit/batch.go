@@ -3,6 +3,7 @@ package pit
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 
 	"github.com/freshet/freshet/featurestore"
@@ -18,7 +19,7 @@ type batchJoin struct {
 	view  *definition.BatchView
 	reads []read
 	ids   *entities
-	runs  []Run
+	runs  []Run // ascending by completion; each with the greatest cutoff up to it
 	fold  *cutFold
 	cells []featurestore.Cell
 }
@@ -34,6 +35,10 @@ func (j *Joiner) joinBatch(ctx context.Context, r *Request, o *output, view *def
 	}
 	if b.runs, err = j.Batches.Runs(ctx, view); err != nil {
 		return err
+	}
+	b.runs = slices.Clone(b.runs)
+	for i := 1; i < len(b.runs); i++ {
+		b.runs[i].Cutoff = max(b.runs[i].Cutoff, b.runs[i-1].Cutoff)
 	}
 	return b.sweep(ctx, j)
 }
@@ -147,9 +152,9 @@ func (b *batchJoin) row(t featurestore.Instant) *latest.Row {
 	return b.fold.row(cut{end: featurestore.EventTime(at), known: featurestore.LogTime(cutoff), at: at})
 }
 
-// cutoff is that of the latest run that had completed by t: of those on record
-// from the first of them on, before it of the schedule's ticks, and without a
-// schedule of a run at t.
+// cutoff is the greatest of the runs that had completed by t, since a run that
+// looks further back replaces nothing: of those on record from the first of them
+// on, before it of the schedule's ticks, and without a schedule of a run at t.
 func (b *batchJoin) cutoff(t featurestore.Instant) (featurestore.Instant, bool) {
 	n := sort.Search(len(b.runs), func(i int) bool { return b.runs[i].Completed > t })
 	if n > 0 {

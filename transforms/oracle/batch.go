@@ -100,7 +100,8 @@ func countedRows(rows []BatchRow, r BatchReading) []*BatchRow {
 	return out
 }
 
-// lastRun is the latest run that was complete at the read time.
+// lastRun is, of the runs that were complete at the read time, the one with the
+// latest cutoff: a run that looks further back replaces nothing.
 func lastRun(r BatchReading) *Run {
 	var last *Run
 	for i := range r.Runs {
@@ -108,7 +109,7 @@ func lastRun(r BatchReading) *Run {
 		if run.Completed > r.At {
 			continue
 		}
-		if last == nil || cmp.Or(cmp.Compare(run.Completed, last.Completed), cmp.Compare(run.Cutoff, last.Cutoff)) > 0 {
+		if last == nil || run.Cutoff > last.Cutoff {
 			last = run
 		}
 	}
