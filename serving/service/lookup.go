@@ -8,6 +8,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/latest"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/transforms/window"
 )
@@ -41,8 +42,15 @@ const (
 // found is one entity that was read: a state, a row, nothing, or an error.
 type found struct {
 	state  *window.State
-	row    *codec.BatchRow
+	row    *batchRow
 	broken bool
+}
+
+// batchRow is what a run of a batch view made of an entity.
+type batchRow struct {
+	latest.Row
+	run       string
+	completed featurestore.Instant
 }
 
 // Lookup answers a request at the clock's time. Errors are those of the store
@@ -146,8 +154,10 @@ func (l *lookup) decode(r *role, slot int32, parts online.Parts) {
 		f.state = new(window.State)
 		err = codec.DecodeEntity(parts.Open, parts.Closed, codec.Header{Definition: r.stream.Hash, Key: key}, r.stream.Plan, f.state)
 	} else {
-		f.row = &codec.BatchRow{Definition: r.batch.Hash, Key: key}
-		err = codec.DecodeBatchRow(parts.Open, r.batchTypes, f.row)
+		stored := codec.BatchRow{Definition: r.batch.Hash, Key: key}
+		if err = codec.DecodeBatchRow(parts.Open, r.batchTypes, &stored); err == nil {
+			f.row = &batchRow{Row: latest.Stored(r.batch, &stored), run: stored.Run, completed: stored.Completed}
+		}
 	}
 	if err != nil {
 		*f = found{broken: true}
@@ -204,10 +214,12 @@ func (l *lookup) readEntity(r *role, f *found, t featurestore.Instant, out []fea
 		fill(out, featurestore.TooOld)
 	case r.stream != nil:
 		r.stream.Plan.Read(f.state, t, out)
-	case f.row != nil && l.req.AsOf != nil && f.row.Completed > t:
+	case f.row != nil && l.req.AsOf != nil && f.row.completed > t:
 		fill(out, featurestore.TooOld)
+	case f.row != nil:
+		latest.Cells(r.batch, &f.row.Row, t, out)
 	default:
-		readBatchRow(r.batch, f.row, t, out)
+		latest.Cells(r.batch, nil, t, out)
 	}
 }
 
@@ -245,7 +257,7 @@ func rowState(r *role, f *found, t featurestore.Instant) RowState {
 		e, ok := r.stream.Plan.NewestBefore(f.state, t)
 		return RowState{Applied: f.state.Applied, Time: e, HasTime: ok}
 	case f.row != nil:
-		return RowState{Run: f.row.Run, Time: f.row.Time, HasTime: int64(f.row.Time) < int64(t)}
+		return RowState{Run: f.row.run, Time: f.row.Time, HasTime: int64(f.row.Time) < int64(t)}
 	}
 	return RowState{Time: math.MinInt64}
 }
