@@ -7,13 +7,13 @@ import (
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// featureBuilder expands the features of one stream view.
+// featureBuilder expands the features of one view.
 type featureBuilder struct {
-	l    *loader
-	d    *document
-	view *StreamView
-	in   *inputs
-	at   []*node // where each feature of the view stands: its window, or its name
+	l        *loader
+	d        *document
+	in       *inputs
+	features []window.Feature
+	at       []*node // where each of them stands: its window, or its name
 }
 
 func (b *featureBuilder) build() {
@@ -26,6 +26,11 @@ func (b *featureBuilder) build() {
 			latest = true
 		}
 	}
+	b.checkTTL(latest)
+}
+
+// checkTTL warns of a ttl that nothing looks at.
+func (b *featureBuilder) checkTTL(latest bool) {
 	if ttl := b.d.node.key("ttl"); ttl != nil && !latest {
 		b.l.warn(ttl, "remove it: windows end by themselves", "ttl has no effect: it is for latest values, and the view has none")
 	}
@@ -120,7 +125,7 @@ func (b *featureBuilder) add(n, at *node, f window.Feature) {
 		return
 	}
 	if b.d.addColumn(b.l, n.get("name"), f.Name, f.Type) {
-		b.view.Features = append(b.view.Features, f)
+		b.features = append(b.features, f)
 		b.at = append(b.at, at)
 	}
 }

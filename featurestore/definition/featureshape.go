@@ -2,7 +2,7 @@ package definition
 
 import "github.com/freshet/freshet/transforms/agg"
 
-func streamFeatureShape() *shape {
+func featureShape() *shape {
 	return object("a feature",
 		field{key: "name", shape: variableShape(), need: true, doc: "write {name: events, agg: count, window: 1h}"},
 		field{key: "agg", shape: aggregateShape(), doc: "An aggregate, as avg(x); without it the feature is the latest value."},
