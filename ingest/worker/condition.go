@@ -52,8 +52,8 @@ func (w *Worker) Conditions() map[online.Generation]Condition {
 	out := map[online.Generation]Condition{}
 	for id, r := range w.views {
 		c := ConditionOf(id.View, r.view.laneState())
-		if r.broken != nil {
-			c.Reason, c.Next = "history cannot fill it: "+r.broken.Error(), "freshet backfill "+id.View
+		if r.broken {
+			c.Reason, c.Next = "history cannot fill it: "+r.why, "freshet backfill "+id.View
 		}
 		for _, p := range parts {
 			if _, reads := r.view.binding[p.Source]; reads {

@@ -41,6 +41,7 @@ type partition struct {
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
+	observer   Observer
 	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
@@ -212,6 +213,7 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 		Prints: append([]online.Fingerprint(nil), first.Prints...),
 	}
 	p.progress.applied(p.id(), c)
+	p.served(c)
 	return nil
 }
 

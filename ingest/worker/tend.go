@@ -31,6 +31,11 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 			}
 		}
 	}()
+	chores := newChores(w)
+	defer func() {
+		cancel()
+		chores.wait()
+	}()
 	idle := idleSeal{w: w}
 	for {
 		select {
@@ -61,6 +66,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 			}
 			continue
 		}
+		chores.tick(ctx)
 		if err := w.flip(ctx); err != nil {
 			w.c.Logger.Warn("a new generation could not be made live", "error", err)
 		}
@@ -90,7 +96,7 @@ func (i *idleSeal) tick() error {
 	return i.w.Flush()
 }
 
-// changed reports whether the registry has something new or a topic more partitions.
+// changed reports whether the registry has changed or a topic has more partitions.
 func (w *Worker) changed(ctx context.Context, changes int64) (bool, error) {
 	now, err := w.c.Registry.Changes(ctx)
 	if err != nil || now != changes {

@@ -9,8 +9,21 @@ func (w *Worker) Unfillable() []online.Generation {
 	defer w.mu.Unlock()
 	var out []online.Generation
 	for _, id := range w.sorted() {
-		if w.views[id].broken != nil {
+		if w.views[id].broken {
 			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Troubles say why generations do not get on, as far as this process knows.
+func (w *Worker) Troubles() map[online.Generation]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[online.Generation]string{}
+	for id, r := range w.views {
+		if r.why != "" {
+			out[id] = r.why
 		}
 	}
 	return out

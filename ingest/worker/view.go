@@ -42,6 +42,7 @@ type ViewConfig struct {
 	Store      online.Store
 	TTL        time.Duration // of stored entities; 0 keeps them (replay, unbounded views)
 	CacheBytes int           // bound of the cache of decoded entities
+	Observer   Observer      // nil: nobody watches
 }
 
 // View folds chunks into one generation of one stream view. Apply may be called
@@ -53,6 +54,8 @@ type View struct {
 	ttl     time.Duration
 	binding map[string]int
 	types   []featurestore.Type
+
+	observer Observer
 
 	mu     sync.Mutex
 	lanes  lanes
@@ -73,7 +76,7 @@ type View struct {
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, mine: map[online.Partition]bool{}}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, mine: map[online.Partition]bool{}}
 	for i, b := range c.View.Bindings {
 		v.binding[b.Source.Name] = i
 	}
@@ -252,7 +255,7 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 		if len(batches) == 0 {
 			return nil
 		}
-		again, err := v.settle(ctx, c, batches, works, v.store.Apply(ctx, batches))
+		again, err := v.settle(ctx, c, batches, works, v.send(ctx, batches))
 		if err != nil || !again {
 			return err
 		}
@@ -350,7 +353,7 @@ func (v *View) advance(ctx context.Context, c *Chunk) error {
 	if len(batches) == 0 {
 		return nil
 	}
-	_, err := v.settle(ctx, c, batches, make([][]int32, len(batches)), v.store.Apply(ctx, batches))
+	_, err := v.settle(ctx, c, batches, make([][]int32, len(batches)), v.send(ctx, batches))
 	return err
 }
 

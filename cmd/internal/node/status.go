@@ -20,6 +20,11 @@ type Status struct {
 	Sources     []SourceStatus    `json:"sources,omitempty"` // whose topic was accepted as a new log
 	Predictions *predlog.Stats    `json:"predictions,omitempty"`
 
+	// Generations are all that the registry lists; Registry is why it could not be asked.
+	Generations []GenerationStatus `json:"generations,omitempty"`
+	Registry    string             `json:"registry,omitempty"`
+	Audit       *AuditStatus       `json:"audit,omitempty"` // of this process; only the ingester that leads audits
+
 	// Store is what is wrong with the online store's settings.
 	Store string `json:"store,omitempty"`
 	// DamagedReads are the lookups, entity by entity, whose stored bytes did not decode.
@@ -50,6 +55,7 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 		for _, x := range w.Progress().Statuses() {
 			s.Partitions = append(s.Partitions, partitionStatus(x))
 		}
+		s.Audit = auditStatus(w.AuditStatus())
 	}
 	if c != nil {
 		s.Revision = c.Revision

@@ -5,7 +5,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/registry"
 )
@@ -152,7 +150,7 @@ func (s *Store) Apply(ctx context.Context, base int64, r registry.Revision, targ
 			r.Number, r.Commit, r.Author, r.Message, int64(r.Applied), files); err != nil {
 			return err
 		}
-		if err := s.setTargets(ctx, tx, r.Number, targets); err != nil {
+		if err := s.setTargets(ctx, tx, &r, targets); err != nil {
 			return err
 		}
 		return changed(ctx, tx)
@@ -161,99 +159,4 @@ func (s *Store) Apply(ctx context.Context, base int64, r registry.Revision, targ
 		return nil, err
 	}
 	return &r, nil
-}
-
-func (s *Store) setTargets(ctx context.Context, tx *sql.Tx, revision int64, targets []registry.Target) error {
-	wanted := map[string]bool{}
-	for _, t := range targets {
-		wanted[t.View] = true
-		if err := s.setTarget(ctx, tx, revision, t); err != nil {
-			return err
-		}
-	}
-	generations, err := queryGenerations(ctx, tx)
-	if err != nil {
-		return err
-	}
-	for _, g := range generations {
-		if wanted[g.View] {
-			continue
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE generations SET state = 'RETIRED', reason = 'the view was removed' WHERE view = ? AND number = ?", g.View, g.Number); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Store) setTarget(ctx context.Context, tx *sql.Tx, revision int64, t registry.Target) error {
-	var number uint32
-	var newest string
-	err := tx.QueryRowContext(ctx, "SELECT number, hash || state FROM generations WHERE view = ? ORDER BY number DESC LIMIT 1", t.View).Scan(&number, &newest)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	hash := hex.EncodeToString(t.Hash[:])
-	if newest == hash+string(registry.Live) || newest == hash+string(registry.Building) {
-		return nil
-	}
-	state, reason := registry.Building, "to be filled from history"
-	if number == 0 {
-		state, reason = registry.Live, "the first generation"
-	}
-	// A generation that was still building under another hash has no use any more.
-	if _, err := tx.ExecContext(ctx, "UPDATE generations SET state = 'RETIRED', reason = 'replaced while building' WHERE view = ? AND state = 'BUILDING'", t.View); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO generations (view, number, hash, state, revision, lanes, reason) VALUES (?, ?, ?, ?, ?, ?, ?)", t.View, number+1, hash, string(state), revision, s.lanes, reason)
-	return err
-}
-
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func queryGenerations(ctx context.Context, q querier) (list []registry.Generation, err error) {
-	rows, err := q.QueryContext(ctx, "SELECT view, number, hash, state, revision, lanes, reason FROM generations WHERE state <> 'RETIRED' ORDER BY view, number")
-	if err != nil {
-		return nil, featurestore.Unavailablef("registry: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var g registry.Generation
-		var hash string
-		if err := rows.Scan(&g.View, &g.Number, &hash, &g.State, &g.Revision, &g.Lanes, &g.Reason); err != nil {
-			return nil, err
-		}
-		if n, err := hex.Decode(g.Hash[:], []byte(hash)); err != nil || n != len(codec.Hash{}) {
-			return nil, fmt.Errorf("generation %d of view %q has a broken hash %q", g.Number, g.View, hash)
-		}
-		list = append(list, g)
-	}
-	return list, rows.Err()
-}
-
-// Generations implements registry.Store.
-func (s *Store) Generations(ctx context.Context) ([]registry.Generation, error) {
-	return queryGenerations(ctx, s.db)
-}
-
-// SetState implements registry.Store.
-func (s *Store) SetState(ctx context.Context, view string, number uint32, state registry.GenerationState, reason string) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		if state == registry.Live {
-			if _, err := tx.ExecContext(ctx, "UPDATE generations SET state = 'RETIRED', reason = ? WHERE view = ? AND state = 'LIVE' AND number <> ?",
-				fmt.Sprintf("generation %d took over", number), view, number); err != nil {
-				return err
-			}
-		}
-		res, err := tx.ExecContext(ctx, "UPDATE generations SET state = ?, reason = ? WHERE view = ? AND number = ?", string(state), reason, view, number)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n != 1 {
-			return errors.Join(err, featurestore.NotFoundf("view %q has no generation %d", view, number))
-		}
-		return nil
-	})
 }

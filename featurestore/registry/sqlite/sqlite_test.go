@@ -113,13 +113,13 @@ func TestAGenerationsLife(t *testing.T) {
 	if got[1].Number != 3 || got[1].Hash != hash(3) || got[1].Revision != 4 {
 		t.Fatalf("building: %+v", got[1])
 	}
-	if err := s.SetState(ctx, "v", 3, registry.Live, "caught up"); err != nil {
+	if err := s.SetState(ctx, registry.Step{View: "v", Number: 3, State: registry.Live, Reason: "caught up"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := expect(registry.Live); got[0].Number != 3 || got[0].Reason != "caught up" {
 		t.Fatalf("live: %+v", got)
 	}
-	if err := s.SetState(ctx, "v", 9, registry.Live, ""); !errors.Is(err, featurestore.ErrNotFound) {
+	if err := s.SetState(ctx, registry.Step{View: "v", Number: 9, State: registry.Live}); !errors.Is(err, featurestore.ErrNotFound) {
 		t.Fatalf("an unknown generation: %v", err)
 	}
 	expect(registry.Live) // the failed flip changed nothing
