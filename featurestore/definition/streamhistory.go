@@ -42,8 +42,8 @@ func historyShape() *shape {
 		field{key: "format", shape: wordShape("format", []string{"parquet", "csv", "jsonl"}, nil), need: true, doc: "write format: parquet, csv or jsonl"},
 		field{key: "available_at", shape: time, doc: "The field that says when the log had the event; its event time by default."},
 		field{key: "cutover", shape: instantShape(), doc: "The log time from which on the topic gives the events; those before come from the files."},
-		field{key: "partition", shape: nameShape(), doc: "The column that holds a row's partition in the topic."},
-		field{key: "offset", shape: nameShape(), doc: "The column that holds a row's offset in the topic, which gives the events behind the last."})
+		field{key: "partition", shape: filledTextShape("the name of a column"), doc: "The column that holds a row's partition in the topic."},
+		field{key: "offset", shape: filledTextShape("the name of a column"), doc: "The column that holds a row's offset in the topic, which gives the events behind the last."})
 }
 
 func (l *loader) history(n *node, s *StreamSource, timed bool) *History {

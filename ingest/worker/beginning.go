@@ -21,8 +21,12 @@ type beginning struct {
 // another one, and begins where it begins. But a person may also accept that some
 // of a log has expired or was cut off: what is still there of it has been applied
 // under the generation before, and must not count twice.
-func (p *partition) beginnings(ctx context.Context, bounds logrecord.Bounds) (beginning, error) {
+func (p *partition) beginnings(ctx context.Context, bounds logrecord.Bounds, archived bool) (beginning, error) {
 	b := beginning{through: -1, archive: bounds.Start}
+	if p.generation == registry.FirstLog && !archived && p.source.Joined() {
+		err := p.joins(ctx, bounds, &b)
+		return b, err
+	}
 	for g := p.generation; g > registry.FirstLog; g-- {
 		before := online.Partition{Source: p.source.Name, Generation: g - 1, Number: p.number}
 		have, met := appliedBy(p.views(), before)
@@ -45,6 +49,34 @@ func (p *partition) beginnings(ctx context.Context, bounds logrecord.Bounds) (be
 		return b, nil
 	}
 	return b, nil
+}
+
+// joins finds where a first log begins that history files go before. Files with
+// positions are at rest as they are; files up to a cutover must meet the topic.
+func (p *partition) joins(ctx context.Context, bounds logrecord.Bounds, b *beginning) error {
+	if p.source.History.Positions != nil {
+		ranges, err := completeRanges(ctx, p.history, p.source, p.archived())
+		b.archive = max(bounds.Start, reach(ranges, 0))
+		return err
+	}
+	if bounds.Start == 0 {
+		return nil
+	}
+	cutover, first := *p.source.History.Cutover, "it is empty"
+	if bounds.Start < bounds.End {
+		batch, err := p.log.Peek(ctx, p.source.Topic, p.number, bounds.Start)
+		if err != nil {
+			return err
+		}
+		defer batch.Release()
+		if len(batch.Records) > 0 {
+			if batch.Records[0].LogTime < cutover {
+				return nil
+			}
+			first = "its first record is of " + batch.Records[0].LogTime.String()
+		}
+	}
+	return p.gap("records of the topic have expired up to offset %d, and %s: some from the cutover (%s) on may be in neither the topic nor the history files; give a later cutover, and files up to there", bounds.Start, first, cutover)
 }
 
 // appliedBy is what several views have of a partition.

@@ -69,8 +69,13 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
 	for i, b := range v.view.Bindings {
-		if err := fillFrom(ctx, w.c.History, v, offline.Spec{Source: b.Source, Index: uint16(i)}); err != nil {
+		read, err := fillFrom(ctx, w.c.History, v, offline.Spec{Source: b.Source, Index: uint16(i)})
+		if err != nil {
 			return fmt.Errorf("view %q: filling from the history of %q: %w", v.Name(), b.Source.Name, err)
+		}
+		if read.Missing > 0 || read.Repeated > 0 {
+			w.c.Logger.Warn("history files lack offsets between their rows, or have some twice: compaction and control records leave such holes, lost files too",
+				"source", b.Source.Name, "missing", read.Missing, "repeated", read.Repeated)
 		}
 	}
 	return nil

@@ -32,7 +32,7 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	}
 	begin := beginning{through: -1}
 	if !archived || slices.ContainsFunc(p.views(), func(v *View) bool { return !v.Met(p.id()) }) {
-		if begin, err = p.beginnings(ctx, bounds); err != nil {
+		if begin, err = p.beginnings(ctx, bounds, archived); err != nil {
 			return 0, bounds, err
 		}
 	}

@@ -182,7 +182,7 @@ func (p *plant) start() {
 func (p *plant) config() Config {
 	c := Config{
 		Project: "p", Registry: p.registry, Log: p.log, Online: p.store, Letters: p.letters,
-		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.ArchiveOnly}),
+		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.JoinedFiles}),
 		Logger:      slog.New(slog.NewTextHandler(testWriter{p.t}, nil)),
 		PhysicalTTL: p.physicalTTL, OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
 		Now: wallClock, KeepPrevious: time.Hour,

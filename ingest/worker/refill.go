@@ -37,7 +37,7 @@ func (p *partition) refill(ctx context.Context, v *View, low int64, bounds logre
 		Source: s, Index: uint16(v.binding[p.source.Name]), Only: true,
 		Bounds: map[offline.Partition]offline.Range{p.archived(): {From: low + 1, To: to}},
 	}
-	if err := fillFrom(ctx, p.history, v, spec); err != nil {
+	if _, err := fillFrom(ctx, p.history, v, spec); err != nil {
 		return fmt.Errorf("view %q: filling offsets %d to %d, which have expired, from the history of %q: %w", v.Name(), low+1, to-1, s.Name, err)
 	}
 	p.progress.refilled(p.id(), to-low-1)
@@ -71,10 +71,10 @@ func completeRanges(ctx context.Context, h offline.History, s *definition.Stream
 }
 
 // fillFrom folds what history gives into a view, partition by partition.
-func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec) (err error) {
+func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec) (read offline.Stats, err error) {
 	stream, err := h.Scan(ctx, spec)
 	if err != nil {
-		return err
+		return read, err
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	var last *Chunk
@@ -90,13 +90,13 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 			break
 		}
 		if err != nil {
-			return err
+			return stream.Stats(), err
 		}
 		id := online.Partition{Source: spec.Source.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
 		fed[id] = true
 		if last != nil && last.Partition != id {
 			if err := v.Advance(ctx, last); err != nil {
-				return err
+				return stream.Stats(), err
 			}
 			last = nil
 		}
@@ -108,12 +108,12 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
 		}
 		if err := v.Apply(ctx, c); err != nil {
-			return err
+			return stream.Stats(), err
 		}
 		last = &Chunk{Partition: id, Through: c.Through, LogTime: c.LogTime}
 	}
 	if last == nil {
-		return nil
+		return stream.Stats(), nil
 	}
-	return v.Advance(ctx, last)
+	return stream.Stats(), v.Advance(ctx, last)
 }

@@ -29,6 +29,7 @@ func (e *rewindError) Error() string { return fmt.Sprintf("rewind to after offse
 // read again after a rewind are counted again.
 type Counts struct {
 	Folded, Pending, Duplicate, Late, Filtered, NullKey, LongKey, FailedExpr int64
+	Before                                                                   int64 // the cutover: history files give them
 	Batches, Conflicts, Rewinds, Unknown, Refused                            int64
 	Damaged, Rebuilt                                                         int64 // entities whose blobs did not decode
 }

@@ -121,10 +121,14 @@ func (n *Node) startWorker(o Options) error {
 	if p.Settings.Ingest.DeadLetters.Topic {
 		letters = &deadletter.Both{Folder: n.letters, Topic: deadletter.NewTopic(p.Log, p.Settings.Project, n.topicOf)}
 	}
+	use := history.JoinedFiles
+	if o.Replayed != nil {
+		use = history.ArchiveOnly // the files come through the log
+	}
 	n.Worker = worker.New(worker.Config{
 		Group:   group,
 		Project: p.Settings.Project, Registry: p.Registry, Log: p.Log, Online: p.Online,
-		History: p.History(history.ArchiveOnly), Letters: letters, Schemas: p.Schemas, Logger: p.Logger,
+		History: p.History(use), Letters: letters, Schemas: p.Schemas, Logger: p.Logger,
 		Budget: worker.Budget{AtLeast: p.Settings.Ingest.DeadLetters.AtLeast, Share: p.Settings.Ingest.DeadLetters.Share},
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})

@@ -45,7 +45,7 @@ func (p *Parts) InspectTopic(ctx context.Context, project *definition.Project, s
 		return v == nil || !slices.ContainsFunc(v.Bindings, func(b definition.Binding) bool { return b.Source.Name == s.Name })
 	})
 	out := &TopicState{Source: s.Name, Topic: s.Topic, Generation: registry.Newest(logs, s.Name)}
-	x := worker.Inspector{Project: p.Settings.Project, Log: p.Log, Online: p.Online, History: p.History(history.ArchiveOnly)}
+	x := worker.Inspector{Project: p.Settings.Project, Log: p.Log, Online: p.Online, History: p.History(history.JoinedFiles)}
 	if out.Partitions, err = x.Inspect(ctx, s, out.Generation, readers); err != nil {
 		return nil, err
 	}

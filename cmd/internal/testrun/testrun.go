@@ -16,6 +16,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/embedded"
 	"github.com/freshet/freshet/ingest/decode"
@@ -161,7 +162,7 @@ func (r *run) decode(root string, e definition.TestEvents) (*feed, error) {
 	for i, line := range lines {
 		rec := d.Pushed(line, featurestore.LogTime(featurestore.MaxInstant))
 		rec.Offset = int64(i)
-		if err := d.Append(&batch, &rec, featurestore.PartitionID{Generation: 1}); err != nil {
+		if err := d.Append(&batch, &rec, featurestore.PartitionID{Generation: offline.FilesGeneration}); err != nil {
 			return nil, featurestore.Invalidf("event %d of %q would be a dead letter: %w", i, e.Source, err)
 		}
 	}
@@ -203,7 +204,7 @@ func (r *run) advance(ctx context.Context, t featurestore.Instant) error {
 			continue
 		}
 		c := &worker.Chunk{
-			Partition: online.Partition{Source: f.source.Name, Generation: 1},
+			Partition: online.Partition{Source: f.source.Name, Generation: offline.FilesGeneration},
 			Events:    f.events[from:f.next], Through: f.events[f.next-1].Offset,
 		}
 		for _, v := range r.views {
