@@ -70,7 +70,9 @@ func TestNoMixedReads(t *testing.T) {
 	}
 	waitFor(t, n, "clicks", 0, produce(t, n, "clicks", 0, records...))
 	n.Parts.Clock.Move(featurestore.Instant(records[3].LogTime) + 60_000_000)
-	eventually(t, "it answers", func() bool { return lookUp(t, n, []featurestore.Value{featurestore.StringValue("ann")}).Columns[0].Cells[0].Status == featurestore.Present })
+	eventually(t, "it answers", func() bool {
+		return lookUp(t, n, []featurestore.Value{featurestore.StringValue("ann")}).Columns[0].Cells[0].Status == featurestore.Present
+	})
 
 	var stop atomic.Bool
 	var reads [3]atomic.Int64 // by generation
