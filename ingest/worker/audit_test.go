@@ -62,6 +62,23 @@ func (p *plant) audited() AuditStatus {
 	return p.worker.AuditStatus()
 }
 
+// wantNoFindings wants that audits were made, and found nothing: what a store
+// loses and the stream mends is no finding.
+func (p *plant) wantNoFindings(workers ...*Worker) {
+	p.t.Helper()
+	compared := int64(0)
+	for _, w := range workers {
+		s := w.AuditStatus()
+		compared += s.Compared
+		if s.Findings > 0 {
+			p.t.Errorf("the audit has findings: %+v", s)
+		}
+	}
+	if compared == 0 {
+		p.t.Error("nothing was audited")
+	}
+}
+
 // While events come in, two topics and ties and late events included, an audit
 // finds nothing: what it compares is what it read, however busy the lanes are.
 func TestAuditOfABusyViewFindsNothing(t *testing.T) {
