@@ -95,6 +95,7 @@ var ErrLostRace = errors.New("another change came first: look again")
 // Store is a registry of one project. It is safe for concurrent use, also by
 // several processes.
 type Store interface {
+	Logs
 	// Current is the newest revision; nil where none was applied.
 	Current(ctx context.Context) (*Revision, error)
 	// CurrentNumber is the newest revision's number, 0 where none was applied.

@@ -3,6 +3,7 @@ package service
 import (
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/freshet/freshet/featurestore"
@@ -16,6 +17,7 @@ type Generation struct {
 	ID    online.Generation
 	Lanes uint16
 	Ready bool
+	State online.State // of its lanes, the worst; StateMissing also where no generation answers
 	// Halted says that nothing more is applied until a person acts: the values
 	// are those of the watermark.
 	Halted bool
@@ -33,6 +35,7 @@ type Catalog struct {
 	Project     *definition.Project
 	Generations map[string]Generation // by view
 	services    map[string]*Compiled
+	scratch     map[*definition.StreamView]*sync.Pool // of *window.Scratch
 	home        *home
 }
 
@@ -43,7 +46,10 @@ type home struct{ newest atomic.Pointer[Catalog] }
 
 // NewCatalog compiles every service of a revision.
 func NewCatalog(revision int64, p *definition.Project, generations map[string]Generation) (*Catalog, error) {
-	c := &Catalog{Revision: revision, Project: p, Generations: generations, services: map[string]*Compiled{}, home: &home{}}
+	c := &Catalog{
+		Revision: revision, Project: p, Generations: generations, services: map[string]*Compiled{},
+		scratch: scratchOf(p), home: &home{},
+	}
 	for _, s := range p.Services {
 		compiled, err := c.compile(s)
 		if err != nil {

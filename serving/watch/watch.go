@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,12 +209,13 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 			return nil, err
 		}
 		next.Ready, next.Halted = answering(lanes)
+		next.State = online.Worst(lanes)
 		next.Watermark, next.HasWatermark = watermark(lanes)
 		out[v.Name] = next
 	}
 	for _, v := range p.BatchViews {
 		if g, ok := live[v.Name]; ok && g.Hash == v.Hash {
-			out[v.Name] = service.Generation{ID: online.Generation{Project: w.project, View: g.View, Number: g.Number}, Lanes: g.Lanes, Ready: true}
+			out[v.Name] = service.Generation{ID: online.Generation{Project: w.project, View: g.View, Number: g.Number}, Lanes: g.Lanes, Ready: true, State: online.StateLive}
 		}
 	}
 	return out, nil
@@ -235,14 +237,17 @@ func answering(lanes []online.Lane) (ready, halted bool) {
 }
 
 // watermark is the least time, over partitions and lanes, up to which records
-// are applied; a lane that has not seen a partition yet has none.
+// are applied; a lane that has not seen a partition yet has none. Of a source's
+// logs only the newest counts: nothing more comes of those before.
 func watermark(lanes []online.Lane) (t featurestore.Instant, ok bool) {
-	partitions := map[online.Partition]bool{}
+	partitions, newest := map[online.Partition]bool{}, map[string]uint32{}
 	for i := range lanes {
 		for p := range lanes[i].Watermarks {
 			partitions[p] = true
+			newest[p.Source] = max(newest[p.Source], p.Generation)
 		}
 	}
+	maps.DeleteFunc(partitions, func(p online.Partition, _ bool) bool { return p.Generation < newest[p.Source] })
 	for i := range lanes {
 		for p := range partitions {
 			m, seen := lanes[i].Watermarks[p]

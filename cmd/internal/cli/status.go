@@ -44,9 +44,15 @@ func statusTable(s *node.Status) Table {
 	for _, p := range s.Partitions {
 		t.Rows = append(t.Rows, []string{p.Source, fmt.Sprint(p.Partition), fmt.Sprint(p.Applied), fmt.Sprint(p.Lag), fmt.Sprint(p.Dead), p.LogTime, p.Trouble})
 	}
-	t.Rows = append(t.Rows, nil, []string{"VIEW", "GENERATION", "STATE", "WATERMARK", "FOLDED", "LATE", "DUPLICATE"})
+	if len(s.Sources) > 0 {
+		t.Rows = append(t.Rows, nil, []string{"SOURCE", "LOG", "ACCEPTED", "REASON"})
+	}
+	for _, l := range s.Sources {
+		t.Rows = append(t.Rows, []string{l.Source, fmt.Sprint(l.Generation), l.Accepted, l.Reason})
+	}
+	t.Rows = append(t.Rows, nil, []string{"VIEW", "GENERATION", "STATE", "WATERMARK", "FOLDED", "LATE", "DUPLICATE", "NEXT", "REASON"})
 	for _, v := range s.Views {
-		row := []string{v.View, fmt.Sprint(v.Generation), v.State, v.Watermark, "", "", ""}
+		row := []string{v.View, fmt.Sprint(v.Generation), v.State, v.Watermark, "", "", "", v.Next, v.Reason}
 		if v.Counts != nil {
 			row[4], row[5], row[6] = fmt.Sprint(v.Counts.Folded), fmt.Sprint(v.Counts.Late), fmt.Sprint(v.Counts.Duplicate)
 		}

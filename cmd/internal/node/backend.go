@@ -30,6 +30,9 @@ type Backend struct {
 	Report  func() Status
 	Logger  *slog.Logger // nil: damaged entities are counted only
 
+	// Carry gives the headers by which a request's trace goes on; nil for none.
+	Carry func(ctx context.Context, set func(key, value string))
+
 	// Generations says where each is in its life; nil where nobody asks for it.
 	Generations func(context.Context) ([]GenerationStatus, error)
 
@@ -103,7 +106,11 @@ func (b *Backend) WriteEvents(ctx context.Context, name string, events [][]byte)
 	if err != nil {
 		return nil, err
 	}
-	return WriteEvents(ctx, b.Log, source, events, b.Clock.Now())
+	var headers logrecord.Headers
+	if b.Carry != nil {
+		b.Carry(ctx, func(key, value string) { headers = headers.Append(key, []byte(value)) })
+	}
+	return WriteEvents(ctx, b.Log, source, events, headers, b.Clock.Now())
 }
 
 func (b *Backend) source(name string) (*definition.StreamSource, error) {
@@ -119,7 +126,7 @@ func (b *Backend) source(name string) (*definition.StreamSource, error) {
 
 // WriteEvents sends JSON events of a source through a log, at the log time now.
 // They are spread over the partitions by their bytes: a repeated event meets itself.
-func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.StreamSource, events [][]byte, now featurestore.Instant) ([]rpc.Rejected, error) {
+func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.StreamSource, events [][]byte, headers logrecord.Headers, now featurestore.Instant) ([]rpc.Rejected, error) {
 	partitions, err := log.Partitions(ctx, source.Topic)
 	if err != nil {
 		return nil, err
@@ -138,6 +145,7 @@ func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.Stre
 			continue
 		}
 		at := int(logrecord.Fingerprint(&rec) % uint64(partitions))
+		rec.Headers = append(rec.Headers, headers...)
 		records[at] = append(records[at], rec)
 	}
 	for at, list := range records {
