@@ -193,3 +193,32 @@ func TestAuditLeavesExpiredEntities(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// What came from a log that is gone, and was never at rest, is nowhere any more:
+// an entity that still holds it is left alone, and counted; the others are compared.
+func TestAuditLeavesWhatIsNowhere(t *testing.T) {
+	p, view := newActivity(t)
+	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
+		a, err := p.realArchive(s)
+		if s.Name == "clicks" {
+			a = unsealed{a}
+		}
+		return a, err
+	}
+	p.random("clicks", 0, 110, 30)
+	p.produce("orders", 0, recordsOf(user("x", 1, 0), user("y", 2, 1))...) // users without a click
+	p.auditing()
+	p.start()
+	p.right(view, 1)
+	p.again("clicks", 1)
+	p.random("clicks", 0, 111, 20)
+	p.gap("activity", "clicks")
+	p.accept("clicks")
+	p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
+	p.right(view, 1)
+	s := p.audited()
+	if s.Findings != 0 || s.Repaired != 0 || s.Trouble != "" || s.Skipped == 0 || s.Entities < 2 {
+		t.Errorf("%+v", s)
+	}
+	p.right(view, 1)
+}
