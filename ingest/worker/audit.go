@@ -30,10 +30,9 @@ type AuditStatus struct {
 	Started  featurestore.Instant // the last one, or the one under way; 0 where there was none
 	Ended    featurestore.Instant // the last one that ended
 	Running  bool
-	Views    int    // of the last one
-	Entities int64  // of the last one
-	TooHot   int64  // of the last one: entities with too many records to be looked at
-	Trouble  string // why a view could not be audited; "" for nothing
+	Entities int64  // that the last one that ended has compared
+	Skipped  int64  // that it could not compare
+	Trouble  string // why it could not audit a view; "" for nothing
 
 	// Of all of them.
 	Compared, Findings, Repaired int64
@@ -74,21 +73,25 @@ func (w *Worker) auditDue() bool {
 func (w *Worker) audit(ctx context.Context) {
 	now := w.c.Now()
 	slot := uint64(int64(now)/w.c.Audit.Every.Microseconds()) % auditSlots
-	views := w.live()
-	w.auditing(func(s *AuditStatus) {
-		s.Started, s.Running, s.Views, s.Entities, s.TooHot, s.Trouble = now, true, len(views), 0, 0, ""
-	})
-	for _, v := range views {
-		if err := w.auditView(ctx, v, slot); err != nil && ctx.Err() == nil {
-			w.c.Logger.Warn("a view could not be audited", "view", v.Name(), "generation", v.ID().Number, "error", err)
-			w.auditing(func(s *AuditStatus) { s.Trouble = err.Error() })
+	w.auditing(func(s *AuditStatus) { s.Started, s.Running = now, true })
+	var entities, skipped int64
+	trouble := ""
+	for _, v := range w.live() {
+		x, err := w.auditView(ctx, v, slot)
+		if err != nil && ctx.Err() == nil {
+			w.c.Logger.Warn("a view could not be audited, or not be mended", "view", v.Name(), "generation", v.ID().Number, "error", err)
+			trouble = err.Error()
+		}
+		if x != nil {
+			entities += int64(x.Entities)
+			skipped += int64(x.Skipped)
 		}
 	}
 	w.auditing(func(s *AuditStatus) {
 		s.Running = false
 		if ctx.Err() == nil { // one that was interrupted begins again
 			s.Runs++
-			s.Ended = w.c.Now()
+			s.Ended, s.Entities, s.Skipped, s.Trouble = w.c.Now(), entities, skipped, trouble
 			w.nextAudit = after(now, w.c.Audit.Every)
 		}
 	})
@@ -119,15 +122,13 @@ func auditSampling(slot uint64) sampling {
 	}
 }
 
-func (w *Worker) auditView(ctx context.Context, v *View, slot uint64) error {
+func (w *Worker) auditView(ctx context.Context, v *View, slot uint64) (*examined, error) {
 	x, err := w.examine(ctx, v, auditSampling(slot))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w.auditing(func(s *AuditStatus) {
-		s.Entities += int64(x.Entities)
 		s.Compared += int64(x.Entities)
-		s.TooHot += int64(x.Hot)
 		s.Findings += int64(len(x.Findings))
 	})
 	var mend []damage
@@ -142,12 +143,12 @@ func (w *Worker) auditView(ctx context.Context, v *View, slot uint64) error {
 		err = errors.New("values differ from the oracle's though the bytes are right: this binary computes wrongly, see the log")
 	}
 	if len(mend) == 0 {
-		return err
+		return x, err
 	}
 	n, mendErr := v.mend(ctx, mend, w.replayOf(v))
 	w.auditing(func(s *AuditStatus) { s.Repaired += int64(n) })
 	if n > 0 {
 		w.c.Logger.Warn("entities were made anew from history", "view", v.Name(), "generation", v.ID().Number, "entities", n)
 	}
-	return errors.Join(err, mendErr)
+	return x, errors.Join(err, mendErr)
 }

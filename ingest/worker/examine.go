@@ -10,6 +10,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/transforms/oracle"
@@ -25,12 +26,16 @@ type examination struct {
 	view    *View
 	sample  *sample
 	through map[online.Partition]int64 // the last offset of which the sample has everything
+
+	// lost are the partitions of logs that are gone, of which lanes have applied
+	// more than is at rest: the last offset that is.
+	lost map[online.Partition]int64
 }
 
 // examined is the result of an examination.
 type examined struct {
 	Entities, Rows int
-	Hot            int // entities that have too many records to be looked at
+	Skipped        int // entities that cannot be compared: they have too many records, or some that are nowhere any more
 	Findings       []finding
 }
 
@@ -49,7 +54,7 @@ const examineStep = 100
 
 // examine draws a sample and compares it.
 func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, error) {
-	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}}
+	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}}
 	lanes, err := x.lanes(ctx)
 	if err != nil {
 		return nil, err
@@ -61,7 +66,7 @@ func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, 
 	var keys []string
 	for key, e := range x.sample.byKey {
 		if e.hot {
-			out.Hot++
+			out.Skipped++
 			continue
 		}
 		out.Rows += len(e.rows)
@@ -70,11 +75,13 @@ func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, 
 	slices.Sort(keys)
 	out.Entities = len(keys)
 	for step := range slices.Chunk(keys, examineStep) {
-		found, err := x.compare(ctx, step)
+		found, skipped, err := x.compare(ctx, step)
 		if err != nil {
 			return nil, err
 		}
 		out.Findings = append(out.Findings, found...)
+		out.Entities -= skipped
+		out.Skipped += skipped
 	}
 	return out, nil
 }
@@ -105,6 +112,9 @@ func (x *examination) draw(ctx context.Context, lanes []online.Lane) error {
 			}
 		}
 	}
+	if err := x.w.Flush(); err != nil {
+		return err
+	}
 	replay := x.w.replayOf(x.view)
 	for i := range x.view.view.Bindings {
 		b := &x.view.view.Bindings[i]
@@ -113,6 +123,9 @@ func (x *examination) draw(ctx context.Context, lanes []online.Lane) error {
 			if p.Source == b.Source.Name {
 				through[p] = offset
 			}
+		}
+		if err := x.leaveLost(ctx, b.Source, through); err != nil {
+			return err
 		}
 		keep := func(ev *featurestore.Event) bool { return x.sample.wants(b, ev) }
 		if err := replay(ctx, i, through, keep, func(c *Chunk) { x.sample.take(c, i) }); err != nil {
@@ -123,6 +136,30 @@ func (x *examination) draw(ctx context.Context, lanes []online.Lane) error {
 	return nil
 }
 
+// leaveLost ends the partitions of logs that are gone where what is at rest ends.
+func (x *examination) leaveLost(ctx context.Context, s *definition.StreamSource, through map[online.Partition]int64) error {
+	reached, err := x.w.atRest(ctx, s, through)
+	if err != nil {
+		return err
+	}
+	for p, to := range through {
+		if reached[p] < to && x.w.logGone(s, p) {
+			x.lost[p], through[p] = reached[p], reached[p]
+		}
+	}
+	return nil
+}
+
+// holdsLost reports whether an entity holds records that are nowhere any more:
+// then nothing can say what it should be.
+func (x *examination) holdsLost(s *storedEntity) bool {
+	return slices.ContainsFunc(s.state.Applied, func(a featurestore.AppliedEntry) bool {
+		p, _ := x.partition(a.PartitionID)
+		last, lost := x.lost[p]
+		return lost && a.Offset > last
+	})
+}
+
 // follow adds to the sample what its entities have met since it was drawn.
 func (x *examination) follow(ctx context.Context, need map[online.Partition]int64) error {
 	for p, to := range need {
@@ -130,7 +167,7 @@ func (x *examination) follow(ctx context.Context, need map[online.Partition]int6
 		if !met {
 			from = -1
 		}
-		if from >= to {
+		if _, lost := x.lost[p]; lost || from >= to {
 			continue
 		}
 		i := x.view.binding[p.Source]
@@ -152,19 +189,20 @@ func (x *examination) follow(ctx context.Context, need map[online.Partition]int6
 
 // compare compares some entities, and those that differ again, until they agree
 // or have differed often enough.
-func (x *examination) compare(ctx context.Context, keys []string) ([]finding, error) {
+func (x *examination) compare(ctx context.Context, keys []string) (found []finding, skipped int, err error) {
 	wait := backoff{}
 	for attempt := 1; ; attempt++ {
-		found, err := x.look(ctx, keys)
+		found, passed, err := x.look(ctx, keys)
+		skipped += passed
 		if err != nil || len(found) == 0 || attempt == examineAttempts {
-			return found, err
+			return found, skipped, err
 		}
 		keys = keys[:0:0]
 		for i := range found {
 			keys = append(keys, found[i].key)
 		}
 		if err := wait.sleep(ctx); err != nil {
-			return nil, err
+			return nil, skipped, err
 		}
 	}
 }
@@ -173,10 +211,10 @@ func (x *examination) compare(ctx context.Context, keys []string) ([]finding, er
 // Where a lane went back in between, the store has lost something, and its
 // entities say nothing now: they count as different until they are looked at
 // again.
-func (x *examination) look(ctx context.Context, keys []string) ([]finding, error) {
+func (x *examination) look(ctx context.Context, keys []string) (found []finding, skipped int, err error) {
 	before, err := x.lanes(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	ids := make([]online.EntityID, len(keys))
 	for i, key := range keys {
@@ -184,11 +222,11 @@ func (x *examination) look(ctx context.Context, keys []string) ([]finding, error
 	}
 	parts, err := x.view.store.Get(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	after, err := x.lanes(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	read := make([]storedEntity, len(keys))
 	need := map[online.Partition]int64{}
@@ -199,20 +237,23 @@ func (x *examination) look(ctx context.Context, keys []string) ([]finding, error
 		x.needs(&read[i], need)
 	}
 	if err := x.follow(ctx, need); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var found []finding
 	for i := range read {
+		if x.holdsLost(&read[i]) {
+			skipped++
+			continue
+		}
 		reason, byOracle, err := x.judge(&read[i])
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if reason != nil {
 			e := read[i].sampled
 			found = append(found, finding{damage: damage{key: e.key, lane: e.lane, reason: reason}, byOracle: byOracle})
 		}
 	}
-	return found, nil
+	return found, skipped, nil
 }
 
 // storedEntity is an entity of the sample as it was read.

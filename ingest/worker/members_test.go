@@ -59,6 +59,7 @@ func feeds(w *Worker) int {
 // fill a new generation together and go; the archive is whole.
 func TestMembersShare(t *testing.T) {
 	p, view := newShared(t)
+	p.auditing()
 	p.worker = p.member() // its progress is shown where a wait fails
 	p.some(1, 60)
 	p.right(view, 1)
@@ -78,6 +79,7 @@ func TestMembersShare(t *testing.T) {
 	p.some(4, 60)
 	p.right(changed, 2)
 
+	p.wantNoFindings(p.worker, second)
 	ok(t, p.worker.Stop())
 	p.worker = second
 	p.eventually("the other reads everything", func() bool { return feeds(second) == 3 })
@@ -120,6 +122,7 @@ func TestMembersOnRealParts(t *testing.T) {
 	p.open()
 	p.topic("clicks", 2)
 	p.topic("orders", 1)
+	p.auditing()
 	view := p.apply(definitions).StreamView("activity")
 	first, second := p.member(), p.member()
 	p.worker = first
@@ -137,5 +140,6 @@ func TestMembersOnRealParts(t *testing.T) {
 		}
 		p.right(view, 1)
 	}
+	p.wantNoFindings(first, second)
 	p.worker = nil
 }

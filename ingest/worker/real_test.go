@@ -34,6 +34,7 @@ func TestRealParts(t *testing.T) {
 	p.topic("clicks", 2)
 	p.topic("orders", 1)
 	view := p.apply(definitions).StreamView("activity")
+	p.auditing()
 	p.start()
 	for round := range 4 {
 		p.some(r.Uint64(), 300)
@@ -53,6 +54,8 @@ func TestRealParts(t *testing.T) {
 		t.Error("nothing was ever rewound: the faults did not reach the worker")
 	}
 	p.eventually("it is live", func() bool { return p.state("activity", 1) == online.StateLive })
+	p.audited()
+	p.wantNoFindings(p.worker)
 	p.stop()
 	p.wantArchived(view)
 }

@@ -122,15 +122,20 @@ func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through
 // what was applied of it and is not at rest is lost, and an entity is rebuilt
 // without it. That is said.
 func (w *Worker) gone(s *definition.StreamSource, p online.Partition, rest offline.Range) bool {
-	w.mu.Lock()
-	now, read := w.logs[s.Name]
-	w.mu.Unlock()
-	if !read || p.Generation >= now {
+	if !w.logGone(s, p) {
 		return false
 	}
 	w.c.Logger.Error("an entity is rebuilt without what was applied of a log that is gone and was not at rest",
 		"source", s.Name, "generation", p.Generation, "partition", p.Number, "offsets", rest.To-rest.From)
 	return true
+}
+
+// logGone reports whether a source has another log by now than a partition was read from.
+func (w *Worker) logGone(s *definition.StreamSource, p online.Partition) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now, read := w.logs[s.Name]
+	return read && p.Generation < now
 }
 
 // replayLog gives what the log holds of a range of a partition.

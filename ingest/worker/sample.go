@@ -10,6 +10,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/transforms/agg/pack"
 	"github.com/freshet/freshet/transforms/expr"
 	"github.com/freshet/freshet/transforms/window"
@@ -106,6 +107,9 @@ func (s *sample) take(c *Chunk, binding int) {
 		ev := &c.Events[i]
 		if !s.wants(b, ev) || !holds(b.Source.Where, ev) || !holds(b.Where, ev) {
 			continue
+		}
+		if c.Partition.Generation != offline.FilesGeneration && b.Source.FromFiles(ev.LogTime) {
+			continue // before the cutover the files count, and the topic does not
 		}
 		s.add(s.rowOf(b, uint16(binding), ev))
 	}

@@ -195,6 +195,8 @@ func fillText(f *node.FillStatus) string {
 		return ""
 	case f.Phase == node.PhaseCatchingUp:
 		return fmt.Sprintf("filled with %d records; catching up with the log", f.Records)
+	case f.Of < 0:
+		return fmt.Sprintf("%d records, %.0f a second", f.Records, f.PerSecond)
 	case f.PerSecond == 0:
 		return fmt.Sprintf("%d of %d records", f.Records, f.Of)
 	}

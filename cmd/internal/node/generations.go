@@ -29,7 +29,7 @@ type GenerationStatus struct {
 type FillStatus struct {
 	Phase     string  `json:"phase"` // "filling", or "catching up": with the log, and then it is checked
 	Records   int64   `json:"records"`
-	Of        int64   `json:"of"`
+	Of        int64   `json:"of"`                   // -1: there are files, which nobody has counted
 	PerSecond float64 `json:"per_second,omitempty"` // since it was ordered
 	Left      string  `json:"left,omitempty"`
 }
@@ -91,7 +91,7 @@ func (p *Parts) fill(ctx context.Context, g registry.Generation) (*FillStatus, e
 		s.Phase = PhaseFilling
 	}
 	for i := range v.Bindings {
-		segments, err := p.History(history.ArchiveOnly).Segments(ctx, v.Bindings[i].Source)
+		segments, err := p.History(history.JoinedFiles).Segments(ctx, v.Bindings[i].Source)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +112,11 @@ func (s *FillStatus) add(source string, g offline.Segment, lanes []online.Lane) 
 			next = max(next, w.Offset+1)
 		}
 	}
-	s.Of += g.Offsets.To - g.Offsets.From
+	if g.Offsets.To == offline.MaxOffset || s.Of < 0 {
+		s.Of = -1
+	} else {
+		s.Of += g.Offsets.To - g.Offsets.From
+	}
 	s.Records += min(next, g.Offsets.To) - g.Offsets.From
 }
 
@@ -122,6 +126,9 @@ func (s *FillStatus) pace(took featurestore.Instant) {
 		return
 	}
 	s.PerSecond = float64(s.Records) / (float64(took) / 1e6)
+	if s.Of < 0 {
+		return
+	}
 	s.Left = time.Duration(float64(s.Of-s.Records) / s.PerSecond * float64(time.Second)).Round(time.Second).String()
 }
 
@@ -133,7 +140,7 @@ type AuditStatus struct {
 	Started  string `json:"started,omitempty"`
 	Ended    string `json:"ended,omitempty"`
 	Entities int64  `json:"entities"`          // of the last one
-	TooHot   int64  `json:"too_hot,omitempty"` // of the last one: too many records to be looked at
+	Skipped  int64  `json:"skipped,omitempty"` // of the last one: they could not be compared
 	Compared int64  `json:"compared"`          // of all
 	Findings int64  `json:"findings"`          // of all
 	Repaired int64  `json:"repaired"`          // of all
@@ -146,7 +153,7 @@ func auditStatus(a worker.AuditStatus) *AuditStatus {
 		return nil
 	}
 	s := &AuditStatus{
-		Runs: a.Runs, Running: a.Running, Started: a.Started.String(), Entities: a.Entities, TooHot: a.TooHot,
+		Runs: a.Runs, Running: a.Running, Started: a.Started.String(), Entities: a.Entities, Skipped: a.Skipped,
 		Compared: a.Compared, Findings: a.Findings, Repaired: a.Repaired, Trouble: a.Trouble,
 	}
 	if a.Ended != 0 {
