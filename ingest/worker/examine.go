@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -25,6 +26,7 @@ type examination struct {
 	view    *View
 	sample  *sample
 	through map[online.Partition]int64 // the last offset of which the sample has everything
+	lost    map[online.Partition]int64 // the last offset of which it has, where the log behind is gone
 }
 
 // examined is the result of an examination.
@@ -49,7 +51,7 @@ const examineStep = 100
 
 // examine draws a sample and compares it.
 func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, error) {
-	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}}
+	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}}
 	lanes, err := x.lanes(ctx)
 	if err != nil {
 		return nil, err
@@ -118,6 +120,11 @@ func (x *examination) draw(ctx context.Context, lanes []online.Lane) error {
 		if err := replay(ctx, i, through, keep, func(c *Chunk) { x.sample.take(c, i) }); err != nil {
 			return fmt.Errorf("view %q: %w", x.view.Name(), err)
 		}
+		lost, err := x.w.lost(ctx, b.Source, through)
+		if err != nil {
+			return fmt.Errorf("view %q: %w", x.view.Name(), err)
+		}
+		maps.Copy(x.lost, lost)
 	}
 	x.sample.complete = true
 	return nil
@@ -278,7 +285,7 @@ func (x *examination) judge(s *storedEntity) (reason error, byOracle bool, err e
 		return errors.New("its lane went back while it was read"), false, nil
 	case s.broken != nil:
 		return s.broken, false, nil
-	case s.hot:
+	case s.hot, x.beyond(s):
 		return nil, false, nil
 	}
 	to := x.reach(s)
@@ -288,6 +295,19 @@ func (x *examination) judge(s *storedEntity) (reason error, byOracle bool, err e
 	}
 	reason, err = x.differsByOracle(s, to)
 	return reason, true, err
+}
+
+// beyond reports whether an entity has records that nothing else has any more: it
+// cannot be judged, and is right as far as anybody knows.
+func (x *examination) beyond(s *storedEntity) bool {
+	for _, a := range s.state.Applied {
+		if p, ok := x.partition(a.PartitionID); ok {
+			if rest, lost := x.lost[p]; lost && a.Offset > rest {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // reach is how far an entity must have applied each partition: as far as its lane

@@ -55,7 +55,9 @@ func (w *Worker) replayOf(v *View) replayer {
 				continue
 			}
 			rest := offline.Range{From: reached[p] + 1, To: to + 1}
-			if w.gone(s, p, rest) {
+			if w.gone(p) {
+				w.c.Logger.Warn("history lacks what was applied of a log that is gone and was not at rest: what is folded again has it not",
+					"source", s.Name, "generation", p.Generation, "partition", p.Number, "offsets", rest.To-rest.From)
 				continue
 			}
 			if err := w.replayLog(ctx, s, p, rest, each); err != nil {
@@ -119,18 +121,33 @@ func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through
 }
 
 // gone reports whether the log that a partition was read from is no longer there:
-// what was applied of it and is not at rest is lost, and an entity is rebuilt
-// without it. That is said.
-func (w *Worker) gone(s *definition.StreamSource, p online.Partition, rest offline.Range) bool {
+// what was applied of it and is not at rest is lost to whatever is folded again.
+func (w *Worker) gone(p online.Partition) bool {
 	w.mu.Lock()
-	now, read := w.logs[s.Name]
-	w.mu.Unlock()
-	if !read || p.Generation >= now {
-		return false
+	defer w.mu.Unlock()
+	now, read := w.logs[p.Source]
+	return read && p.Generation < now
+}
+
+// lost gives, of the partitions whose log is gone, the last offset at rest, where
+// more than that was applied.
+func (w *Worker) lost(ctx context.Context, s *definition.StreamSource, through map[online.Partition]int64) (map[online.Partition]int64, error) {
+	gone := map[online.Partition]int64{}
+	for p, to := range through {
+		if w.gone(p) {
+			gone[p] = to
+		}
 	}
-	w.c.Logger.Error("an entity is rebuilt without what was applied of a log that is gone and was not at rest",
-		"source", s.Name, "generation", p.Generation, "partition", p.Number, "offsets", rest.To-rest.From)
-	return true
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	reached, err := w.atRest(ctx, s, gone)
+	for p, to := range gone {
+		if reached[p] >= to {
+			delete(reached, p)
+		}
+	}
+	return reached, err
 }
 
 // replayLog gives what the log holds of a range of a partition.

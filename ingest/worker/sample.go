@@ -104,7 +104,7 @@ func (s *sample) take(c *Chunk, binding int) {
 	b := &s.view.Bindings[binding]
 	for i := range c.Events {
 		ev := &c.Events[i]
-		if !s.wants(b, ev) || !holds(b.Source.Where, ev) || !holds(b.Where, ev) {
+		if fromFiles(b.Source, c.Partition, ev) || !s.wants(b, ev) || !holds(b.Source.Where, ev) || !holds(b.Where, ev) {
 			continue
 		}
 		s.add(s.rowOf(b, uint16(binding), ev))
