@@ -297,19 +297,6 @@ func (x *examination) judge(s *storedEntity) (reason error, byOracle bool, err e
 	return reason, true, err
 }
 
-// beyond reports whether an entity has records that nothing else has any more: it
-// cannot be judged, and is right as far as anybody knows.
-func (x *examination) beyond(s *storedEntity) bool {
-	for _, a := range s.state.Applied {
-		if p, ok := x.partition(a.PartitionID); ok {
-			if rest, lost := x.lost[p]; lost && a.Offset > rest {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // reach is how far an entity must have applied each partition: as far as its lane
 // had when it was read, and where its own list goes further, as far as that.
 func (x *examination) reach(s *storedEntity) map[featurestore.PartitionID]int64 {
