@@ -42,9 +42,9 @@ func TestLostTail(t *testing.T) {
 	generations, err := p.registry.Generations(t.Context())
 	ok(t, err)
 	x := Inspector{Project: "p", Log: p.log, Online: p.store, History: p.config().History}
-	found, err := x.Inspect(t.Context(), view.Bindings[view0(view, "orders")].Source, 1, generations)
+	found, err := x.Inspect(t.Context(), view.Bindings[bindingOf(view, "orders")].Source, 1, generations)
 	ok(t, err)
-	if len(found) != 1 || found[0].Gap == "" || found[0].Applied != 54 || found[0].AtRest != 29 || found[0].Unarchived != 25 || found[0].Records != RecordsUnknown {
+	if len(found) != 1 || found[0].Gap == "" || found[0].Applied != 54 || found[0].AtRest != 29 || found[0].Unarchived != 25 || found[0].Records != RecordsAnother {
 		t.Errorf("%+v", found)
 	}
 	p.accept("orders")
@@ -58,8 +58,8 @@ func TestLostTail(t *testing.T) {
 	p.right(view, 1)
 }
 
-// view0 is the index of a source in a view.
-func view0(v *definition.StreamView, source string) int {
+// bindingOf is the index of a source in a view.
+func bindingOf(v *definition.StreamView, source string) int {
 	for i := range v.Bindings {
 		if v.Bindings[i].Source.Name == source {
 			return i
