@@ -143,7 +143,7 @@ func (x *examination) leaveLost(ctx context.Context, s *definition.StreamSource,
 		return err
 	}
 	for p, to := range through {
-		if reached[p] < to && x.w.logGone(s, p) {
+		if reached[p] < to && x.w.gone(p) {
 			x.lost[p], through[p] = reached[p], reached[p]
 		}
 	}

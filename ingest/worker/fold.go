@@ -50,7 +50,7 @@ func (v *View) collect(c *Chunk, bindingIndex int) {
 	id := featurestore.PartitionID{Source: uint16(bindingIndex), Generation: c.Partition.Generation, Partition: c.Partition.Number}
 	for i := range c.Events {
 		ev := &c.Events[i]
-		if c.Partition.Generation != offline.FilesGeneration && b.Source.FromFiles(ev.LogTime) {
+		if fromFiles(b.Source, c.Partition, ev) {
 			v.counts.Before++
 			continue
 		}
@@ -77,6 +77,12 @@ func (v *View) collect(c *Chunk, bindingIndex int) {
 		row.Inputs = v.evaluate(b.Inputs, ev.Fields)
 		f.add(row, lane)
 	}
+}
+
+// fromFiles reports whether a record of a log counts for nothing, because history
+// files give it.
+func fromFiles(s *definition.StreamSource, p online.Partition, ev *featurestore.Event) bool {
+	return p.Generation != offline.FilesGeneration && s.FromFiles(ev.LogTime)
 }
 
 func (f *foldBuffers) reset(lanes, inputs int) {

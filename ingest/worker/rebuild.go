@@ -55,7 +55,9 @@ func (w *Worker) replayOf(v *View) replayer {
 				continue
 			}
 			rest := offline.Range{From: reached[p] + 1, To: to + 1}
-			if w.gone(s, p, rest) {
+			if w.gone(p) {
+				w.c.Logger.Warn("history lacks what was applied of a log that is gone and was not at rest: what is folded again has it not",
+					"source", s.Name, "generation", p.Generation, "partition", p.Number, "offsets", rest.To-rest.From)
 				continue
 			}
 			if err := w.replayLog(ctx, s, p, rest, each); err != nil {
@@ -116,26 +118,6 @@ func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through
 		}
 	}
 	return reached, nil
-}
-
-// gone reports whether the log that a partition was read from is no longer there:
-// what was applied of it and is not at rest is lost, and an entity is rebuilt
-// without it. That is said.
-func (w *Worker) gone(s *definition.StreamSource, p online.Partition, rest offline.Range) bool {
-	if !w.logGone(s, p) {
-		return false
-	}
-	w.c.Logger.Error("an entity is rebuilt without what was applied of a log that is gone and was not at rest",
-		"source", s.Name, "generation", p.Generation, "partition", p.Number, "offsets", rest.To-rest.From)
-	return true
-}
-
-// logGone reports whether a source has another log by now than a partition was read from.
-func (w *Worker) logGone(s *definition.StreamSource, p online.Partition) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now, read := w.logs[s.Name]
-	return read && p.Generation < now
 }
 
 // replayLog gives what the log holds of a range of a partition.

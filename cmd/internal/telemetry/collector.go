@@ -115,7 +115,7 @@ func (c *collector) views(out chan<- prometheus.Metric, w *worker.Worker) {
 		at := []string{id.View, strconv.Itoa(int(id.Number))}
 		for outcome, v := range map[string]int64{
 			"folded": n.Folded, "pending": n.Pending, "duplicate": n.Duplicate, "late": n.Late,
-			"filtered": n.Filtered, "null_key": n.NullKey, "long_key": n.LongKey,
+			"filtered": n.Filtered, "before_cutover": n.Before, "null_key": n.NullKey, "long_key": n.LongKey,
 		} {
 			counter(out, viewEvents, float64(v), append(at, outcome)...)
 		}

@@ -241,8 +241,10 @@ func (s *stream) take(p *part, row *files.Row, offset int64) {
 		s.stats.Bad++
 		if s.spec.Bad != nil {
 			bad := offline.BadRow{Position: position, Row: row.Number, Reason: row.Problem}
-			if p.kind == offline.FilesSegment {
-				bad.File = p.files[row.File].Name
+			for i := range p.files {
+				if p.files[i].ordinal == row.File {
+					bad.File = p.files[i].Name
+				}
 			}
 			s.spec.Bad(bad)
 		}
