@@ -1,0 +1,114 @@
+package plant
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Programs are the built binaries.
+type Programs struct{ Freshet, Freshetd string }
+
+// Project is a folder of definitions with settings, and its processes.
+type Project struct {
+	Name   string
+	Dir    string
+	Listen string
+	bin    Programs
+
+	Server    *Process
+	Ingesters []*Process
+}
+
+// NewProject writes settings; online is the part of the settings that says where
+// the store is.
+func NewProject(dir, name string, bin Programs, brokers, online, more string) (*Project, error) {
+	p := &Project{Name: name, Dir: dir, bin: bin}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p.Listen = l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf("project: %s\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: %s}\nserve: {listen: %q}\n%s", name, brokers, online, p.Listen, more)
+	if err := os.WriteFile(filepath.Join(dir, "freshet.yaml"), []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	p.Server = NewProcess(dir, "serve", bin.Freshetd, "serve", "-C", dir)
+	return p, nil
+}
+
+// Apply writes definitions and makes them the newest revision.
+func (p *Project) Apply(ctx context.Context, definitions string) error {
+	if err := os.WriteFile(filepath.Join(p.Dir, "torture.yaml"), []byte(definitions), 0o644); err != nil {
+		return err
+	}
+	_, err := p.Run(ctx, "apply", "--yes")
+	return err
+}
+
+// Run runs a verb of freshet and gives what it prints.
+func (p *Project) Run(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, p.bin.Freshet, append(args, "-C", p.Dir)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out), fmt.Errorf("freshet %s: %w: %s", strings.Join(args, " "), err, stderr.String())
+	}
+	return string(out), nil
+}
+
+// Ingester adds one more ingester, which does not run yet.
+func (p *Project) Ingester() *Process {
+	x := NewProcess(p.Dir, fmt.Sprintf("ingest%d", len(p.Ingesters)), p.bin.Freshetd, "ingest", "-C", p.Dir)
+	p.Ingesters = append(p.Ingesters, x)
+	return x
+}
+
+// Serve starts the server and waits until it is ready.
+func (p *Project) Serve(ctx context.Context) error {
+	if err := p.Server.Start(); err != nil {
+		return err
+	}
+	err := poll(ctx, time.Minute, func() (bool, error) {
+		select {
+		case <-p.Server.Gone():
+			return false, fmt.Errorf("freshetd serve has ended: see %s", p.Server.Log())
+		default:
+		}
+		c, err := net.DialTimeout("tcp", p.Listen, time.Second)
+		if err != nil {
+			return false, nil
+		}
+		return true, c.Close()
+	})
+	if err != nil {
+		return fmt.Errorf("starting freshetd serve: %w", err)
+	}
+	return nil
+}
+
+// Stop ends all processes.
+func (p *Project) Stop() error {
+	var first error
+	for _, x := range append([]*Process{p.Server}, p.Ingesters...) {
+		if x.Running() {
+			_ = x.Resume() // one that is stopped cannot end
+		}
+		if err := x.Stop(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}

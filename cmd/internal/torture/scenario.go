@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/freshet/freshet/cmd/internal/torture/plant"
+)
+
+// scenario is one fault, against a system of its own.
+type scenario struct {
+	name  string
+	row   string // of docs/failures.md
+	fault string
+	short bool // it is part of the short run
+	run   func(*world) error
+}
+
+// scenarios are all, in the order of the table.
+func scenarios() []scenario {
+	return []scenario{
+		{"kill", "1", "SIGKILL of the ingester at random moments under load", true, killIngester},
+	}
+}
+
+// bench is what scenarios share.
+type bench struct {
+	kafka  *plant.Kafka
+	dir    string
+	seed   uint64
+	rounds int
+	bin    plant.Programs
+}
+
+// limit bounds a scenario.
+const limit = 6 * time.Minute
+
+// run runs one scenario; the seed of a scenario does not depend on which others run.
+func (b *bench) run(ctx context.Context, s scenario) result {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s.name)) // never fails
+	res := &result{Name: s.name, Row: s.row, Fault: s.fault, Seed: b.seed}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	begin := time.Now()
+	w := &world{
+		ctx: ctx, name: "t" + s.row + "-" + s.name, dir: filepath.Join(b.dir, s.name), bench: b, r: rand.New(rand.NewPCG(b.seed, h.Sum64())), result: res, kafka: b.kafka,
+		say: func(format string, args ...any) {
+			fmt.Printf("  %5.1fs  %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
+		},
+	}
+	err := os.MkdirAll(w.dir, 0o755)
+	if err == nil {
+		err = guarded(w, s.run)
+	}
+	if w.ledger != nil {
+		res.Events = max(res.Events, w.ledger.Records())
+	}
+	err = errors.Join(err, w.close())
+	res.Took = time.Since(begin).Seconds()
+	if err != nil {
+		res.Error = err.Error()
+	} else if res.Mismatches > 0 {
+		res.Error = fmt.Sprintf("%d values are wrong", res.Mismatches)
+	}
+	res.OK = res.Error == "" && res.Compared > 0
+	w.say("%d faults, %d events, %d values compared, %d mismatches; %s", res.Injected, res.Events, res.Compared, res.Mismatches, verdict(res))
+	return *res
+}
+
+func verdict(r *result) string {
+	if r.OK {
+		return "ok"
+	}
+	return "FAILED: " + r.Error
+}
+
+// guarded makes an error of a panic, so that the other scenarios still run and
+// what was started is ended.
+func guarded(w *world, run func(*world) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return run(w)
+}

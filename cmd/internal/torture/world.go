@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/freshet/freshet/cmd/internal/torture/load"
+	"github.com/freshet/freshet/cmd/internal/torture/plant"
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
+	"github.com/freshet/freshet/ingest/logrecord"
+)
+
+// world is the system under torture of one scenario: its own topics on the
+// common broker, its own Redis, its own processes.
+type world struct {
+	ctx    context.Context
+	name   string
+	dir    string
+	r      *rand.Rand
+	draw   *rand.Rand // of the producer, which may run beside
+	result *result
+	say    func(format string, args ...any)
+	bench  *bench
+
+	kafka   *plant.Kafka
+	redis   *redistest.Server // nil where the scenario has a group or a cluster
+	project *plant.Project
+	defs    *definition.Project
+	api     *api
+	store   *redis.Store // to look at lanes and bytes, beside the system
+
+	gen    *load.Generator
+	ledger *load.Ledger
+	lives  map[string]uint32 // of the topics
+	seen   *sampler
+
+	closers []func() error
+}
+
+// options of a world.
+type options struct {
+	ingesters int
+	mix       load.Mix
+	online    string // of the settings; "" is the scenario's own redis-server
+	settings  string // further lines
+	store     redis.Config
+	begin     time.Duration // how long before now the log's time begins; 0 is 8 h
+}
+
+func usual() options { return options{ingesters: 1, mix: load.UsualMix()} }
+
+const (
+	clickPartitions = 3
+	orderPartitions = 2
+)
+
+// open makes the topics and the store, applies the definitions, and starts the
+// processes.
+func (w *world) open(o options) error {
+	if o.begin == 0 {
+		o.begin = 8 * time.Hour
+	}
+	w.draw = rand.New(rand.NewPCG(w.r.Uint64(), 5))
+	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-o.begin)))
+	w.ledger, w.lives = load.NewLedger(), map[string]uint32{"clicks": 1, "orders": 1}
+	if err := errors.Join(w.kafka.Create(w.ctx, w.topic("clicks"), clickPartitions), w.kafka.Create(w.ctx, w.topic("orders"), orderPartitions)); err != nil {
+		return err
+	}
+	if o.online == "" {
+		if err := w.openRedis(); err != nil {
+			return err
+		}
+		o.online, o.store = fmt.Sprintf("{addrs: [%q]}", w.redis.Addr()), redis.Config{Addrs: []string{w.redis.Addr()}}
+	}
+	var err error
+	if w.store, err = redis.Open(o.store); err != nil {
+		return err
+	}
+	w.atEnd(w.store.Close)
+	w.project, err = plant.NewProject(filepath.Join(w.dir, "project"), "torture", w.bench.bin, w.kafka.Broker.Addr(), o.online, o.settings)
+	if err != nil {
+		return err
+	}
+	w.atEnd(w.project.Stop)
+	if err := w.apply(load.Definitions(w.name, load.Usual)); err != nil {
+		return err
+	}
+	for range o.ingesters {
+		if err := w.project.Ingester().Start(); err != nil {
+			return err
+		}
+	}
+	w.api = newAPI(w.project.Listen)
+	return w.project.Serve(w.ctx)
+}
+
+func (w *world) openRedis(args ...string) error {
+	dir := filepath.Join(w.dir, "redis")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	s, err := redistest.Start(w.ctx, redistest.Options{Dir: dir, Args: append([]string{"--appendfsync", "always"}, args...)})
+	if err != nil {
+		return err
+	}
+	w.redis = s
+	w.atEnd(s.Stop)
+	return nil
+}
+
+func (w *world) apply(text string) error {
+	p, err := load.Parse(text)
+	if err != nil {
+		return err
+	}
+	if err := w.project.Apply(w.ctx, text); err != nil {
+		return err
+	}
+	w.defs = p
+	return nil
+}
+
+func (w *world) atEnd(f func() error) { w.closers = append(w.closers, f) }
+
+// close ends everything, last first.
+func (w *world) close() error {
+	if w.seen != nil {
+		w.seen.stop()
+	}
+	var errs []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		errs = append(errs, w.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (w *world) topic(source string) string { return w.name + "." + source }
+
+// place says to which partition a producer sends an event: clicks are keyed by
+// their user, orders by their page.
+func place(source string, e *load.Event, partitions int) int32 {
+	h := fnv.New32a()
+	if source == "clicks" {
+		_, _ = h.Write([]byte(e.User)) // never fails
+	} else {
+		_, _ = fmt.Fprint(h, e.Page)
+	}
+	return int32(h.Sum32() % uint32(partitions))
+}
+
+// produce sends n random events, two thirds of them clicks, in batches of random
+// sizes.
+func (w *world) produce(n int) error {
+	for n > 0 {
+		size := min(n, 1+w.draw.IntN(200))
+		if err := w.batch(size); err != nil {
+			return err
+		}
+		n -= size
+	}
+	return nil
+}
+
+func (w *world) batch(n int) error {
+	type to struct {
+		source string
+		number int32
+	}
+	counts := map[string]int{}
+	for _, source := range []string{"clicks", "orders"} {
+		var err error
+		if counts[source], err = w.kafka.Client.Partitions(w.ctx, w.topic(source)); err != nil {
+			return err
+		}
+	}
+	var order []to
+	lists := map[to][]load.Event{}
+	for range n {
+		source := "clicks"
+		if w.draw.IntN(3) == 0 {
+			source = "orders"
+		}
+		e := w.gen.Next()
+		at := to{source, place(source, &e, counts[source])}
+		if lists[at] == nil {
+			order = append(order, at)
+		}
+		lists[at] = append(lists[at], e)
+	}
+	for _, at := range order {
+		if err := w.send(at.source, at.number, lists[at]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send produces events to one partition and notes them.
+func (w *world) send(source string, number int32, events ...load.Event) error {
+	records := make([]logrecord.Record, len(events))
+	for i := range events {
+		records[i] = logrecord.Record{LogTime: events[i].LogTime, Key: []byte(events[i].User), Value: events[i].JSON()}
+	}
+	base, err := w.kafka.Client.Produce(w.ctx, w.topic(source), number, records)
+	if err != nil {
+		return err
+	}
+	w.ledger.Committed(load.Partition{Source: source, Generation: w.lives[source], Number: number}, base, events)
+	return nil
+}
+
+// generation is the one of a view that answers now.
+func (w *world) generation(s *statusForm, view string) online.Generation {
+	return online.Generation{Project: w.project.Name, View: view, Number: s.generations[view]}
+}
