@@ -30,6 +30,7 @@ func newAPI(listen string) *api {
 // answer is what was read of one entity.
 type answer struct {
 	at      featurestore.Instant
+	made    uint32 // the generation that answered
 	cells   []featurestore.Cell
 	applied featurestore.Applied
 }
@@ -41,7 +42,8 @@ type answerForm struct {
 		Status []string          `json:"status"`
 	} `json:"columns"`
 	Views []struct {
-		Positions []struct {
+		Generation uint32 `json:"generation"`
+		Positions  []struct {
 			Applied []struct {
 				Source     string `json:"source"`
 				Generation uint32 `json:"generation"`
@@ -97,6 +99,7 @@ func (f *answerForm) row(view *definition.StreamView, i int, out *answer) (err e
 	if out.at, err = featurestore.ParseInstant(f.ReadTime[i]); err != nil {
 		return err
 	}
+	out.made = f.Views[0].Generation
 	for c := range f.Columns {
 		cell := featurestore.Cell{}
 		if cell.Status, err = featurestore.ParseStatus(f.Columns[c].Status[i]); err != nil {

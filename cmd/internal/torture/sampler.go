@@ -197,16 +197,17 @@ func (w *world) verifySeen() error {
 }
 
 func (w *world) judgeSamples(kept []sample) error {
-	byView := map[string]map[string]*load.Entity{}
+	byView := map[*definition.StreamView]map[string]*load.Entity{}
 	for i := range kept {
 		x := &kept[i]
-		entities := byView[x.view.Name]
+		x.view = w.meaning(x.view, x.made)
+		entities := byView[x.view]
 		if entities == nil {
 			var err error
 			if entities, err = w.ledger.Rows(x.view); err != nil {
 				return err
 			}
-			byView[x.view.Name] = entities
+			byView[x.view] = entities
 		}
 		var types []featurestore.Type
 		for _, k := range x.view.Entity.Keys {

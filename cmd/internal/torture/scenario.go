@@ -26,6 +26,20 @@ type scenario struct {
 func scenarios() []scenario {
 	return []scenario{
 		{"kill", "1", "SIGKILL of the ingester at random moments under load", true, killIngester},
+		{"cut", "2", "SIGKILL of redis-server under load, its append-only file cut at a random byte", true, cutFile},
+		{"replies", "3", "5 % of Redis's answers lost with their connections", false, loseReplies},
+		{"pause", "4", "SIGSTOP of an ingester past its session, then SIGCONT", false, pauseOwner},
+		{"grow", "5", "partitions added under load", true, growTopics},
+		{"flush", "10", "FLUSHALL, at rest and under load", true, flushAll},
+		{"evict", "11", "a policy that evicts, on a server without room", false, evict},
+		{"full", "12", "maxmemory below use", false, full},
+		{"clocks", "14", "producers' clocks 5 minutes off either way, and replays", false, replayed(skewed, 2400)},
+		{"late", "15", "a third of all events late, and replays", false, replayed(late, 2400)},
+		{"again", "16", "most event ids repeated, and replays", false, replayed(again, 2400)},
+		{"poison", "18", "more bad records than the budget", true, poison},
+		{"hot", "22", "one user with half of all events, the others by Zipf 1.2", false, hot},
+		{"scripts", "27", "SCRIPT FLUSH every second", false, flushScripts},
+		{"slow", "28", "Redis's answers 200 ms late under load", false, slowStore},
 	}
 }
 

@@ -36,8 +36,12 @@ type world struct {
 	redis   *redistest.Server // nil where the scenario has a group or a cluster
 	project *plant.Project
 	defs    *definition.Project
-	api     *api
-	store   *redis.Store // to look at lanes and bytes, beside the system
+
+	// meanings are the definitions of each view's generations, the first of them first.
+	meanings map[string][]*definition.StreamView
+
+	api   *api
+	store *redis.Store // to look at lanes and bytes, beside the system
 
 	gen    *load.Generator
 	ledger *load.Ledger
@@ -72,6 +76,7 @@ func (w *world) open(o options) error {
 	}
 	w.draw = rand.New(rand.NewPCG(w.r.Uint64(), 5))
 	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-o.begin)))
+	w.meanings = map[string][]*definition.StreamView{}
 	w.ledger, w.lives = load.NewLedger(), map[string]uint32{"clicks": 1, "orders": 1}
 	if err := errors.Join(w.kafka.Create(w.ctx, w.topic("clicks"), clickPartitions), w.kafka.Create(w.ctx, w.topic("orders"), orderPartitions)); err != nil {
 		return err
@@ -127,7 +132,21 @@ func (w *world) apply(text string) error {
 		return err
 	}
 	w.defs = p
+	for _, v := range p.StreamViews {
+		list := w.meanings[v.Name]
+		if n := len(list); n == 0 || list[n-1].Hash != v.Hash {
+			w.meanings[v.Name] = append(list, v)
+		}
+	}
 	return nil
+}
+
+// meaning is the definition that a generation of a view was made from.
+func (w *world) meaning(view *definition.StreamView, generation uint32) *definition.StreamView {
+	if list := w.meanings[view.Name]; generation >= 1 && int(generation) <= len(list) {
+		return list[generation-1]
+	}
+	return view
 }
 
 func (w *world) atEnd(f func() error) { w.closers = append(w.closers, f) }

@@ -40,7 +40,7 @@ sources: [clicks, orders]
 where: keep
 features:
   - {name: n, agg: count, windows: [10s, 1m, 10m, 1h, 1d, lifetime]}
-  - {name: total, agg: sum(n), windows: [1m, CHANGE]}
+  - {name: total, agg: sum(n), window: CHANGE}
   - {name: spend, agg: sum(amount), windows: [10m, lifetime]}
   - {name: mean, agg: avg(amount), window: 1h}
   - {name: price_sum, agg: sum(price), window: 1h}

@@ -158,7 +158,7 @@ func (g *Generator) Next() Event {
 	e.Time = g.eventTime(e.LogTime)
 	e.ID = g.id()
 	if g.r.Float64() < g.Mix.Poison {
-		e.Poison = []string{"", "{", "[1]", `{"user":3}`, `{"user":"u1","at":"soon"}`, "\xff\xfe", `{"user":"u1","user":"u2","at":1}`, `{"at":1e400}`}[g.r.IntN(8)]
+		e.Poison = []string{"", "{", "[1]", `{"user":3}`, `{"user":"u1","at":"soon"}`, "\xff\xfe", `{"user":"u1","user":"u2","at":"x"}`, `{"at":1e400}`}[g.r.IntN(8)]
 		if e.Poison == "" {
 			e.Poison = " "
 		}

@@ -21,6 +21,8 @@ type Project struct {
 	Listen string
 	bin    Programs
 
+	settings string
+
 	Server    *Process
 	Ingesters []*Process
 }
@@ -40,12 +42,18 @@ func NewProject(dir, name string, bin Programs, brokers, online, more string) (*
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf("project: %s\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: %s}\nserve: {listen: %q}\n%s", name, brokers, online, p.Listen, more)
-	if err := os.WriteFile(filepath.Join(dir, "freshet.yaml"), []byte(text), 0o644); err != nil {
+	p.settings = fmt.Sprintf("project: %s\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: %s}\nserve: {listen: %q}\n%s", name, brokers, online, p.Listen, more)
+	if err := p.Settings(""); err != nil {
 		return nil, err
 	}
 	p.Server = NewProcess(dir, "serve", bin.Freshetd, "serve", "-C", dir)
 	return p, nil
+}
+
+// Settings writes the settings with further lines; processes take them at their
+// next start.
+func (p *Project) Settings(more string) error {
+	return os.WriteFile(filepath.Join(p.Dir, "freshet.yaml"), []byte(p.settings+more), 0o644)
 }
 
 // Apply writes definitions and makes them the newest revision.
