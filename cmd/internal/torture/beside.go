@@ -65,7 +65,7 @@ func (n *beside) compare() error {
 					want[e.User] = s
 				}
 				s.count++
-				if !e.NullN {
+				if !e.NullN && !e.Bare {
 					s.sum += e.N
 				}
 			}

@@ -75,6 +75,11 @@ func (w *world) judge(view *definition.StreamView, x *load.Entity, a *answer) er
 	if err != nil {
 		return err
 	}
+	if w.past != nil && !same(want, a.cells) {
+		if want, err = w.before(view, x, a); err != nil {
+			return err
+		}
+	}
 	for i := range want {
 		f := &view.Features[i]
 		w.result.Compared++
@@ -84,6 +89,24 @@ func (w *world) judge(view *definition.StreamView, x *load.Entity, a *answer) er
 		}
 	}
 	return nil
+}
+
+func same(a, b []featurestore.Cell) bool {
+	return slices.EqualFunc(a, b, func(x, y featurestore.Cell) bool { return x.Status == y.Status && x.Value.Equal(y.Value) })
+}
+
+// before is what an answer must be whose positions are of the log that has lost
+// its end since.
+func (w *world) before(view *definition.StreamView, x *load.Entity, a *answer) ([]featurestore.Cell, error) {
+	entities, err := w.past.Rows(view)
+	if err != nil {
+		return nil, err
+	}
+	old := entities[string(x.Bytes)]
+	if old == nil {
+		old = &load.Entity{Key: x.Key, Bytes: x.Bytes}
+	}
+	return old.Read(view, a.applied, a.at)
 }
 
 // mismatchesShown bounds what is printed of one scenario.

@@ -60,11 +60,11 @@ func growTopics(w *world) error {
 	for range 2 * w.bench.rounds {
 		flow := w.flow(600)
 		clicks, orders = clicks+2, orders+1
-		if err := w.kafka.Grow(w.ctx, w.topic("clicks"), clicks); err != nil {
+		if err := w.grow("clicks", clicks); err != nil {
 			return err
 		}
 		w.struck()
-		if err := w.kafka.Grow(w.ctx, w.topic("orders"), orders); err != nil {
+		if err := w.grow("orders", orders); err != nil {
 			return err
 		}
 		w.struck()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // killIngester kills the only ingester again and again while events flow, and
@@ -11,16 +13,18 @@ func killIngester(w *world) error {
 	if err := w.open(usual()); err != nil {
 		return err
 	}
+	n := w.naively(redis.NewClient(&redis.Options{Addr: w.redis.Addr()}), "clicks")
 	if err := w.begin(500); err != nil {
 		return err
 	}
 	ingester := w.project.Ingesters[0]
-	for range 6 * w.bench.rounds {
+	for range 4 * w.bench.rounds {
 		flow := w.flow(300 + w.r.IntN(600))
 		w.pause(time.Duration(w.r.Int64N(int64(700 * time.Millisecond))))
 		if err := ingester.Kill(); err != nil {
 			return err
 		}
+		n.restart()
 		w.struck()
 		if err := flow.wait(); err != nil {
 			return err
@@ -34,6 +38,9 @@ func killIngester(w *world) error {
 		w.mended()
 	}
 	if err := w.right(); err != nil {
+		return err
+	}
+	if err := n.compare(); err != nil {
 		return err
 	}
 	return w.compareAtRest()

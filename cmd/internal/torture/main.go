@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/freshet/freshet/cmd/internal/torture/plant"
 )
 
@@ -99,9 +101,16 @@ func choose(f *flags) ([]scenario, error) {
 	return out, nil
 }
 
+// silence says nothing.
+type silence struct{}
+
+// Printf implements the logger of the Redis client.
+func (silence) Printf(context.Context, string, ...any) {}
+
 // torture runs scenarios one after the other on one broker.
 func torture(ctx context.Context, f *flags, chosen []scenario) (err error) {
 	begin := time.Now()
+	redis.SetLogger(silence{}) // its servers are killed on purpose
 	dir, err := os.MkdirTemp("", "freshet-torture-")
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ func replayed(change func(*load.Mix), events int) func(*world) error {
 		if err := w.begin(events / 4); err != nil {
 			return err
 		}
-		for range 3 * w.bench.rounds {
+		for range 2 * w.bench.rounds {
 			flow := w.flow(events / 4)
 			w.pause(time.Duration(w.r.Int64N(int64(500 * time.Millisecond))))
 			if err := w.project.Ingesters[0].Kill(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cmd/internal/torture/plant"
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online/redis"
 )
 
@@ -20,6 +21,7 @@ func (w *world) behindProxy() (*plant.Proxy, error) {
 	}
 	w.atEnd(p.Close)
 	o := usual()
+	o.mix.Step = featurestore.Second / 4
 	o.online, o.store = fmt.Sprintf("{addrs: [%q]}", p.Addr()), redis.Config{Addrs: []string{w.redis.Addr()}}
 	return p, w.open(o)
 }
@@ -80,7 +82,7 @@ func slowStore(w *world) error {
 	w.struck()
 	most := before
 	for begin := time.Now(); time.Since(begin) < slowFor*time.Duration(w.bench.rounds); {
-		if err := w.produce(2000); err != nil {
+		if err := w.produce(1000); err != nil {
 			return err
 		}
 		now, err := w.project.Ingesters[0].Memory()

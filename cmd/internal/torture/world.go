@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/freshet/freshet/cmd/internal/torture/load"
@@ -45,10 +46,14 @@ type world struct {
 
 	gen    *load.Generator
 	ledger *load.Ledger
+	past   *load.Ledger // before the log lost its end; nil where it has not
 	lives  map[string]uint32 // of the topics
 	seen   *sampler
 
 	closers []func() error
+
+	mu    sync.Mutex
+	known map[string]int // partitions by source
 }
 
 // options of a world.
@@ -76,6 +81,7 @@ func (w *world) open(o options) error {
 	}
 	w.draw = rand.New(rand.NewPCG(w.r.Uint64(), 5))
 	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-o.begin)))
+	w.known = map[string]int{"clicks": clickPartitions, "orders": orderPartitions}
 	w.meanings = map[string][]*definition.StreamView{}
 	w.ledger, w.lives = load.NewLedger(), map[string]uint32{"clicks": 1, "orders": 1}
 	if err := errors.Join(w.kafka.Create(w.ctx, w.topic("clicks"), clickPartitions), w.kafka.Create(w.ctx, w.topic("orders"), orderPartitions)); err != nil {
@@ -195,13 +201,6 @@ func (w *world) batch(n int) error {
 		source string
 		number int32
 	}
-	counts := map[string]int{}
-	for _, source := range []string{"clicks", "orders"} {
-		var err error
-		if counts[source], err = w.kafka.Client.Partitions(w.ctx, w.topic(source)); err != nil {
-			return err
-		}
-	}
 	var order []to
 	lists := map[to][]load.Event{}
 	for range n {
@@ -210,7 +209,7 @@ func (w *world) batch(n int) error {
 			source = "orders"
 		}
 		e := w.gen.Next()
-		at := to{source, place(source, &e, counts[source])}
+		at := to{source, place(source, &e, w.partitions(source))}
 		if lists[at] == nil {
 			order = append(order, at)
 		}
@@ -222,6 +221,33 @@ func (w *world) batch(n int) error {
 		}
 	}
 	return nil
+}
+
+// partitions are how many a producer knows of.
+func (w *world) partitions(source string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.known[source]
+}
+
+// grow gives a topic more partitions, and tells the producer once they take
+// records.
+func (w *world) grow(source string, n int) error {
+	if err := w.kafka.Grow(w.ctx, w.topic(source), n); err != nil {
+		return err
+	}
+	err := w.until("the new partitions answer", patience, func() (bool, string) {
+		for p := range n {
+			if _, err := w.kafka.Client.Bounds(w.ctx, w.topic(source), int32(p)); err != nil {
+				return false, err.Error()
+			}
+		}
+		return true, ""
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.known[source] = n
+	return err
 }
 
 // send produces events to one partition and notes them.

@@ -29,6 +29,8 @@ type Event struct {
 	Time    featurestore.EventTime
 	LogTime featurestore.LogTime // whole milliseconds
 	Poison  string               // the record's bytes where it is no event
+	Extra   string               // members that no definition knows
+	Bare    bool                 // optional fields are absent
 }
 
 // JSON is the record's value.
@@ -47,12 +49,19 @@ func (e *Event) JSON() []byte {
 	for i, x := range e.Vec {
 		vec[i] = strconv.FormatFloat(x, 'g', -1, 64)
 	}
-	return fmt.Appendf(nil, `{"user":%s,"page":%d,"kind":%q,"amount":"%s","price":%s,"n":%s,"keep":%t,"vec":[%s],"id":%q,"seq":%d,"at":%d}`,
-		user, e.Page, e.Kind, featurestore.FormatDecimal(e.Amount, 2), strconv.FormatFloat(e.Price, 'g', -1, 64), n, e.Keep, strings.Join(vec, ","), e.ID, e.Seq, int64(e.Time))
+	more := fmt.Sprintf(`,"n":%s,"vec":[%s]`, n, strings.Join(vec, ","))
+	if e.Bare {
+		more = ""
+	}
+	if e.Extra != "" {
+		more += "," + e.Extra
+	}
+	return fmt.Appendf(nil, `{"user":%s,"page":%d,"kind":%q,"amount":"%s","price":%s,"keep":%t,"id":%q,"seq":%d,"at":%d%s}`,
+		user, e.Page, e.Kind, featurestore.FormatDecimal(e.Amount, 2), strconv.FormatFloat(e.Price, 'g', -1, 64), e.Keep, e.ID, e.Seq, int64(e.Time), more)
 }
 
-// value is a field of the event by its name.
-func (e *Event) value(field string) featurestore.Value {
+// value is a field of the event by its name, as its declared type.
+func (e *Event) value(field string, t featurestore.Type) featurestore.Value {
 	switch field {
 	case "user":
 		if e.User == "" {
@@ -64,17 +73,24 @@ func (e *Event) value(field string) featurestore.Value {
 	case "kind":
 		return featurestore.StringValue(e.Kind)
 	case "amount":
-		return featurestore.DecimalValue(e.Amount)
+		unscaled := e.Amount
+		for range t.Scale - 2 {
+			unscaled *= 10
+		}
+		return featurestore.DecimalValue(unscaled)
 	case "price":
 		return featurestore.DoubleValue(e.Price)
 	case "n":
-		if e.NullN {
+		if e.NullN || e.Bare {
 			return featurestore.Null
 		}
 		return featurestore.Int64Value(e.N)
 	case "keep":
 		return featurestore.BoolValue(e.Keep)
 	case "vec":
+		if e.Bare {
+			return featurestore.Null
+		}
 		var list []featurestore.Value
 		for _, x := range e.Vec {
 			list = append(list, featurestore.DoubleValue(x))
@@ -98,6 +114,8 @@ type Mix struct {
 	Late   float64               // share of events beyond the lateness
 	Ahead  float64               // share of events too far ahead of their log time
 	Again  float64               // share of events whose id was there before
+	Bare   float64               // share of events without their optional fields
+	Extra  string                // further members of every event
 	Skew   featurestore.Duration // of the producers' clocks, either way
 	Step   featurestore.Duration // that the log's time moves by at most from one record to the next
 }
@@ -157,6 +175,7 @@ func (g *Generator) Next() Event {
 	}
 	e.Time = g.eventTime(e.LogTime)
 	e.ID = g.id()
+	e.Extra, e.Bare = g.Mix.Extra, g.Mix.Bare > 0 && g.r.Float64() < g.Mix.Bare
 	if g.r.Float64() < g.Mix.Poison {
 		e.Poison = []string{"", "{", "[1]", `{"user":3}`, `{"user":"u1","at":"soon"}`, "\xff\xfe", `{"user":"u1","user":"u2","at":"x"}`, `{"at":1e400}`}[g.r.IntN(8)]
 		if e.Poison == "" {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -55,6 +56,17 @@ func (l *Ledger) Ends(p Partition, end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ends[p] = end
+}
+
+// Clone is a ledger of its own that says the same.
+func (l *Ledger) Clone() *Ledger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := &Ledger{parts: map[Partition][]Placed{}, ends: maps.Clone(l.ends), records: l.records, newest: l.newest}
+	for p, list := range l.parts {
+		out.parts[p] = slices.Clone(list)
+	}
+	return out
 }
 
 // Forget drops what stands at an offset or after it: the log was cut there.
@@ -168,13 +180,16 @@ func add(out map[string]*Entity, b *definition.Binding, types []featurestore.Typ
 func fields(s *definition.StreamSource, e *Event) []featurestore.Value {
 	out := make([]featurestore.Value, len(s.Fields))
 	for i := range s.Fields {
-		out[i] = e.value(s.Fields[i].Name)
+		out[i] = e.value(s.Fields[i].Name, s.Fields[i].Type)
 	}
 	return out
 }
 
 func row(b *definition.Binding, source uint16, p Partition, e *Placed) window.Row {
-	r := window.Row{Time: e.Time, LogTime: e.LogTime, Sequence: featurestore.Int64Value(e.Seq)}
+	r := window.Row{Time: e.Time, LogTime: e.LogTime}
+	if b.Source.Sequence >= 0 {
+		r.Sequence = featurestore.Int64Value(e.Seq)
+	}
 	r.Position = featurestore.Position{PartitionID: featurestore.PartitionID{Source: source, Generation: p.Generation, Partition: p.Number}, Offset: e.Offset}
 	if b.Source.EventID >= 0 {
 		r.ID = e.ID

@@ -101,7 +101,8 @@ const (
 	transactional   = 0x10
 )
 
-// batch writes a record batch and puts the producer's state into its header.
+// batch writes a set of one record batch, behind its size, and puts the producer's
+// state into the header.
 func (p *Producer) batch(records []logrecord.Record) ([]byte, error) {
 	list := make([]protocol.Record, len(records))
 	for i := range records {
@@ -112,14 +113,15 @@ func (p *Producer) batch(records []logrecord.Record) ([]byte, error) {
 	if _, err := set.WriteTo(&out); err != nil {
 		return nil, err
 	}
-	b := out.Bytes()[4:] // its size stands first
+	sized := out.Bytes()
+	b := sized[4:] // behind the size of the set
 	be := binary.BigEndian
 	be.PutUint16(b[batchAttributes:], be.Uint16(b[batchAttributes:])|transactional)
 	be.PutUint64(b[batchProducer:], uint64(p.session.ProducerID))
 	be.PutUint16(b[batchProducer+8:], uint16(p.session.ProducerEpoch))
 	be.PutUint32(b[batchProducer+10:], uint32(p.sequence))
 	be.PutUint32(b[batchCRC:], crc32.Checksum(b[batchAttributes:], crc32.MakeTable(crc32.Castagnoli)))
-	return b, nil
+	return sized, nil
 }
 
 // Commit and Abort end the transaction.
