@@ -105,18 +105,14 @@ func union(w *world) error {
 		return err
 	}
 	for round := range 3 * w.bench.rounds {
-		if round%3 == 2 {
-			if err := w.project.Ingesters[0].Kill(); err != nil {
-				return err
-			}
-		}
 		if err := w.lose(g, 300); err != nil {
 			return err
 		}
-		if round%3 == 2 {
-			if err := w.project.Ingesters[0].Start(); err != nil {
+		if round%3 == 2 { // and one of the two dies, too
+			if err := errors.Join(w.project.Ingesters[0].Kill(), w.project.Ingesters[0].Start()); err != nil {
 				return err
 			}
+			w.result.Injected++
 		}
 		if err := w.produce(300); err != nil {
 			return err

@@ -49,6 +49,7 @@ func scenarios() []scenario {
 		{"bootstrap", "21", "a view built from history under load, late events on both sides of the cut", false, change("20m")},
 		{"hot", "22", "one user with half of all events, the others by Zipf 1.2", false, hot},
 		{"union", "23", "two topics, two ingesters, one view, and failovers", false, union},
+		{"changes", "24", "updates and deletions of a table, while redis-server dies", false, changes},
 		{"slots", "26", "lanes moved between masters of a cluster under load", false, moveSlots},
 		{"scripts", "27", "SCRIPT FLUSH every second", false, flushScripts},
 		{"slow", "28", "Redis's answers 200 ms late under load", false, slowStore},

@@ -46,7 +46,7 @@ type world struct {
 
 	gen    *load.Generator
 	ledger *load.Ledger
-	past   *load.Ledger // before the log lost its end; nil where it has not
+	past   *load.Ledger      // before the log lost its end; nil where it has not
 	lives  map[string]uint32 // of the topics
 	seen   *sampler
 
@@ -64,6 +64,9 @@ type options struct {
 	settings  string // further lines
 	store     redis.Config
 	begin     time.Duration // how long before now the log's time begins; 0 is 8 h
+
+	topics      map[string]int // partitions by source; nil are the usual two
+	definitions string         // "" are the usual ones
 }
 
 func usual() options { return options{ingesters: 1, mix: load.UsualMix()} }
@@ -81,11 +84,17 @@ func (w *world) open(o options) error {
 	}
 	w.draw = rand.New(rand.NewPCG(w.r.Uint64(), 5))
 	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-o.begin)))
-	w.known = map[string]int{"clicks": clickPartitions, "orders": orderPartitions}
 	w.meanings = map[string][]*definition.StreamView{}
-	w.ledger, w.lives = load.NewLedger(), map[string]uint32{"clicks": 1, "orders": 1}
-	if err := errors.Join(w.kafka.Create(w.ctx, w.topic("clicks"), clickPartitions), w.kafka.Create(w.ctx, w.topic("orders"), orderPartitions)); err != nil {
-		return err
+	w.ledger = load.NewLedger()
+	if o.topics == nil {
+		o.topics, o.definitions = map[string]int{"clicks": clickPartitions, "orders": orderPartitions}, load.Definitions(w.name, load.Usual)
+	}
+	w.known, w.lives = o.topics, map[string]uint32{}
+	for source, n := range o.topics {
+		w.lives[source] = 1
+		if err := w.kafka.Create(w.ctx, w.topic(source), n); err != nil {
+			return err
+		}
 	}
 	if o.online == "" {
 		if err := w.openRedis(); err != nil {
@@ -103,7 +112,7 @@ func (w *world) open(o options) error {
 		return err
 	}
 	w.atEnd(w.project.Stop)
-	if err := w.apply(load.Definitions(w.name, load.Usual)); err != nil {
+	if err := w.apply(o.definitions); err != nil {
 		return err
 	}
 	for range o.ingesters {
@@ -256,12 +265,34 @@ func (w *world) send(source string, number int32, events ...load.Event) error {
 	for i := range events {
 		records[i] = logrecord.Record{LogTime: events[i].LogTime, Key: []byte(events[i].User), Value: events[i].JSON()}
 	}
+	p := load.Partition{Source: source, Generation: w.lives[source], Number: number}
 	base, err := w.kafka.Client.Produce(w.ctx, w.topic(source), number, records)
+	if errors.Is(err, featurestore.ErrUnavailable) {
+		base, err = w.unanswered(p, records, err)
+	}
 	if err != nil {
 		return err
 	}
-	w.ledger.Committed(load.Partition{Source: source, Generation: w.lives[source], Number: number}, base, events)
+	w.ledger.Committed(p, base, events)
 	return nil
+}
+
+// unanswered settles a produce request whose fate is unknown, which happens on a
+// slow machine: nobody else writes to the partition, so that the log's end says
+// whether the records are there.
+func (w *world) unanswered(p load.Partition, records []logrecord.Record, cause error) (base int64, err error) {
+	before := w.ledger.End(p)
+	w.pause(2 * time.Second)
+	b, err := w.kafka.Client.Bounds(w.ctx, w.topic(p.Source), p.Number)
+	switch {
+	case err != nil:
+		return 0, errors.Join(cause, err)
+	case b.End == before+int64(len(records)):
+		return before, nil
+	case b.End == before:
+		return w.kafka.Client.Produce(w.ctx, w.topic(p.Source), p.Number, records)
+	}
+	return 0, fmt.Errorf("the log ends at %d after an unanswered produce at %d: %w", b.End, before, cause)
 }
 
 // generation is the one of a view that answers now.

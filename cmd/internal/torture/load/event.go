@@ -31,12 +31,23 @@ type Event struct {
 	Poison  string               // the record's bytes where it is no event
 	Extra   string               // members that no definition knows
 	Bare    bool                 // optional fields are absent
+
+	Op      Op                     // of a change record
+	Before  *Event                 // the row that it takes away; nil for none
+	Mutated featurestore.EventTime // when the change happened
 }
 
 // JSON is the record's value.
 func (e *Event) JSON() []byte {
 	if e.Poison != "" {
 		return []byte(e.Poison)
+	}
+	switch e.Op {
+	case "":
+	case Tombstone:
+		return nil
+	default:
+		return e.changeJSON()
 	}
 	user, n := "null", "null"
 	if e.User != "" {

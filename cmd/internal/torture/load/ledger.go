@@ -138,8 +138,10 @@ func (l *Ledger) Rows(view *definition.StreamView) (map[string]*Entity, error) {
 			if e.Poison != "" {
 				continue
 			}
-			if err := add(out, b, types, row(b, uint16(i), p, &e), fields(b.Source, &e.Event)); err != nil {
-				return nil, err
+			for _, x := range e.effects() {
+				if err := add(out, b, types, e.changed(row(b, uint16(i), p, &e), x), fields(b.Source, x.event)); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
