@@ -58,13 +58,10 @@ type world struct {
 
 // options of a world.
 type options struct {
-	ingesters int
-	mix       load.Mix
-	online    string // of the settings; "" is the scenario's own redis-server
-	settings  string // further lines
-	store     redis.Config
-	begin     time.Duration // how long before now the log's time begins; 0 is 8 h
-
+	ingesters   int
+	mix         load.Mix
+	online      string // of the settings; "" is the scenario's own redis-server
+	store       redis.Config
 	topics      map[string]int // partitions by source; nil are the usual two
 	definitions string         // "" are the usual ones
 }
@@ -72,6 +69,7 @@ type options struct {
 func usual() options { return options{ingesters: 1, mix: load.UsualMix()} }
 
 const (
+	before          = 8 * time.Hour // now, the log's time begins
 	clickPartitions = 3
 	orderPartitions = 2
 )
@@ -79,11 +77,8 @@ const (
 // open makes the topics and the store, applies the definitions, and starts the
 // processes.
 func (w *world) open(o options) error {
-	if o.begin == 0 {
-		o.begin = 8 * time.Hour
-	}
 	w.draw = rand.New(rand.NewPCG(w.r.Uint64(), 5))
-	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-o.begin)))
+	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-before)))
 	w.meanings = map[string][]*definition.StreamView{}
 	w.ledger = load.NewLedger()
 	if o.topics == nil {
@@ -107,7 +102,7 @@ func (w *world) open(o options) error {
 		return err
 	}
 	w.atEnd(w.store.Close)
-	w.project, err = plant.NewProject(filepath.Join(w.dir, "project"), "torture", w.bench.bin, w.kafka.Broker.Addr(), o.online, o.settings)
+	w.project, err = plant.NewProject(filepath.Join(w.dir, "project"), w.bench.bin, w.kafka.Broker.Addr(), o.online)
 	if err != nil {
 		return err
 	}

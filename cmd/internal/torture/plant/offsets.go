@@ -34,11 +34,9 @@ func (k *Kafka) Next(ctx context.Context, group, topic string, partition int32) 
 	if err != nil {
 		return 0, fmt.Errorf("offsets of group %s: %w", group, err)
 	}
-	for _, p := range res.Topics[topic] {
-		if p.Error != nil {
-			return 0, p.Error
-		}
-		return max(0, p.CommittedOffset), nil
+	list := res.Topics[topic]
+	if len(list) == 0 {
+		return 0, nil
 	}
-	return 0, nil
+	return max(0, list[0].CommittedOffset), list[0].Error
 }

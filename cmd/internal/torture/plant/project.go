@@ -14,6 +14,9 @@ import (
 // Programs are the built binaries.
 type Programs struct{ Freshet, Freshetd string }
 
+// projectName is what every project is called: each has a store of its own.
+const projectName = "torture"
+
 // Project is a folder of definitions with settings, and its processes.
 type Project struct {
 	Name   string
@@ -27,10 +30,10 @@ type Project struct {
 	Ingesters []*Process
 }
 
-// NewProject writes settings; online is the part of the settings that says where
-// the store is.
-func NewProject(dir, name string, bin Programs, brokers, online, more string) (*Project, error) {
-	p := &Project{Name: name, Dir: dir, bin: bin}
+// NewProject makes a project's folder with settings; online is the part of them
+// that says where the store is.
+func NewProject(dir string, bin Programs, brokers, online string) (*Project, error) {
+	p := &Project{Name: projectName, Dir: dir, bin: bin}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func NewProject(dir, name string, bin Programs, brokers, online, more string) (*
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	p.settings = fmt.Sprintf("project: %s\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: %s}\nserve: {listen: %q}\n%s", name, brokers, online, p.Listen, more)
+	p.settings = fmt.Sprintf("project: %s\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: %s}\nserve: {listen: %q}\n", projectName, brokers, online, p.Listen)
 	if err := p.Settings(""); err != nil {
 		return nil, err
 	}
