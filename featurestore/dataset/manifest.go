@@ -160,7 +160,7 @@ func (x *Exporter) streamInput(ctx context.Context, r *Request, m *Manifest, sou
 	}
 	in := SourceInput{Name: source.Name, LogTime: "file", Files: []File{}}
 	for _, s := range segments {
-		if s.Kind != offline.FilesSegment {
+		if s.Kind == offline.ArchiveSegment {
 			in.LogTime = "producer"
 		}
 		for i, path := range s.Paths {

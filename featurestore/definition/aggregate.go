@@ -56,13 +56,10 @@ func (b *featureBuilder) aggregate(n *node, f *window.Feature) (ok bool) {
 	return ok && b.runs(call, f)
 }
 
-// runs asks the engine, which has the last word: a version may not run every
-// aggregate of the language.
+// runs asks the engine, which has the last word.
 func (b *featureBuilder) runs(call *node, f *window.Feature) bool {
 	t, err := agg.Check(f.Call)
 	switch {
-	case errors.Is(err, agg.ErrUnsupported):
-		b.l.problemAt(call, extent{0, len(call.text)}, "remove it: this version does not run it", "%v", err)
 	case err != nil:
 		message, hint := splitHint(err)
 		b.l.problemAt(call, extent{0, len(call.text)}, hint, "%s", message)
@@ -165,10 +162,14 @@ func constantHalfLife(text string, call *agg.Call) error {
 // parseWhole reads a whole number in plain decimal digits.
 func parseWhole(text string, least, most int64) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || text[0] == '+' || text[0] == '0' && text != "0" || n < least || n > most {
-		return 0, fmt.Errorf("%s is not in range: write a whole number from %d to %d", quoted(text), least, most)
+	what := "is not in range"
+	switch {
+	case errors.Is(err, strconv.ErrSyntax), text[0] == '+', len(text) > 1 && text[0] == '0':
+		what = "is no whole number in plain digits"
+	case err == nil && n >= least && n <= most:
+		return n, nil
 	}
-	return n, nil
+	return 0, fmt.Errorf("%s %s: write a whole number from %d to %d", quoted(text), what, least, most)
 }
 
 // maxShareDigits is how many digits a share may have after the point.

@@ -142,10 +142,25 @@ func (m *meaning) streamSource(s *StreamSource) {
 	m.length(s.AllowedLateness)
 	m.length(s.ApplyDelay)
 	m.program(s.Where, s.Fields)
-	if s.History != nil {
-		m.timeSpec(s.History.AvailableAt)
-	} else {
+	m.history(s.History)
+}
+
+// history adds what the files say of their rows; where they are parted from the
+// topic only if they are, so that older definitions keep their hash.
+func (m *meaning) history(h *History) {
+	if h == nil {
 		m.timeSpec(nil)
+		return
+	}
+	m.timeSpec(h.AvailableAt)
+	if h.Cutover != nil {
+		m.text("\x00cutover")
+		m.number(int64(*h.Cutover))
+	}
+	if h.Positions != nil {
+		m.text("\x00positions")
+		m.text(h.Positions.Partition)
+		m.text(h.Positions.Offset)
 	}
 }
 
@@ -216,7 +231,9 @@ func hashBatchView(v *BatchView) codec.Hash {
 	m.timeSpec(s.AvailableAt)
 	m.length(s.Delay)
 	m.programs(v.Keys, s.Fields)
-	m.length(v.TTL)
+	if len(v.Aggregates) < len(v.Features) { // aggregates do not look at it
+		m.length(v.TTL)
+	}
 	m.text(v.Schedule.Text)
 	m.number(int64(len(v.Features)))
 	for _, f := range v.Features {
@@ -224,6 +241,12 @@ func hashBatchView(v *BatchView) codec.Hash {
 		m.typ(f.Type)
 		m.program(f.Expr, s.Fields)
 		m.value(f.Default, f.Type)
+	}
+	if len(v.Aggregates) > 0 {
+		m.programs(v.Inputs, s.Fields)
+		for i := range v.Aggregates {
+			m.feature(&v.Aggregates[i])
+		}
 	}
 	return m.sum()
 }

@@ -31,18 +31,6 @@ func streamSourceShape() *shape {
 	return s
 }
 
-func historyShape() *shape {
-	time := anyOf("the name of a field, or {field, format}", nameShape(), fileTimeShape())
-	offset := "Joins files and topic by position."
-	return object("a mapping of files and format",
-		field{key: "files", shape: listOf(globShape(), 1), need: true, doc: "write files: [data/*.parquet]"},
-		field{key: "format", shape: wordShape("format", []string{"parquet", "csv", "jsonl"}, nil), need: true, doc: "write format: parquet, csv or jsonl"},
-		field{key: "available_at", shape: time, doc: "The field that says when the log had the event; its event time by default."},
-		field{key: "cutover", shape: anyShape(), later: true, doc: "The log time from which on the topic is read."},
-		field{key: "partition", shape: nameShape(), later: true, doc: offset},
-		field{key: "offset", shape: nameShape(), later: true, doc: offset})
-}
-
 func checkTopic(topic string) error {
 	ok := len(topic) > 0 && len(topic) <= 249 && topic != "." && topic != ".."
 	for _, c := range []byte(topic) {
@@ -114,35 +102,6 @@ func (l *loader) fieldOf(d *document, n *node, fields []Field, use string, kinds
 		l.problem(n, "name a field of type "+kindList(kinds), "field %q is %s, which cannot be %s", n.text, fields[i].Type, use)
 	}
 	return i
-}
-
-func (l *loader) history(n *node, s *StreamSource, timed bool) *History {
-	if n == nil {
-		return nil
-	}
-	h := &History{Format: fileFormat(n.get("format"))}
-	for _, glob := range n.get("files").list() {
-		h.Files = append(h.Files, glob.text)
-	}
-	if timed && s.Timestamp.Origin != TimeField {
-		l.problem(n, "give the time a field", "history of a source timed by its records or their headers is not supported yet: files have neither")
-	}
-	available := n.get("available_at")
-	switch {
-	case available == nil:
-	case available.form == formScalar:
-		spec := s.Timestamp
-		spec.Name = available.text
-		h.AvailableAt = &spec
-	default:
-		if spec, ok := l.timeSpec(available, h.Format == Parquet); ok {
-			h.AvailableAt = &spec
-		}
-	}
-	if h.AvailableAt != nil && timed {
-		l.checkTimeField(available, *h.AvailableAt, s.Fields)
-	}
-	return h
 }
 
 func fileFormat(n *node) FileFormat {

@@ -113,6 +113,10 @@ type Stats struct {
 	Bad     int64 // rows that could not be read
 	Dropped int64 // by Times and Keep, of those that were read
 	Invalid int64 // typed NaN and infinities, read as null
+
+	Before   int64 // records of a topic that are older than the cutover: the files give them
+	Repeated int64 // rows of files whose position another row has; the first counts
+	Missing  int64 // offsets between the rows of files with positions that no row has
 }
 
 // Stream gives batches in ascending (generation, partition, offset). It is for
@@ -148,6 +152,8 @@ const (
 	// FilesSegment files are the source's history files as declared: the offset
 	// is the rank of a row over all of Paths.
 	FilesSegment
+	// PositionsSegment files are history files whose rows carry their positions.
+	PositionsSegment
 )
 
 // Segment is a set of files of one partition, and the offsets that count from

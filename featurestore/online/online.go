@@ -14,6 +14,7 @@
 package online
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -80,6 +81,11 @@ type Partition struct {
 	Source     string
 	Generation uint32
 	Number     int32
+}
+
+// Compare orders by source, generation and number.
+func (p Partition) Compare(o Partition) int {
+	return cmp.Or(cmp.Compare(p.Source, o.Source), cmp.Compare(p.Generation, o.Generation), cmp.Compare(p.Number, o.Number))
 }
 
 // Fingerprint identifies one record of a log: its offset, timestamp and the

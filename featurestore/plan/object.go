@@ -86,7 +86,14 @@ func history(h *definition.History) string {
 	if h == nil {
 		return "none"
 	}
-	return fmt.Sprint(h.Files, h.Format, timeSpec(h.AvailableAt))
+	text := fmt.Sprint(h.Files, h.Format, timeSpec(h.AvailableAt))
+	if h.Cutover != nil {
+		text += " cutover " + h.Cutover.String()
+	}
+	if h.Positions != nil {
+		text += fmt.Sprintf(" positions %q %q", h.Positions.Partition, h.Positions.Offset)
+	}
+	return text
 }
 
 func sample(log *float64) string {

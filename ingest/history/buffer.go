@@ -75,11 +75,7 @@ func (b *buffers) add(ev *featurestore.Event, late bool) error {
 		if v.IsNull() {
 			level = 0
 		}
-		cell, err := b.cell(v, b.fields[i].Type)
-		if err != nil {
-			return fmt.Errorf("field %q: %w", b.fields[i].Name, err)
-		}
-		part.columns[c] = append(part.columns[c], cell.Level(0, level, c))
+		part.columns[c] = append(part.columns[c], b.cell(v, b.fields[i].Type).Level(0, level, c))
 	}
 	b.rows++
 	b.bytes += int64(len(part.columns)) * cellBytes
@@ -87,21 +83,20 @@ func (b *buffers) add(ev *featurestore.Event, late bool) error {
 }
 
 // cell is a value in Parquet; its bytes are copied.
-func (b *buffers) cell(v featurestore.Value, t featurestore.Type) (parquet.Value, error) {
+func (b *buffers) cell(v featurestore.Value, t featurestore.Type) parquet.Value {
 	switch v.Kind() {
 	case featurestore.KindList, featurestore.KindMap:
-		text, err := archive.AppendComposite(nil, v, t)
-		return parquet.ByteArrayValue(b.copied(string(text))), err
+		return parquet.ByteArrayValue(b.copied(string(featurestore.AppendJSON(nil, v, t))))
 	case featurestore.KindBool:
-		return parquet.BooleanValue(v.Bool()), nil
+		return parquet.BooleanValue(v.Bool())
 	case featurestore.KindDouble:
-		return parquet.DoubleValue(v.Double()), nil
+		return parquet.DoubleValue(v.Double())
 	case featurestore.KindString, featurestore.KindBytes:
-		return parquet.ByteArrayValue(b.copied(v.Str())), nil
+		return parquet.ByteArrayValue(b.copied(v.Str()))
 	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
-		return parquet.Int64Value(v.Int64()), nil
+		return parquet.Int64Value(v.Int64())
 	default:
-		return parquet.NullValue(), nil
+		return parquet.NullValue()
 	}
 }
 

@@ -37,10 +37,15 @@ type fetchSize struct {
 // fetch reads one batch, again and again over errors that pass.
 func (c *Client) fetch(ctx context.Context, p partition, from int64, size fetchSize) (*logrecord.Batch, error) {
 	var b *logrecord.Batch
+	attempts := 0
 	err := c.retryTopic(ctx, "fetch "+p.String(), p.topic, passes, func(ctx context.Context) (err error) {
+		attempts++
 		b, err = c.fetchOnce(ctx, p, from, size)
 		return err
 	})
+	if err == nil {
+		b.Interrupted = attempts > 1
+	}
 	return b, err
 }
 

@@ -57,6 +57,10 @@ type Batch struct {
 	// before it is in the log that this batch saw.
 	FetchTime featurestore.Instant
 
+	// Interrupted says that a fetch before this one failed and was tried again:
+	// the topic may have been deleted and made anew in between.
+	Interrupted bool
+
 	// Packed and Unpacked are the memory behind the records, for the log that
 	// fills the batch; nobody else touches them.
 	Packed, Unpacked []byte

@@ -8,6 +8,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/transforms/window"
 )
 
@@ -138,7 +139,7 @@ func (v *View) refold(ctx context.Context, targets map[string]*target, replay re
 		through := map[online.Partition]int64{}
 		for _, t := range targets {
 			for p, w := range t.through {
-				if p.Source == b.Source.Name && w.Offset >= 0 {
+				if p.Source == b.Source.Name && w.Offset >= 0 && w.LogTime != noLogTime {
 					through[p] = max(through[p], w.Offset)
 				}
 			}
@@ -193,7 +194,7 @@ func (v *View) replace(ctx context.Context, targets map[string]*target) (again b
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for i, r := range v.store.Apply(ctx, batches) {
+	for i, r := range v.send(ctx, batches) {
 		switch r.Outcome {
 		case online.OutcomeOK:
 			v.counts.Rebuilt++
@@ -229,6 +230,6 @@ func (v *View) anyMark(t *target) (online.Partition, online.Watermark) {
 		return p, w
 	}
 	// A lane that has applied nothing holds no entity: the rebuilt one is empty.
-	p := online.Partition{Source: v.view.Bindings[0].Source.Name, Generation: 1}
+	p := online.Partition{Source: v.view.Bindings[0].Source.Name, Generation: registry.FirstLog}
 	return p, online.Watermark{Offset: -1, LogTime: noLogTime}
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
@@ -63,7 +61,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	case err == nil:
 		r.full = true // its lanes say so too, for the other processes
 	default:
-		r.broken = true
+		r.broken, r.why = true, err.Error()
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)
 	}
 	return nil
@@ -71,8 +69,13 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
 	for i, b := range v.view.Bindings {
-		if err := w.fillSource(ctx, v, uint16(i), b.Source); err != nil {
+		read, err := fillFrom(ctx, w.c.History, v, offline.Spec{Source: b.Source, Index: uint16(i)})
+		if err != nil {
 			return fmt.Errorf("view %q: filling from the history of %q: %w", v.Name(), b.Source.Name, err)
+		}
+		if read.Missing > 0 || read.Repeated > 0 {
+			w.c.Logger.Warn("history files lack offsets between their rows, or have some twice: compaction and control records leave such holes, lost files too",
+				"source", b.Source.Name, "missing", read.Missing, "repeated", read.Repeated)
 		}
 	}
 	return nil
@@ -84,53 +87,6 @@ func ignoreLost(err error) error {
 		return nil
 	}
 	return err
-}
-
-func (w *Worker) fillSource(ctx context.Context, v *View, index uint16, s *definition.StreamSource) (err error) {
-	stream, err := w.c.History.Scan(ctx, offline.Spec{Source: s, Index: index})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stream.Close()) }()
-	var last *Chunk
-	fed := map[online.Partition]bool{}
-	defer func() {
-		for id := range fed {
-			v.Detach(id) // whoever reads it feeds it from here
-		}
-	}()
-	for {
-		batch, err := stream.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		id := online.Partition{Source: s.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
-		fed[id] = true
-		if last != nil && last.Partition != id {
-			if err := v.Advance(ctx, last); err != nil {
-				return err
-			}
-			last = nil
-		}
-		c := &Chunk{Partition: id, Events: batch.Events, Through: batch.Through}
-		if last != nil {
-			c.LogTime = last.LogTime
-		}
-		for i := range batch.Events {
-			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
-		}
-		if err := v.Apply(ctx, c); err != nil {
-			return err
-		}
-		last = &Chunk{Partition: id, Through: c.Through, LogTime: c.LogTime}
-	}
-	if last == nil {
-		return nil
-	}
-	return v.Advance(ctx, last)
 }
 
 // flip makes filled generations live once every partition is applied to the
@@ -147,10 +103,16 @@ func (w *Worker) flip(ctx context.Context) error {
 		if err := r.view.setState(ctx, online.StateLive); err != nil {
 			return err
 		}
-		if r.state == registry.Building {
-			if err := w.c.Registry.SetState(ctx, name, number, registry.Live, "filled from history and caught up"); err != nil {
-				return err
-			}
+		if r.state != registry.Building {
+			w.c.Logger.Info("a generation answers again", "view", name, "generation", number)
+			continue
+		}
+		step := registry.Step{
+			View: name, Number: number, State: registry.Live, Reason: "filled from history, checked and caught up",
+			At: w.c.Now(), Keep: w.c.KeepPrevious > 0,
+		}
+		if err := w.c.Registry.SetState(ctx, step); err != nil {
+			return err
 		}
 		w.mu.Lock()
 		r.state = registry.Live
@@ -160,16 +122,24 @@ func (w *Worker) flip(ctx context.Context) error {
 	return nil
 }
 
+// ready are the generations that can be made live now. A generation of the same
+// meaning as the live one comes alone; those of changed views come together, so
+// that a revision is never half there.
 func (w *Worker) ready() []*running {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var building, out []*running
-	whole := true
+	whole := !w.held
 	for _, id := range w.sorted() {
 		r := w.views[id]
 		ready := r.full && w.caughtUp(r)
 		switch {
+		case r.state == registry.Building && w.sameAsLive(r):
+			if ready && r.checked {
+				out = append(out, r)
+			}
 		case r.state == registry.Building:
+			ready = ready && r.checked
 			building = append(building, r)
 			whole = whole && ready
 		case ready && !r.view.isLive():
@@ -223,7 +193,7 @@ func (w *Worker) foreign(v *View) []online.Partition {
 	for _, b := range v.view.Bindings {
 		for n := range int32(w.topics[b.Source.Topic]) {
 			if !w.share.owns(b.Source.Topic, n) {
-				out = append(out, online.Partition{Source: b.Source.Name, Generation: 1, Number: n})
+				out = append(out, online.Partition{Source: b.Source.Name, Generation: w.logs[b.Source.Name], Number: n})
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/transforms/expr"
 	"github.com/freshet/freshet/transforms/window"
@@ -53,6 +54,10 @@ func (v *View) collect(c *Chunk, bindingIndex int) {
 	f.partition = id
 	for i := range c.Events {
 		ev := &c.Events[i]
+		if c.Partition.Generation != offline.FilesGeneration && b.Source.FromFiles(ev.LogTime) {
+			v.counts.Before++
+			continue
+		}
 		if ev.Late(b.Source.AllowedLateness) {
 			v.counts.Late++
 			continue

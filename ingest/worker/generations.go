@@ -23,16 +23,26 @@ type wantedView struct {
 	generation registry.Generation
 }
 
-// arrangement is what the registry wants at one revision.
+// arrangement is what the registry wants at one moment.
 type arrangement struct {
+	changes  int64 // of the registry, when it was asked
+	logs     []registry.SourceLog
 	revision int64
 	current  *definition.Project // nil where nothing was applied
 	views    []wantedView
+	broken   []registry.Generation // nobody writes them
 }
 
 func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
 	a := &arrangement{}
 	var err error
+	// The counter comes first: what changes while the rest is read is seen later.
+	if a.changes, err = w.c.Registry.Changes(ctx); err != nil {
+		return nil, err
+	}
+	if a.logs, err = w.c.Registry.Sources(ctx); err != nil {
+		return nil, err
+	}
 	if a.revision, err = w.c.Registry.CurrentNumber(ctx); err != nil || a.revision == 0 {
 		return a, err
 	}
@@ -45,6 +55,10 @@ func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
 	}
 	projects := map[int64]*definition.Project{a.revision: a.current}
 	for _, g := range list {
+		if g.State == registry.Broken {
+			a.broken = append(a.broken, g)
+			continue
+		}
 		v := a.current.StreamView(g.View)
 		if v == nil || v.Hash != g.Hash {
 			p, ok := projects[g.Revision]
@@ -108,8 +122,10 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	whole, some := intact(stored)
 	r, known := w.views[id]
 	if known && whole && sameBindings(r.view.view, want.view) {
-		r.state = want.generation.State
-		r.broken = r.broken && a.revision == w.revision
+		r.state, r.since = want.generation.State, want.generation.Since
+		if a.changes != w.changes {
+			r.broken = false // it is tried again
+		}
 		r.full = r.full || filled(stored)
 		return r.view.Reload(ctx)
 	}
@@ -124,12 +140,12 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	}
 	v, err := OpenView(ctx, ViewConfig{
 		View: want.view, ID: id, Lanes: want.generation.Lanes, Store: w.c.Online,
-		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views),
+		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views), Observer: w.c.Observer,
 	})
 	if err != nil {
 		return err
 	}
-	next := &running{view: v, state: want.generation.State}
+	next := &running{view: v, state: want.generation.State, since: want.generation.Since}
 	switch {
 	case known && whole:
 		next.full = r.full || filled(stored)
@@ -204,7 +220,7 @@ func (w *Worker) ttl(v *definition.StreamView) time.Duration {
 
 // partitions lists every partition of every source that a filled view reads. A
 // topic that does not exist yet holds up nobody but its own views.
-func (w *Worker) partitions(ctx context.Context, current *definition.Project, mine share) ([]*partition, error) {
+func (w *Worker) partitions(ctx context.Context, a *arrangement, mine share) ([]*partition, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	readings := map[string][]reading{}
@@ -214,11 +230,11 @@ func (w *Worker) partitions(ctx context.Context, current *definition.Project, mi
 			continue
 		}
 		for _, b := range r.view.view.Bindings {
-			readings[b.Source.Name] = addReading(readings[b.Source.Name], current, b.Source, r.view)
+			readings[b.Source.Name] = addReading(readings[b.Source.Name], a.current, b.Source, r.view)
 		}
 	}
 	var out []*partition
-	w.sources, w.topics = nil, map[string]int{}
+	w.sources, w.topics, w.logs = nil, map[string]int{}, map[string]uint32{}
 	for name, list := range readings {
 		n, err := w.c.Log.Partitions(ctx, list[0].source.Topic)
 		if errors.Is(err, featurestore.ErrNotFound) {
@@ -229,7 +245,7 @@ func (w *Worker) partitions(ctx context.Context, current *definition.Project, mi
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
 		w.sources, w.topics[list[0].source.Topic] = append(w.sources, name), n
-		parts, err := w.sourcePartitions(ctx, list, n, mine)
+		parts, err := w.sourcePartitions(ctx, list, n, registry.Newest(a.logs, name), mine)
 		if err != nil {
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
@@ -274,7 +290,7 @@ func (w *Worker) sorted() []online.Generation {
 	return ids
 }
 
-func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int, mine share) ([]*partition, error) {
+func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int, generation uint32, mine share) ([]*partition, error) {
 	s := readings[0].source
 	if n == 0 {
 		return nil, nil
@@ -283,9 +299,13 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 	if err != nil {
 		return nil, err
 	}
-	generation := uint32(1)
 	if replayed {
 		generation = offline.FilesGeneration
+	}
+	w.logs[s.Name] = generation
+	shared := &sourceLog{source: s.Name, topic: s.Topic, generation: generation, partitions: n, log: w.c.Log}
+	for i := range readings {
+		shared.views = append(shared.views, readings[i].views...)
 	}
 	a, err := w.archive(s)
 	if err != nil {
@@ -298,9 +318,9 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 			continue
 		}
 		p := &partition{
-			source: s, generation: generation, number: int32(number), replayed: replayed, log: w.c.Log,
+			source: s, generation: generation, number: int32(number), replayed: replayed, shared: shared, log: w.c.Log, history: w.c.History,
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
-			rebuild: w.rebuild, spent: spent,
+			rebuild: w.rebuild, spent: spent, observer: w.c.Observer,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

@@ -98,21 +98,13 @@ func (l *lanes) prints(p online.Partition) []online.Fingerprint {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b online.Fingerprint) int { return cmp.Compare(b.Offset, a.Offset) })
+	sortPrints(out)
 	return out
 }
 
-// worst is the state of the lanes that are furthest from answering.
-func worst(stored []online.Lane) online.State {
-	order := [...]online.State{
-		online.StateMissing, online.StateLost, online.StateHalted, online.StateGap,
-		online.StateBuilding, online.StateCatchingUp, online.StateLive,
-	}
-	found := len(order) - 1
-	for i := range stored {
-		found = min(found, slices.Index(order[:], stored[i].Meta.State))
-	}
-	return order[found]
+// sortPrints sorts fingerprints, newest first.
+func sortPrints(prints []online.Fingerprint) {
+	slices.SortFunc(prints, func(a, b online.Fingerprint) int { return cmp.Compare(b.Offset, a.Offset) })
 }
 
 // equal reports whether the store says the same as this picture of some
@@ -173,7 +165,7 @@ func (v *View) reload(ctx context.Context) error {
 	}
 	before := v.lanes
 	v.lanes.load(stored)
-	v.state = worst(stored)
+	v.state = online.Worst(stored)
 	for p := range v.fed {
 		if v.lanes.moved(p, &before) {
 			delete(v.fed, p)

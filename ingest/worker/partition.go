@@ -32,13 +32,16 @@ type partition struct {
 	generation uint32
 	number     int32
 	replayed   bool
+	shared     *sourceLog
 	log        logrecord.Log
+	history    offline.History
 	archive    *openArchive
 	letters    Letters
 	readings   []reading
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
+	observer   Observer
 	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
@@ -88,14 +91,14 @@ func (p *partition) run(ctx context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return haltedBy(ctx)
 		case errors.Is(err, errArchive), errors.Is(err, errLost), errors.As(err, new(*HaltedError)):
 		case errors.As(err, &rewind):
 			continue
 		case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
 			p.progress.trouble(p.id(), err)
 			if wait.sleep(ctx) != nil {
-				return nil
+				return haltedBy(ctx)
 			}
 			if err = p.reload(ctx); err == nil || errors.Is(err, featurestore.ErrUnavailable) {
 				continue
@@ -210,6 +213,7 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 		Prints: append([]online.Fingerprint(nil), first.Prints...),
 	}
 	p.progress.applied(p.id(), c)
+	p.served(c)
 	return nil
 }
 
@@ -263,6 +267,11 @@ func (p *partition) beat(ctx context.Context) error {
 		if err := v.Audit(ctx); err != nil {
 			return err
 		}
+		if v.inGap() { // another process may have seen what this one did not
+			if err := p.shared.verify(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -271,7 +280,7 @@ func (p *partition) beat(ctx context.Context) error {
 func (p *partition) outOfRange(err error) error {
 	var gone *logrecord.OutOfRangeError
 	if errors.As(err, &gone) {
-		return &GapError{Source: p.source.Name, Partition: p.number, Reason: gone.Error()}
+		return p.shared.gap(p.number, gone.Error())
 	}
 	return err
 }

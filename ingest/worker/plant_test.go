@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -46,8 +47,10 @@ type plant struct {
 	clock       func() featurestore.Instant                     // of the log; nil: it stands still
 	openArchive func(*definition.StreamSource) (Archive, error) // nil: the real one
 	physicalTTL bool
+	configure   func(*Config)
 	keepLetters Letters                                 // nil: the folder
 	sent        map[online.Partition][]logrecord.Record // all records, in their places
+	logs        map[string]uint32                       // the generation of a topic's log, where it is not the first
 }
 
 // patience bounds every wait.
@@ -81,6 +84,8 @@ func (p *plant) path(name string) string { return filepath.Join(p.dir, name) }
 
 // now is the clock of the parts: fetch times are of no interest here.
 func now() featurestore.Instant { return base }
+
+func wallClock() featurestore.Instant { return featurestore.InstantOf(time.Now()) }
 
 func (p *plant) openRegistry() {
 	p.t.Helper()
@@ -177,9 +182,13 @@ func (p *plant) start() {
 func (p *plant) config() Config {
 	c := Config{
 		Project: "p", Registry: p.registry, Log: p.log, Online: p.store, Letters: p.letters,
-		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.ArchiveOnly}),
+		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.JoinedFiles}),
 		Logger:      slog.New(slog.NewTextHandler(testWriter{p.t}, nil)),
 		PhysicalTTL: p.physicalTTL, OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
+		Now: wallClock, KeepPrevious: time.Hour,
+	}
+	if p.configure != nil {
+		p.configure(&c)
 	}
 	if p.openArchive != nil {
 		c.OpenArchive = p.openArchive
@@ -216,6 +225,7 @@ func (w testWriter) Write(b []byte) (int, error) {
 func (p *plant) produce(topic string, number int32, records ...logrecord.Record) {
 	p.t.Helper()
 	id := partition0(topic, number)
+	id.Generation = max(id.Generation, p.logs[topic])
 	base, err := p.log.Produce(p.t.Context(), topic, number, records)
 	ok(p.t, err)
 	if want := int64(len(p.sent[id])); base != want {
@@ -240,7 +250,9 @@ func recordsOf(events ...event) []logrecord.Record {
 func (p *plant) parts(view *definition.StreamView) []*part {
 	p.t.Helper()
 	var out []*part
-	for _, id := range slices.SortedFunc(maps.Keys(p.sent), func(a, b online.Partition) int { return int(a.Number) - int(b.Number) }) {
+	for _, id := range slices.SortedFunc(maps.Keys(p.sent), func(a, b online.Partition) int {
+		return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Number, b.Number))
+	}) {
 		i := slices.IndexFunc(view.Bindings, func(b definition.Binding) bool { return b.Source.Name == id.Source })
 		if i < 0 {
 			continue
@@ -249,6 +261,9 @@ func (p *plant) parts(view *definition.StreamView) []*part {
 		ok(p.t, err)
 		var batch decode.Batch
 		for k := range p.sent[id] {
+			if p.sent[id][k].Value == nil { // lost
+				continue
+			}
 			_ = d.Append(&batch, &p.sent[id][k], featurestore.PartitionID{Generation: id.Generation, Partition: id.Number}) // a dead letter
 		}
 		out = append(out, &part{id: id, events: batch.Events})
@@ -336,12 +351,12 @@ func (p *plant) live(view string) uint32 {
 }
 
 // archived are the offsets of the archived events of a source, by partition.
-func (p *plant) archived(s *definition.StreamSource) map[int32][]int64 {
+func (p *plant) archived(s *definition.StreamSource) map[offline.Partition][]int64 {
 	p.t.Helper()
 	stream, err := history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.ArchiveOnly}).Scan(p.t.Context(), offline.Spec{Source: s})
 	ok(p.t, err)
 	defer func() { ok(p.t, stream.Close()) }()
-	out := map[int32][]int64{}
+	out := map[offline.Partition][]int64{}
 	for {
 		batch, err := stream.Next(p.t.Context())
 		if errors.Is(err, io.EOF) {
@@ -349,7 +364,8 @@ func (p *plant) archived(s *definition.StreamSource) map[int32][]int64 {
 		}
 		ok(p.t, err)
 		for i := range batch.Events {
-			out[batch.Partition.Partition] = append(out[batch.Partition.Partition], batch.Events[i].Offset)
+			id := offline.Partition{Generation: batch.Partition.Generation, Partition: batch.Partition.Partition}
+			out[id] = append(out[id], batch.Events[i].Offset)
 		}
 	}
 }
@@ -367,8 +383,8 @@ func (p *plant) wantArchived(view *definition.StreamView) {
 			for i := range x.events {
 				want = append(want, x.events[i].Offset)
 			}
-			if !slices.Equal(got[x.id.Number], want) {
-				p.t.Errorf("%v: archived are %v, want %v", x.id, got[x.id.Number], want)
+			if !slices.Equal(got[offline.Partition{Generation: x.id.Generation, Partition: x.id.Number}], want) {
+				p.t.Errorf("%v: archived are %v, want %v", x.id, got[offline.Partition{Generation: x.id.Generation, Partition: x.id.Number}], want)
 			}
 		}
 	}

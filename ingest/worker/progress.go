@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -19,6 +21,7 @@ type PartitionStatus struct {
 	Events    int64
 	Dead      int64
 	Silent    int64  // tombstones of change feeds: records that say nothing
+	Refilled  int64  // offsets that had expired from the log and came from history
 	Invalid   int64  // typed NaN and infinities, read as null
 	Trouble   string // why nothing moves; "" when it does
 }
@@ -30,11 +33,35 @@ type Progress struct {
 	parts   map[online.Partition]*PartitionStatus
 	changed chan struct{} // closed and replaced at each change
 	failed  error
-	store   string // what is wrong with the online store's settings
+	halted  map[online.Partition]error // that do not go on by themselves
+	store   string                     // what is wrong with the online store's settings
 }
 
 func newProgress() *Progress {
-	return &Progress{parts: map[online.Partition]*PartitionStatus{}, changed: make(chan struct{})}
+	return &Progress{parts: map[online.Partition]*PartitionStatus{}, halted: map[online.Partition]error{}, changed: make(chan struct{})}
+}
+
+// arrange forgets what was said of partitions that are no longer read here, and of
+// the logs that a source had before.
+func (p *Progress) arrange(parts []*partition) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	read, generations := map[online.Partition]bool{}, map[string]uint32{}
+	for _, x := range parts {
+		read[x.id()] = true
+		generations[x.source.Name] = x.generation
+	}
+	for id := range p.halted {
+		if !read[id] {
+			delete(p.halted, id)
+		}
+	}
+	for id := range p.parts {
+		if g, known := generations[id.Source]; known && g != id.Generation {
+			delete(p.parts, id)
+		}
+	}
+	p.signal()
 }
 
 func (p *Progress) update(id online.Partition, do func(*PartitionStatus)) {
@@ -57,7 +84,10 @@ func (p *Progress) signal() {
 // begin says where a partition's reading starts: everything up to through was
 // applied before, and the log ends at end.
 func (p *Progress) begin(id online.Partition, through, end int64) {
-	p.update(id, func(s *PartitionStatus) { s.Through, s.End, s.Trouble = through, end, "" })
+	p.update(id, func(s *PartitionStatus) {
+		delete(p.halted, id)
+		s.Through, s.End, s.Trouble = through, end, ""
+	})
 }
 
 func (p *Progress) applied(id online.Partition, c *decodedChunk) {
@@ -101,6 +131,23 @@ func (p *Progress) StoreTrouble() string {
 	return p.store
 }
 
+// refilled counts offsets that the log no longer held, and history did.
+func (p *Progress) refilled(id online.Partition, offsets int64) {
+	p.update(id, func(s *PartitionStatus) { s.Refilled += offsets })
+}
+
+// halt says that a partition does not go on by itself.
+func (p *Progress) halt(id online.Partition, err error) {
+	p.update(id, func(s *PartitionStatus) { p.halted[id], s.Trouble = err, err.Error() })
+}
+
+// Halted are the partitions that do not go on by themselves, and why.
+func (p *Progress) Halted() map[online.Partition]error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.halted)
+}
+
 func (p *Progress) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,6 +184,9 @@ func (p *Progress) Wait(ctx context.Context, id online.Partition, end int64) err
 	for {
 		p.mu.Lock()
 		s, changed, failed := p.parts[id], p.changed, p.failed
+		for _, err := range p.halted {
+			failed = cmp.Or(failed, err)
+		}
 		reached := end <= 0 || s != nil && s.Through >= end-1
 		p.mu.Unlock()
 		if failed != nil {

@@ -30,6 +30,7 @@ type decodedChunk struct {
 	end     int64 // of what was committed when it was fetched
 	records int   // in it
 	letters []deadletter.DeadLetter
+	traced  []Traced // of an observer's interest
 }
 
 type decodedPart struct {
@@ -44,6 +45,9 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 	reached := noLogTime
 	for {
 		batch, err := r.Next(ctx)
+		if err == nil && batch.Interrupted {
+			err = p.shared.verify(ctx) // whose records these are
+		}
 		if err != nil {
 			return p.outOfRange(err)
 		}
@@ -71,7 +75,7 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 // log time of the stream so far; the new one is returned. An error says that the
 // schema of some record cannot be asked for.
 func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, reached featurestore.LogTime) (featurestore.LogTime, error) {
-	c.letters, c.end, c.records = c.letters[:0], batch.LastStable, 0
+	c.letters, c.traced, c.end, c.records = c.letters[:0], c.traced[:0], batch.LastStable, 0
 	chunk := Chunk{Partition: p.id(), From: from, Through: batch.Next - 1, Prints: c.first().Prints[:0]}
 	if batch.AtEnd() {
 		chunk.FetchTime = batch.FetchTime
@@ -108,6 +112,9 @@ func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrec
 		}
 		if r == &p.readings[0] {
 			c.records++
+			if p.observer != nil {
+				c.trace(rec, batch.FetchTime)
+			}
 		}
 		before := len(part.batch.Events)
 		err := r.decoder.Append(&part.batch, rec, at)

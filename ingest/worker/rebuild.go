@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -56,6 +55,9 @@ func (w *Worker) replayOf(v *View) replayer {
 				continue
 			}
 			rest := offline.Range{From: reached[p] + 1, To: to + 1}
+			if w.gone(s, p, rest) {
+				continue
+			}
 			if err := w.replayLog(ctx, s, p, rest, each); err != nil {
 				return fmt.Errorf("%w: source %q partition %d: %w", errRebuild, s.Name, p.Number, err)
 			}
@@ -95,20 +97,14 @@ func (w *Worker) replayHistory(ctx context.Context, s *definition.StreamSource, 
 // record that this source's view has met; -1 for none. Files from before the log
 // are whole by nature.
 func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through map[online.Partition]int64) (map[online.Partition]int64, error) {
-	segments, err := w.c.History.Segments(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	ranges := map[offline.Partition][]offline.Range{}
-	for _, g := range segments {
-		ranges[g.Partition] = append(ranges[g.Partition], g.Offsets)
-	}
 	reached := map[online.Partition]int64{}
 	for p := range through {
-		list := ranges[offline.Partition{Generation: p.Generation, Partition: p.Number}]
-		slices.SortFunc(list, func(a, b offline.Range) int { return int(min(max(a.From-b.From, -1), 1)) })
+		ranges, err := completeRanges(ctx, w.c.History, s, offline.Partition{Generation: p.Generation, Partition: p.Number})
+		if err != nil {
+			return nil, err
+		}
 		end := int64(0)
-		for i, r := range list {
+		for i, r := range ranges {
 			if i > 0 && r.From > end {
 				return nil, fmt.Errorf("%w: the history of source %q, partition %d, lacks offsets %d to %d", errRebuild, s.Name, p.Number, end, r.From-1)
 			}
@@ -120,6 +116,21 @@ func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through
 		}
 	}
 	return reached, nil
+}
+
+// gone reports whether the log that a partition was read from is no longer there:
+// what was applied of it and is not at rest is lost, and an entity is rebuilt
+// without it. That is said.
+func (w *Worker) gone(s *definition.StreamSource, p online.Partition, rest offline.Range) bool {
+	w.mu.Lock()
+	now, read := w.logs[s.Name]
+	w.mu.Unlock()
+	if !read || p.Generation >= now {
+		return false
+	}
+	w.c.Logger.Error("an entity is rebuilt without what was applied of a log that is gone and was not at rest",
+		"source", s.Name, "generation", p.Generation, "partition", p.Number, "offsets", rest.To-rest.From)
+	return true
 }
 
 // replayLog gives what the log holds of a range of a partition.

@@ -29,6 +29,7 @@ func (e *rewindError) Error() string { return fmt.Sprintf("rewind to after offse
 // read again after a rewind are counted again.
 type Counts struct {
 	Folded, Pending, Duplicate, Late, Filtered, NullKey, LongKey, FailedExpr int64
+	Before                                                                   int64 // the cutover: history files give them
 	Batches, Conflicts, Rewinds, Unknown, Refused                            int64
 	Damaged, Rebuilt                                                         int64 // entities whose blobs did not decode
 }
@@ -41,6 +42,7 @@ type ViewConfig struct {
 	Store      online.Store
 	TTL        time.Duration // of stored entities; 0 keeps them (replay, unbounded views)
 	CacheBytes int           // bound of the cache of decoded entities
+	Observer   Observer      // nil: nobody watches
 }
 
 // View folds chunks into one generation of one stream view. Apply may be called
@@ -52,6 +54,8 @@ type View struct {
 	ttl     time.Duration
 	binding map[string]int
 	types   []featurestore.Type
+
+	observer Observer
 
 	mu     sync.Mutex
 	lanes  lanes
@@ -72,7 +76,7 @@ type View struct {
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, mine: map[online.Partition]bool{}}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, mine: map[online.Partition]bool{}}
 	for i, b := range c.View.Bindings {
 		v.binding[b.Source.Name] = i
 	}
@@ -153,6 +157,13 @@ func (v *View) isLive() bool {
 	return v.state == online.StateLive
 }
 
+// inGap reports whether some lane said GAP when they were last read.
+func (v *View) inGap() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state == online.StateGap
+}
+
 // Detach says that this process no longer feeds a partition: what others apply of
 // it is no fault.
 func (v *View) Detach(p online.Partition) {
@@ -173,16 +184,33 @@ func (v *View) setState(ctx context.Context, s online.State) error {
 	return nil
 }
 
-// Begin says where a partition's log begins that no lane has met: what is no
-// longer there was never this view's. It does nothing where a record is applied.
-func (v *View) Begin(ctx context.Context, p online.Partition, offset int64) error {
+// Begin says of each lane up to which offset it has nothing to apply of a
+// partition that no lane has met: what is no longer there was never this view's.
+// It does nothing where a record is applied.
+func (v *View) Begin(ctx context.Context, p online.Partition, before []int64) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.lanes.met(p) || v.lanes.lowest(p) >= offset-1 {
+	if v.lanes.met(p) {
 		return nil
 	}
-	v.fed[p], v.mine[p] = offset-1, true
-	return v.advance(ctx, &Chunk{Partition: p, Through: offset - 1, LogTime: math.MinInt64})
+	var batches []online.Batch
+	for lane, through := range before {
+		m := v.lanes.at(uint16(lane), p)
+		if m.offset >= through {
+			continue
+		}
+		c := Chunk{Partition: p, Through: through, LogTime: math.MinInt64}
+		batches = append(batches, online.Batch{
+			Lane: online.LaneID{Generation: v.id, Lane: uint16(lane)}, Definition: v.view.Hash,
+			Partition: p, From: m.offset, To: c.target(m),
+		})
+	}
+	v.mine[p] = true
+	if len(batches) == 0 {
+		return nil
+	}
+	_, err := v.settle(ctx, &Chunk{Partition: p}, batches, make([][]int32, len(batches)), v.store.Apply(ctx, batches))
+	return err
 }
 
 // Apply folds a chunk and stores the result. When it returns nil, every lane
@@ -227,7 +255,7 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 		if len(batches) == 0 {
 			return nil
 		}
-		again, err := v.settle(ctx, c, batches, works, v.store.Apply(ctx, batches))
+		again, err := v.settle(ctx, c, batches, works, v.send(ctx, batches))
 		if err != nil || !again {
 			return err
 		}
@@ -326,7 +354,7 @@ func (v *View) advance(ctx context.Context, c *Chunk) error {
 	if len(batches) == 0 {
 		return nil
 	}
-	_, err := v.settle(ctx, c, batches, make([][]int32, len(batches)), v.store.Apply(ctx, batches))
+	_, err := v.settle(ctx, c, batches, make([][]int32, len(batches)), v.send(ctx, batches))
 	return err
 }
 
@@ -339,7 +367,7 @@ func (v *View) Audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.state = worst(stored)
+	v.state = online.Worst(stored)
 	if v.lanes.equal(stored, v.mine) {
 		v.lanes.take(stored, v.mine)
 		return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,16 +229,19 @@ func TestBegin(t *testing.T) {
 	p := newPart(t, view, partition0("clicks", 0), user("a", 1, 0), user("b", 2, 1), user("a", 3, 2))
 	v := openView(t, view, s, lanesOfTests)
 	wantRewind(t, v.Apply(t.Context(), p.chunk(1, 2)), -1)
-	ok(t, v.Begin(t.Context(), p.id, 1))
+	ok(t, v.Begin(t.Context(), p.id, everyLane(0)))
 	if v.Met(p.id) {
 		t.Error("where a log begins is taken for a record")
 	}
 	ok(t, v.Apply(t.Context(), p.chunk(1, 3)))
-	ok(t, v.Begin(t.Context(), p.id, 100))
+	ok(t, v.Begin(t.Context(), p.id, everyLane(99)))
 	if low := v.Lowest(p.id); low > 2 || !v.Met(p.id) {
 		t.Errorf("the lanes were moved to %d behind records that were met", low)
 	}
 }
+
+// everyLane is one offset for every lane.
+func everyLane(offset int64) []int64 { return slices.Repeat([]int64{offset}, lanesOfTests) }
 
 // An older copy of the store's folder is noticed by the audit, also where no
 // record comes, and everything is applied again.

@@ -45,8 +45,25 @@ type Config struct {
 	// clock is not the store's.
 	PhysicalTTL bool
 
+	Observer Observer // of what is done, for metrics and traces; nil for none
+
+	// Now is the wall's clock, also in a replay: how long a generation is kept and
+	// when an audit is due is about the people who wait.
+	Now func() featurestore.Instant
+
+	// KeepPrevious is how long a generation that was taken over from is written on,
+	// so that it can be gone back to; 0 retires it at once.
+	KeepPrevious time.Duration
+
+	// RetiredFor is how long the data of a generation stays after it was retired,
+	// for servers that do not know yet; 0 is a minute.
+	RetiredFor time.Duration
+
+	Audit Audit
+
 	CacheBytes int           // of decoded entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
+	Recheck    time.Duration // of the logs against what was applied; 0 is two heartbeats
 	Poll       time.Duration // of the registry; 0 is 500 ms
 }
 
@@ -54,6 +71,7 @@ const (
 	defaultCacheBytes = 256 << 20
 	defaultHeartbeat  = time.Second
 	defaultPoll       = 500 * time.Millisecond
+	defaultRetiredFor = time.Minute
 )
 
 // Worker keeps every generation of every stream view up to date with the log. A
@@ -72,18 +90,29 @@ type Worker struct {
 	views    map[online.Generation]*running
 	archives map[string]*openArchive
 	revision int64
+	held     bool // a changed view's generation was found to be broken: none of its revision takes over
 	parts    []*partition
 	share    share
-	sources  []string       // that this arrangement reads
-	topics   map[string]int // theirs, with the partitions that it has seen
+	audited  AuditStatus
+
+	nextAudit featurestore.Instant
+	changes   int64             // of the registry, up to which this arrangement has seen it
+	sources   []string          // that this arrangement reads
+	topics    map[string]int    // theirs, with the partitions that it has seen
+	logs      map[string]uint32 // the generation under which each source's topic is read
 }
 
 // running is a generation that is kept up to date.
 type running struct {
 	view   *View
 	state  registry.GenerationState
-	full   bool // filled from history, where that was needed
-	broken bool // it cannot be filled
+	since  featurestore.Instant // in this state
+	full   bool                 // filled from history, where that was needed
+	broken bool                 // it cannot be filled
+	why    string               // it does not get on; "" where it does
+
+	checked bool                 // a sample of it is what its records say
+	recheck featurestore.Instant // when a check that could not be made is tried again
 
 	// far is what is known of the partitions of other processes, from when this one
 	// first asked.
@@ -98,8 +127,14 @@ func New(c Config) *Worker {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = defaultHeartbeat
 	}
+	if c.Recheck == 0 {
+		c.Recheck = 2 * c.Heartbeat
+	}
 	if c.Poll == 0 {
 		c.Poll = defaultPoll
+	}
+	if c.RetiredFor == 0 {
+		c.RetiredFor = defaultRetiredFor
 	}
 	return &Worker{
 		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: "freshet." + c.Project},
@@ -196,22 +231,24 @@ func (w *Worker) arrange(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts, err := w.partitions(ctx, a.current, mine)
+	parts, err := w.partitions(ctx, a, mine)
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
-	w.revision, w.parts, w.share = a.revision, parts, mine
+	w.revision, w.changes, w.held, w.parts, w.share = a.revision, a.changes, a.held(), parts, mine
 	for _, r := range w.views {
 		r.far = nil // who reads what may have changed
 	}
 	w.mu.Unlock()
+	w.progress.arrange(parts)
 
 	var group errgroup.Group
+	runs := sourceContexts(ctx, parts)
 	for _, p := range parts {
 		group.Go(func() error {
 			defer p.begun.Store(false)
-			err := w.runPartition(ctx, p)
+			err := w.runPartition(ctx, runs[p.shared], p)
 			if errors.Is(err, errArchive) || errors.Is(err, errLost) {
 				cancel()
 				return ignoreLost(err)
@@ -219,20 +256,38 @@ func (w *Worker) arrange(ctx context.Context) error {
 			return nil
 		})
 	}
-	group.Go(func() error { return w.tend(ctx, cancel, a.revision) })
+	group.Go(func() error { return w.tend(ctx, cancel, a.changes) })
+	group.Go(func() error { return w.watchLogs(ctx, parts) })
 	group.Go(func() error { return w.watchStore(ctx, cancel) })
 	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine, parts))
 }
 
-// runPartition runs one partition; its error halts its views and no others.
-// What the next arrangement can mend is returned.
-func (w *Worker) runPartition(ctx context.Context, p *partition) error {
+// sourceContexts gives the partitions of each source a context that ends with
+// that of all, or when one of them finds the source in a GAP.
+func sourceContexts(ctx context.Context, parts []*partition) map[*sourceLog]context.Context {
+	runs := map[*sourceLog]context.Context{}
+	for _, p := range parts {
+		if runs[p.shared] == nil {
+			runs[p.shared], p.shared.halt = context.WithCancelCause(ctx)
+		}
+	}
+	return runs
+}
+
+// runPartition runs one partition until run ends; its error halts its views and
+// no others. What the next arrangement can mend is returned.
+func (w *Worker) runPartition(ctx, run context.Context, p *partition) error {
 	ticker := time.NewTicker(w.c.Heartbeat)
 	defer ticker.Stop()
 	p.ticks = ticker.C
-	err := p.run(ctx)
+	err := p.run(run)
 	if err == nil {
 		return nil
+	}
+	if errors.As(err, new(*GapError)) {
+		p.shared.halt(err)
+		// What was applied of a log that is gone is nowhere else.
+		err = errors.Join(err, p.archive.seal())
 	}
 	p.progress.trouble(p.id(), err)
 	if errors.Is(err, errLost) || errors.Is(err, errArchive) && errors.Is(err, featurestore.ErrUnavailable) {
@@ -240,7 +295,7 @@ func (w *Worker) runPartition(ctx context.Context, p *partition) error {
 		return err
 	}
 	w.c.Logger.Error("a partition has halted", "source", p.source.Name, "partition", p.number, "error", err)
-	p.progress.fail(err)
+	p.progress.halt(p.id(), err)
 	state := online.StateGap
 	if errors.As(err, new(*HaltedError)) {
 		state = online.StateHalted

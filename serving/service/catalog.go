@@ -3,6 +3,8 @@ package service
 import (
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -15,6 +17,7 @@ type Generation struct {
 	ID    online.Generation
 	Lanes uint16
 	Ready bool
+	State online.State // of its lanes, the worst; StateMissing also where no generation answers
 	// Halted says that nothing more is applied until a person acts: the values
 	// are those of the watermark.
 	Halted bool
@@ -32,11 +35,21 @@ type Catalog struct {
 	Project     *definition.Project
 	Generations map[string]Generation // by view
 	services    map[string]*Compiled
+	scratch     map[*definition.StreamView]*sync.Pool // of *window.Scratch
+	home        *home
 }
+
+// home is what all catalogs of one revision share: the newest of them. A plan is
+// read with a catalog of its own revision, also where another revision has come
+// since it was made: it would not understand what another meaning stores.
+type home struct{ newest atomic.Pointer[Catalog] }
 
 // NewCatalog compiles every service of a revision.
 func NewCatalog(revision int64, p *definition.Project, generations map[string]Generation) (*Catalog, error) {
-	c := &Catalog{Revision: revision, Project: p, Generations: generations, services: map[string]*Compiled{}}
+	c := &Catalog{
+		Revision: revision, Project: p, Generations: generations, services: map[string]*Compiled{},
+		scratch: scratchOf(p), home: &home{},
+	}
 	for _, s := range p.Services {
 		compiled, err := c.compile(s)
 		if err != nil {
@@ -44,6 +57,7 @@ func NewCatalog(revision int64, p *definition.Project, generations map[string]Ge
 		}
 		c.services[s.Name] = compiled
 	}
+	c.home.newest.Store(c)
 	return c, nil
 }
 
@@ -51,6 +65,7 @@ func NewCatalog(revision int64, p *definition.Project, generations map[string]Ge
 func (c *Catalog) With(generations map[string]Generation) *Catalog {
 	next := *c
 	next.Generations = generations
+	next.home.newest.Store(&next)
 	return &next
 }
 

@@ -3,9 +3,11 @@ package service
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/latest"
 )
 
 // Compiled is the plan of one service: immutable, safe for concurrent use.
@@ -18,6 +20,7 @@ type Compiled struct {
 	roles    []role
 	onDemand []onDemand
 	columns  []column
+	home     *home
 }
 
 // role is one stored view that is read, under one set of keys. Exactly one of
@@ -31,6 +34,7 @@ type role struct {
 	batchTypes []featurestore.Type
 	width      int // features of the view
 	sources    []string
+	scratch    *sync.Pool // of *window.Scratch; only of a stream view
 }
 
 // onDemand is a view that is computed at the end; its row is inputs, then
@@ -54,7 +58,7 @@ type column struct {
 }
 
 func (c *Catalog) compile(s *definition.Service) (*Compiled, error) {
-	p := &Compiled{Name: s.Name, Spec: s, Entities: s.Entities, Inputs: s.Request}
+	p := &Compiled{Name: s.Name, Spec: s, Entities: s.Entities, Inputs: s.Request, home: c.home}
 	for _, r := range s.Roles {
 		compiled, err := c.compileRole(s, r)
 		if err != nil {
@@ -84,14 +88,13 @@ func (c *Catalog) compileRole(s *definition.Service, r definition.Role) (role, e
 	var entity *definition.Entity
 	if v := c.Project.StreamView(r.View); v != nil {
 		out.stream, entity, out.width = v, v.Entity, len(v.Features)
+		out.scratch = c.scratch[v]
 		for _, b := range v.Bindings {
 			out.sources = append(out.sources, b.Source.Name)
 		}
 	} else if v := c.Project.BatchView(r.View); v != nil {
 		out.batch, entity, out.width = v, v.Entity, len(v.Features)
-		for _, f := range v.Features {
-			out.batchTypes = append(out.batchTypes, f.Type)
-		}
+		out.batchTypes = latest.StoredTypes(v)
 	} else {
 		return role{}, fmt.Errorf("service %q: role %q names no stored view %q", s.Name, r.Prefix, r.View)
 	}

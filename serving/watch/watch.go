@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,18 +102,26 @@ func (w *Watcher) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	chosen := newest
-	for n := newest; n > max(0, newest-lookBack); n-- {
-		p, err := w.load(ctx, n)
-		if err != nil {
-			return err
-		}
-		if whole(p, live) {
-			chosen = n
-			break
-		}
+	chosen, _, err := Choose(newest, live, func(n int64) (*definition.Project, error) { return w.load(ctx, n) })
+	if err != nil {
+		return err
 	}
 	return w.install(ctx, chosen, live)
+}
+
+// Choose gives the revision that answers while these generations are live: the
+// newest that is whole, or, where none of the last few is, the newest.
+func Choose(newest int64, live map[string]registry.Generation, load func(int64) (*definition.Project, error)) (chosen int64, isWhole bool, err error) {
+	for n := newest; n > max(0, newest-lookBack); n-- {
+		p, err := load(n)
+		if err != nil {
+			return 0, false, err
+		}
+		if whole(p, live) {
+			return n, true, nil
+		}
+	}
+	return newest, false, nil
 }
 
 // live are the registry's live generations by view.
@@ -200,12 +209,13 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 			return nil, err
 		}
 		next.Ready, next.Halted = answering(lanes)
+		next.State = online.Worst(lanes)
 		next.Watermark, next.HasWatermark = watermark(lanes)
 		out[v.Name] = next
 	}
 	for _, v := range p.BatchViews {
 		if g, ok := live[v.Name]; ok && g.Hash == v.Hash {
-			out[v.Name] = service.Generation{ID: online.Generation{Project: w.project, View: g.View, Number: g.Number}, Lanes: g.Lanes, Ready: true}
+			out[v.Name] = service.Generation{ID: online.Generation{Project: w.project, View: g.View, Number: g.Number}, Lanes: g.Lanes, Ready: true, State: online.StateLive}
 		}
 	}
 	return out, nil
@@ -227,14 +237,17 @@ func answering(lanes []online.Lane) (ready, halted bool) {
 }
 
 // watermark is the least time, over partitions and lanes, up to which records
-// are applied; a lane that has not seen a partition yet has none.
+// are applied; a lane that has not seen a partition yet has none. Of a source's
+// logs only the newest counts: nothing more comes of those before.
 func watermark(lanes []online.Lane) (t featurestore.Instant, ok bool) {
-	partitions := map[online.Partition]bool{}
+	partitions, newest := map[online.Partition]bool{}, map[string]uint32{}
 	for i := range lanes {
 		for p := range lanes[i].Watermarks {
 			partitions[p] = true
+			newest[p.Source] = max(newest[p.Source], p.Generation)
 		}
 	}
+	maps.DeleteFunc(partitions, func(p online.Partition, _ bool) bool { return p.Generation < newest[p.Source] })
 	for i := range lanes {
 		for p := range partitions {
 			m, seen := lanes[i].Watermarks[p]

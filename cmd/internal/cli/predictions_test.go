@@ -52,9 +52,9 @@ func loggedProject(t *testing.T) (dir string, log *predlog.Logger) {
 func run(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, notes bytes.Buffer
-	a := &App{Stdout: &out, Stderr: &notes, Getenv: func(string) string { return "" }}
+	a := &App{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &notes, Getenv: func(string) string { return "" }}
 	root := a.Root("freshet", "")
-	root.AddCommand(a.PredictionsCommand(), a.DLQCommand())
+	a.AddCommon(root)
 	root.SetArgs(append([]string{"-C", dir}, args...))
 	err = root.ExecuteContext(context.Background())
 	return out.String(), notes.String(), err

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/featurestore/registry"
 )
 
 // StatusCommand is `status`.
@@ -43,17 +44,52 @@ func statusTable(s *node.Status) Table {
 	for _, p := range s.Partitions {
 		t.Rows = append(t.Rows, []string{p.Source, fmt.Sprint(p.Partition), fmt.Sprint(p.Applied), fmt.Sprint(p.Lag), fmt.Sprint(p.Dead), p.LogTime, p.Trouble})
 	}
-	t.Rows = append(t.Rows, nil, []string{"VIEW", "GENERATION", "STATE", "WATERMARK", "FOLDED", "LATE", "DUPLICATE"})
+	if len(s.Sources) > 0 {
+		t.Rows = append(t.Rows, nil, []string{"SOURCE", "LOG", "ACCEPTED", "REASON"})
+	}
+	for _, l := range s.Sources {
+		t.Rows = append(t.Rows, []string{l.Source, fmt.Sprint(l.Generation), l.Accepted, l.Reason})
+	}
+	t.Rows = append(t.Rows, nil, []string{"VIEW", "GENERATION", "STATE", "WATERMARK", "FOLDED", "LATE", "DUPLICATE", "NEXT", "REASON"})
 	for _, v := range s.Views {
-		row := []string{v.View, fmt.Sprint(v.Generation), v.State, v.Watermark, "", "", ""}
+		row := []string{v.View, fmt.Sprint(v.Generation), v.State, v.Watermark, "", "", "", v.Next, v.Reason}
 		if v.Counts != nil {
 			row[4], row[5], row[6] = fmt.Sprint(v.Counts.Folded), fmt.Sprint(v.Counts.Late), fmt.Sprint(v.Counts.Duplicate)
 		}
 		t.Rows = append(t.Rows, row)
 		t.Names = append(t.Names, v.View)
 	}
+	t.Rows = append(t.Rows, generationRows(s)...)
 	if p := s.Predictions; p != nil {
 		t.Foot = fmt.Sprintf("predictions: %d logged, %d dropped", p.Logged, p.Dropped)
 	}
 	return t
+}
+
+// generationRows are the generations that do not answer, and the audit.
+func generationRows(s *node.Status) (rows [][]string) {
+	for _, g := range s.Generations {
+		if g.State == string(registry.Live) {
+			continue
+		}
+		if rows == nil {
+			rows = [][]string{nil, {"VIEW", "GENERATION", "STATE", "SINCE", "REASON"}}
+		}
+		row := []string{g.View, fmt.Sprint(g.Generation), g.State, g.Since, g.Reason}
+		switch {
+		case g.Trouble != "":
+			row[4] = g.Trouble
+		case g.Fill != nil:
+			row[4] = fillText(g.Fill)
+		}
+		rows = append(rows, row)
+	}
+	if s.Registry != "" {
+		rows = append(rows, nil, []string{"registry", s.Registry})
+	}
+	if a := s.Audit; a != nil {
+		rows = append(rows, nil, []string{"AUDIT", "ENTITIES", "COMPARED", "FINDINGS", "REPAIRED", "TROUBLE"},
+			[]string{a.Started, fmt.Sprint(a.Entities), fmt.Sprint(a.Compared), fmt.Sprint(a.Findings), fmt.Sprint(a.Repaired), a.Trouble})
+	}
+	return rows
 }

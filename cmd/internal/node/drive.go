@@ -53,13 +53,19 @@ func (g *Gate) Replaying() bool {
 	return g.replay
 }
 
-// Sources are the sources of a project that have a history to replay.
+// Sources are the sources of a project that have a history to replay. A replay
+// makes a log of its own: it goes by the ranks of rows, whatever positions they
+// had elsewhere.
 func Sources(p *definition.Project) []*definition.StreamSource {
 	var out []*definition.StreamSource
 	for _, s := range p.StreamSources {
-		if s.History != nil {
-			out = append(out, s)
+		if s.History == nil {
+			continue
 		}
+		ranked, history := *s, *s.History
+		history.Positions = nil
+		ranked.History = &history
+		out = append(out, &ranked)
 	}
 	return out
 }

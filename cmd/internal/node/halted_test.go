@@ -59,7 +59,7 @@ func TestTooManyDeadLetters(t *testing.T) {
 		}
 		return n.Backend.Report().Views[0].State
 	}
-	eventually(t, "LIVE", func() bool { return state() == "LIVE" })
+	eventually(t, "RUNNING", func() bool { return state() == "RUNNING" })
 	var bad []logrecord.Record
 	for range 150 {
 		bad = append(bad, sale("0.5"))
@@ -85,7 +85,7 @@ func TestTooManyDeadLetters(t *testing.T) {
 	}
 	applyFiles(t, n.Parts, 1, []definition.File{{Path: "d.yaml", Data: []byte(strings.Replace(salesDefinitions, "amount: int64", "amount: double", 1))}})
 	eventually(t, "the new generation", func() bool {
-		if state() != "LIVE" {
+		if state() != "RUNNING" {
 			return false
 		}
 		c := lookUp(t, n, ann).Columns

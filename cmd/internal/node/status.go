@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/predlog"
 	"github.com/freshet/freshet/serving/service"
@@ -18,7 +17,13 @@ type Status struct {
 	Replaying   bool              `json:"replaying,omitempty"`
 	Partitions  []PartitionStatus `json:"partitions"`
 	Views       []ViewStatus      `json:"views"`
+	Sources     []SourceStatus    `json:"sources,omitempty"` // whose topic was accepted as a new log
 	Predictions *predlog.Stats    `json:"predictions,omitempty"`
+
+	// Generations are all that the registry lists; Registry is why it could not be asked.
+	Generations []GenerationStatus `json:"generations,omitempty"`
+	Registry    string             `json:"registry,omitempty"`
+	Audit       *AuditStatus       `json:"audit,omitempty"` // of this process; only the ingester that leads audits
 
 	// Store is what is wrong with the online store's settings.
 	Store string `json:"store,omitempty"`
@@ -38,33 +43,26 @@ type PartitionStatus struct {
 	Dead       int64  `json:"dead_letters"`
 	Tombstones int64  `json:"tombstones,omitempty"`     // records of change feeds that say nothing
 	Invalid    int64  `json:"invalid_values,omitempty"` // typed NaN and infinities, read as null
+	Refilled   int64  `json:"refilled,omitempty"`       // offsets that had expired from the log and came from history
 	Trouble    string `json:"trouble,omitempty"`
 }
 
-// ViewStatus is one view that answers.
-type ViewStatus struct {
-	View       string         `json:"view"`
-	Generation uint32         `json:"generation"`
-	State      string         `json:"state"` // LIVE, HALTED or REBUILDING
-	Watermark  string         `json:"watermark,omitempty"`
-	Counts     *worker.Counts `json:"counts,omitempty"`
-}
-
-// statusOf gathers a status; w and p may be nil.
-func statusOf(project string, now featurestore.Instant, c *service.Catalog, w *worker.Worker, p *predlog.Logger) Status {
-	s := Status{Project: project, Clock: now.String(), Partitions: []PartitionStatus{}, Views: []ViewStatus{}}
+// status gathers a status; w and log may be nil.
+func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger) Status {
+	s := Status{Project: p.Settings.Project, Clock: p.Clock.Now().String(), Partitions: []PartitionStatus{}, Views: []ViewStatus{}, Sources: p.sourceStatuses()}
 	if w != nil {
 		s.Store = w.Progress().StoreTrouble()
 		for _, x := range w.Progress().Statuses() {
 			s.Partitions = append(s.Partitions, partitionStatus(x))
 		}
+		s.Audit = auditStatus(w.AuditStatus())
 	}
 	if c != nil {
 		s.Revision = c.Revision
-		s.Views = viewStatuses(c, w)
+		s.Views = p.viewStatuses(c, w)
 	}
-	if p != nil {
-		stats := p.Stats()
+	if log != nil {
+		stats := log.Stats()
 		s.Predictions = &stats
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {
@@ -79,45 +77,10 @@ func statusOf(project string, now featurestore.Instant, c *service.Catalog, w *w
 func partitionStatus(x worker.PartitionStatus) PartitionStatus {
 	s := PartitionStatus{
 		Source: x.Partition.Source, Generation: x.Partition.Generation, Partition: x.Partition.Number,
-		Applied: x.Through + 1, Lag: max(0, x.End-x.Through-1), Events: x.Events, Dead: x.Dead, Tombstones: x.Silent, Invalid: x.Invalid, Trouble: x.Trouble,
+		Applied: x.Through + 1, Lag: max(0, x.End-x.Through-1), Events: x.Events, Dead: x.Dead, Tombstones: x.Silent, Invalid: x.Invalid, Refilled: x.Refilled, Trouble: x.Trouble,
 	}
 	if x.Events > 0 {
 		s.LogTime = x.LogTime.String()
 	}
 	return s
-}
-
-func viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus {
-	out := []ViewStatus{}
-	counts := map[string]*worker.Counts{}
-	if w != nil {
-		for id, n := range w.ViewCounts() {
-			if g := c.Generations[id.View]; g.ID == id {
-				counts[id.View] = &n
-			}
-		}
-	}
-	names := []string{}
-	for _, v := range c.Project.StreamViews {
-		names = append(names, v.Name)
-	}
-	for _, v := range c.Project.BatchViews {
-		names = append(names, v.Name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		g := c.Generations[name]
-		v := ViewStatus{View: name, Generation: g.ID.Number, State: "REBUILDING", Counts: counts[name]}
-		switch {
-		case g.Halted:
-			v.State = "HALTED"
-		case g.Ready:
-			v.State = "LIVE"
-		}
-		if g.HasWatermark {
-			v.Watermark = g.Watermark.String()
-		}
-		out = append(out, v)
-	}
-	return out
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
@@ -19,6 +18,7 @@ type fileIndex struct {
 	rows        int64
 	first, last int64 // least and greatest available_at; a row without one has that of the row before
 	sorted      bool
+	spans       map[int32]span // of its rows' positions, by partition, where they have them
 }
 
 // indexKey names one state of one file, read in one way.
@@ -37,14 +37,14 @@ type historyFile struct {
 
 // rowSpec is how the history files of a source are read. needed nil is all.
 func rowSpec(source *definition.StreamSource, needed []int, ordinal int) files.Spec {
-	return files.Spec{
+	return withPositions(source, files.Spec{
 		Format:    source.History.Format,
 		Time:      source.Timestamp,
 		Available: source.History.AvailableAt,
 		Fields:    source.Fields,
 		Needed:    needed,
 		Ordinal:   ordinal,
-	}
+	})
 }
 
 // historyFiles finds and indexes the history files of a source, by name.
@@ -73,6 +73,12 @@ func (r *Reader) index(ctx context.Context, source *definition.StreamSource, f f
 	if source.History.AvailableAt != nil {
 		how += fmt.Sprintf(" %+v", *source.History.AvailableAt)
 	}
+	if at := source.History.Cutover; at != nil {
+		how += fmt.Sprintf(" before %d", *at)
+	}
+	if at := source.History.Positions; at != nil {
+		how += fmt.Sprintf(" %q %q", at.Partition, at.Offset)
+	}
 	key := indexKey{path: f.Path, size: info.Size(), modified: info.ModTime().UnixNano(), how: how}
 	r.mu.Lock()
 	known, ok := r.indexes[key]
@@ -80,7 +86,7 @@ func (r *Reader) index(ctx context.Context, source *definition.StreamSource, f f
 	if ok {
 		return known, nil
 	}
-	index, err := scanTimes(ctx, f, rowSpec(source, []int{}, 0))
+	index, err := scanFile(ctx, source, f)
 	if err != nil {
 		return fileIndex{}, err
 	}
@@ -88,37 +94,6 @@ func (r *Reader) index(ctx context.Context, source *definition.StreamSource, f f
 	r.indexes[key] = index
 	r.mu.Unlock()
 	return index, nil
-}
-
-// scanTimes reads the times of a file.
-func scanTimes(ctx context.Context, f files.Found, spec files.Spec) (fileIndex, error) {
-	in, err := files.Open(f.Path, f.Name, spec)
-	if err != nil {
-		return fileIndex{}, err
-	}
-	index := fileIndex{sorted: true}
-	last := int64(0)
-	for {
-		if err := ctx.Err(); err != nil {
-			return fileIndex{}, errors.Join(err, in.Close())
-		}
-		rows, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return index, in.Close()
-		}
-		if err != nil {
-			return fileIndex{}, errors.Join(err, in.Close())
-		}
-		for i := range rows {
-			a := int64(rows[i].Available)
-			if index.rows == 0 {
-				index.first, index.last, last = a, a, a
-			}
-			index.rows++
-			index.sorted = index.sorted && a >= last
-			index.first, index.last, last = min(index.first, a), max(index.last, a), a
-		}
-	}
 }
 
 // skipFiles leaves out the files that lie wholly before rank from: those whose
@@ -152,10 +127,10 @@ func totalRows(all []historyFile) int64 {
 // sorted by available_at go through a sort first.
 func (r *Reader) mergeFiles(ctx context.Context, source *definition.StreamSource, list []historyFile, needed []int) (*merge, error) {
 	var feeds []*feed
-	sorting := newSorter(r.o.TempDir, r.o.SortBytes, len(source.Fields))
+	sorting := newSorter(r.o.TempDir, r.o.SortBytes, len(rowSpec(source, nil, 0).Fields))
 	for _, f := range list {
 		open := func() (input, error) {
-			return files.Open(f.Path, f.Name, rowSpec(source, needed, f.ordinal))
+			return openFile(source, f.Found, rowSpec(source, needed, f.ordinal))
 		}
 		if f.index.sorted {
 			feeds = append(feeds, &feed{first: place{key: f.index.first, file: f.ordinal}, open: open})

@@ -37,9 +37,14 @@ type FilesUse uint8
 
 // Uses of history files.
 const (
-	WithFiles FilesUse = iota
-	ArchiveOnly
+	WithFiles   FilesUse = iota
+	ArchiveOnly          // what came through the log
+	JoinedFiles          // those that are joined to their topic, which gives the rest
 )
+
+func (u FilesUse) wants(source *definition.StreamSource) bool {
+	return source.History != nil && (u == WithFiles || u == JoinedFiles && source.Joined())
+}
 
 const defaultBatchRows = 4096
 
@@ -91,7 +96,7 @@ func (r *Reader) Segments(ctx context.Context, source *definition.StreamSource) 
 	var out []offline.Segment
 	for _, p := range parts {
 		s := offline.Segment{Kind: p.kind, Partition: p.partition, Offsets: p.offsets, Rows: -1}
-		if p.kind == offline.FilesSegment {
+		if p.kind != offline.ArchiveSegment {
 			for _, f := range p.files {
 				s.Paths, s.Names = append(s.Paths, f.Path), append(s.Names, f.Name)
 			}

@@ -29,13 +29,17 @@ func (r *Reader) parts(ctx context.Context, source *definition.StreamSource) ([]
 		return nil, err
 	}
 	var out []part
-	if r.o.Files == WithFiles && source.History != nil {
+	if r.o.Files.wants(source) {
 		list, err := r.historyFiles(ctx, source)
 		if err != nil {
 			return nil, err
 		}
-		for _, rest := range residual(m.Ranges(filesPartition), totalRows(list)) {
-			out = append(out, part{kind: offline.FilesSegment, partition: filesPartition, offsets: rest, files: list})
+		if positioned(source, m) {
+			out = positionParts(list, m)
+		} else {
+			for _, rest := range residual(m.Ranges(filesPartition), totalRows(list)) {
+				out = append(out, part{kind: offline.FilesSegment, partition: filesPartition, offsets: rest, files: list})
+			}
 		}
 	}
 	for i := range m.Complete {

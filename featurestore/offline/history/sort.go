@@ -22,6 +22,7 @@ type sorter struct {
 	dir     string
 	budget  int64
 	width   int // fields of a row
+	placeOf func(*files.Row) place
 	data    []byte
 	entries []sortEntry
 	invalid int64
@@ -41,7 +42,7 @@ func newSorter(dir string, budget int64, width int) *sorter {
 	if budget <= 0 {
 		budget = 256 << 20
 	}
-	return &sorter{dir: dir, budget: budget, width: width}
+	return &sorter{dir: dir, budget: budget, width: width, placeOf: rankPlace}
 }
 
 // addAll takes every row of an input.
@@ -69,7 +70,7 @@ func (s *sorter) addAll(ctx context.Context, open func() (input, error)) error {
 }
 
 func (s *sorter) add(row *files.Row) error {
-	s.entries = append(s.entries, sortEntry{place: rankPlace(row), at: len(s.data)})
+	s.entries = append(s.entries, sortEntry{place: s.placeOf(row), at: len(s.data)})
 	s.data = appendRow(s.data, row)
 	if int64(len(s.data))+int64(len(s.entries))*entryBytes < s.budget {
 		return nil

@@ -29,6 +29,8 @@ type stream struct {
 	stats  offline.Stats
 	done   int64 // invalid cells of the merges that are closed
 	last   featurestore.Change
+
+	previous int64 // offset, where rows carry their positions
 }
 
 // neededFields adds to the wanted fields what every event carries.
@@ -100,6 +102,11 @@ func (s *stream) closePart() error {
 
 func (s *stream) openPart(ctx context.Context) (err error) {
 	p := &s.parts[0]
+	s.previous = -1
+	if p.kind == offline.PositionsSegment {
+		s.open, err = s.r.mergePositions(ctx, s.spec.Source, p, s.needed)
+		return err
+	}
 	if p.kind == offline.FilesSegment {
 		rest, rank := skipFiles(p.files, p.offsets.From)
 		s.rank = rank
@@ -162,6 +169,9 @@ func (s *stream) fill(p *part) (offline.Batch, error) {
 			if offset >= p.offsets.To {
 				return s.endOf(p, batch), nil
 			}
+			if p.kind == offline.PositionsSegment && s.repeats(offset) {
+				continue
+			}
 			if offset >= p.offsets.From {
 				batch.Through = offset
 				s.last = featurestore.NoChange
@@ -212,8 +222,12 @@ func (s *stream) endOf(p *part, batch offline.Batch) offline.Batch {
 }
 
 func (s *stream) offsetOf(p *part, row *files.Row) int64 {
-	if p.kind == offline.ArchiveSegment {
+	switch p.kind {
+	case offline.ArchiveSegment:
 		return row.Fields[len(s.spec.Source.Fields)].Int64()
+	case offline.PositionsSegment:
+		return row.Fields[len(s.spec.Source.Fields)+1].Int64()
+	case offline.FilesSegment:
 	}
 	offset := s.rank
 	s.rank++
@@ -247,6 +261,11 @@ func (s *stream) take(p *part, row *files.Row, offset int64) {
 	}
 	if source.EventID >= 0 {
 		ev.ID = eventID(ev.Fields[source.EventID], source.Fields[source.EventID].Type)
+	}
+	if p.partition.Generation != offline.FilesGeneration && source.FromFiles(ev.LogTime) {
+		s.stats.Before++
+		s.events = s.events[:len(s.events)-1]
+		return
 	}
 	if t := s.spec.Times; t != nil && (ev.Time < t.From || ev.Time >= t.To) || s.spec.Keep != nil && !s.spec.Keep(ev) {
 		s.stats.Dropped++

@@ -1,0 +1,132 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/worker"
+	"github.com/freshet/freshet/serving/service"
+)
+
+// ViewStatus is one generation of a view: the one that answers, and those that
+// the ingester of this process keeps beside it.
+type ViewStatus struct {
+	View       string `json:"view"`
+	Generation uint32 `json:"generation"`
+	worker.Condition
+	Watermark string         `json:"watermark,omitempty"`
+	Counts    *worker.Counts `json:"counts,omitempty"`
+}
+
+// SourceStatus is a source whose topic was accepted as a new log.
+type SourceStatus struct {
+	Source     string `json:"source"`
+	Generation uint32 `json:"generation"`
+	Accepted   string `json:"accepted"`
+	Reason     string `json:"reason"` // also what of the log before is nowhere any more
+}
+
+// inspectWithin bounds how long a status may take to look at logs.
+const inspectWithin = 5 * time.Second
+
+// viewStatuses gives every view that answers, and what the ingester runs beside.
+func (p *Parts) viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus {
+	counts, conditions := map[online.Generation]worker.Counts{}, map[online.Generation]worker.Condition{}
+	if w != nil {
+		counts, conditions = w.ViewCounts(), w.Conditions()
+	}
+	out := []ViewStatus{}
+	answering := map[online.Generation]bool{}
+	for _, name := range storedViews(c.Project) {
+		g := c.Generations[name]
+		answering[g.ID] = true
+		v := ViewStatus{View: name, Generation: g.ID.Number}
+		v.Condition = p.condition(c.Project, name, g, conditions)
+		if n, runs := counts[g.ID]; runs {
+			v.Counts = &n
+		}
+		if g.HasWatermark {
+			v.Watermark = g.Watermark.String()
+		}
+		out = append(out, v)
+	}
+	for id, condition := range conditions {
+		if !answering[id] {
+			n := counts[id]
+			out = append(out, ViewStatus{View: id.View, Generation: id.Number, Condition: condition, Counts: &n})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b ViewStatus) int {
+		if d := strings.Compare(a.View, b.View); d != 0 {
+			return d
+		}
+		return int(a.Generation) - int(b.Generation)
+	})
+	return out
+}
+
+func storedViews(p *definition.Project) []string {
+	var names []string
+	for _, v := range p.StreamViews {
+		names = append(names, v.Name)
+	}
+	for _, v := range p.BatchViews {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// condition is how a view is: as its lanes say now, and why, as the ingester of
+// this process knows, or as the log itself shows where there is none.
+func (p *Parts) condition(project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
+	if g.ID == (online.Generation{}) {
+		return worker.Condition{State: online.StateBuilding.String(), Reason: "no generation of its meaning is live yet"}
+	}
+	c := worker.ConditionOf(view, g.State)
+	if k, runs := known[g.ID]; runs && (k.State == c.State || k.Next != "") {
+		return k // who says why knows more
+	}
+	if g.State == online.StateGap && p.Log != nil {
+		return p.gap(project, view, c)
+	}
+	return c
+}
+
+// gap says why a view is in a GAP, where the log still shows it.
+func (p *Parts) gap(project *definition.Project, view string, c worker.Condition) worker.Condition {
+	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
+	defer cancel()
+	for _, b := range project.StreamView(view).Bindings {
+		t, err := p.InspectTopic(ctx, project, b.Source)
+		if err != nil {
+			p.Logger.Warn("the log of a source could not be looked at", "source", b.Source.Name, "error", err)
+			continue
+		}
+		if found := t.Gap(); found != nil {
+			c.Reason = fmt.Sprintf("source %s, partition %d: %s", t.Source, found.Partition, found.Gap)
+			c.Next = "freshet accept-new-topic " + t.Source
+			return c
+		}
+	}
+	return c
+}
+
+// sourceStatuses are the logs that were accepted.
+func (p *Parts) sourceStatuses() []SourceStatus {
+	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
+	defer cancel()
+	logs, err := p.Registry.Sources(ctx)
+	if err != nil {
+		p.Logger.Warn("the registry could not be read", "error", err)
+	}
+	var out []SourceStatus
+	for _, l := range logs {
+		out = append(out, SourceStatus{Source: l.Source, Generation: l.Generation, Accepted: l.Accepted.String(), Reason: l.Reason})
+	}
+	return out
+}

@@ -1,0 +1,95 @@
+package kafkatest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Keys of Kafka's protocol.
+const (
+	deleteTopicsKey  = 20
+	deleteRecordsKey = 21
+)
+
+// adminWithin bounds one request of an administrator.
+const adminWithin = 15 * time.Second
+
+// DeleteTopic deletes a topic, as an administrator would. Its records are gone
+// for readers when it returns; a topic of the same name may be made soon after.
+func DeleteTopic(ctx context.Context, addr, topic string) error {
+	b := binary.BigEndian.AppendUint32(nil, 1)
+	b = appendText(b, topic)
+	b = binary.BigEndian.AppendUint32(b, uint32(adminWithin.Milliseconds()))
+	answer, err := ask(ctx, addr, deleteTopicsKey, 1, b)
+	if err != nil {
+		return fmt.Errorf("kafkatest: delete topic %q: %w", topic, err)
+	}
+	return code(answer, len(answer)-2)
+}
+
+// DeleteRecords deletes the records of a partition before an offset, as retention
+// would.
+func DeleteRecords(ctx context.Context, addr, topic string, partition int32, before int64) error {
+	b := binary.BigEndian.AppendUint32(nil, 1)
+	b = appendText(b, topic)
+	b = binary.BigEndian.AppendUint32(b, 1)
+	b = binary.BigEndian.AppendUint32(b, uint32(partition))
+	b = binary.BigEndian.AppendUint64(b, uint64(before))
+	b = binary.BigEndian.AppendUint32(b, uint32(adminWithin.Milliseconds()))
+	answer, err := ask(ctx, addr, deleteRecordsKey, 0, b)
+	if err != nil {
+		return fmt.Errorf("kafkatest: delete records of topic %q: %w", topic, err)
+	}
+	return code(answer, len(answer)-2)
+}
+
+// code reads the error code that ends an answer about one thing.
+func code(answer []byte, at int) error {
+	if at < 0 {
+		return errors.New("kafkatest: the answer is cut short")
+	}
+	if c := int16(binary.BigEndian.Uint16(answer[at:])); c != 0 {
+		return fmt.Errorf("kafkatest: the broker answers with error %d", c)
+	}
+	return nil
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
+}
+
+// ask sends one request to a broker that is alone, and gives the answer without
+// its header.
+func ask(ctx context.Context, addr string, key, version uint16, body []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, adminWithin)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	head := binary.BigEndian.AppendUint16(nil, key)
+	head = binary.BigEndian.AppendUint16(head, version)
+	head = binary.BigEndian.AppendUint32(head, 1) // correlation
+	head = appendText(head, "kafkatest")
+	request := binary.BigEndian.AppendUint32(nil, uint32(len(head)+len(body)))
+	if _, err := conn.Write(append(append(request, head...), body...)); err != nil {
+		return nil, err
+	}
+	var size [8]byte
+	if _, err := io.ReadFull(conn, size[:]); err != nil {
+		return nil, err
+	}
+	answer := make([]byte, binary.BigEndian.Uint32(size[:4])-4)
+	_, err = io.ReadFull(conn, answer)
+	return answer, err
+}

@@ -1,0 +1,93 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// Condition is how a generation is, for people.
+type Condition struct {
+	State  string `json:"state"` // RUNNING, CATCHING_UP, BUILDING, LOST, GAP, HALTED or STALE_BINARY
+	Reason string `json:"reason,omitempty"`
+	Next   string `json:"next,omitempty"` // the command that leads on; "": it goes on by itself
+}
+
+// Words for states of lanes that people read.
+const (
+	conditionRunning = "RUNNING"
+	conditionStale   = "STALE_BINARY"
+)
+
+// ConditionOf is what the state of a view's lanes alone says.
+func ConditionOf(view string, s online.State) Condition {
+	switch s {
+	case online.StateLive:
+		return Condition{State: conditionRunning}
+	case online.StateCatchingUp:
+		return Condition{State: s.String(), Reason: "filled from history; the log is being applied"}
+	case online.StateBuilding:
+		return Condition{State: s.String(), Reason: "being filled from history"}
+	case online.StateGap:
+		return Condition{State: s.String(), Reason: "the log of one of its sources is not the one that was applied, or has lost records", Next: "freshet accept-new-topic SOURCE"}
+	case online.StateHalted:
+		return Condition{State: s.String(), Reason: "too many records of one of its sources do not decode", Next: "freshet dlq ls"}
+	default:
+		return Condition{State: online.StateLost.String(), Reason: "the online store has lost lanes of view " + view + ": an ingester builds them anew"}
+	}
+}
+
+// Conditions are those of every running generation.
+func (w *Worker) Conditions() map[online.Generation]Condition {
+	halted := w.progress.Halted()
+	parts := make([]online.Partition, 0, len(halted))
+	for id := range halted {
+		parts = append(parts, id)
+	}
+	slices.SortFunc(parts, online.Partition.Compare)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[online.Generation]Condition{}
+	for id, r := range w.views {
+		c := ConditionOf(id.View, r.view.laneState())
+		if r.broken {
+			c.Reason, c.Next = "history cannot fill it: "+r.why, "freshet backfill "+id.View
+		}
+		for _, p := range parts {
+			if _, reads := r.view.binding[p.Source]; reads {
+				c = c.after(p, halted[p])
+			}
+		}
+		out[id] = c
+	}
+	return out
+}
+
+// after is the condition of a view of which one partition does not go on.
+func (c Condition) after(p online.Partition, err error) Condition {
+	var gap *GapError
+	var halted *HaltedError
+	at := fmt.Sprintf("source %s, partition %d: ", p.Source, p.Number)
+	switch {
+	case errors.As(err, &gap):
+		return Condition{
+			State: online.StateGap.String(), Next: "freshet accept-new-topic " + gap.Source,
+			Reason: fmt.Sprintf("source %s, partition %d: %s", gap.Source, gap.Partition, gap.Reason),
+		}
+	case errors.As(err, &halted):
+		return Condition{State: online.StateHalted.String(), Reason: halted.Error(), Next: "freshet dlq ls --source " + p.Source}
+	case errors.Is(err, errStale):
+		return Condition{State: conditionStale, Reason: at + errStale.Error(), Next: "restart the ingester with the newer binary"}
+	default:
+		return Condition{State: online.StateHalted.String(), Reason: at + err.Error(), Next: "restart the ingester once that is mended"}
+	}
+}
+
+// laneState is the worst state of the lanes when they were last read.
+func (v *View) laneState() online.State {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state
+}

@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/logrecord"
+)
+
+// refill gives a view from history, by position, what the log no longer holds.
+// Where history has a hole there, the view is in a GAP.
+func (p *partition) refill(ctx context.Context, v *View, low int64, bounds logrecord.Bounds) error {
+	if !p.held {
+		return featurestore.Unavailablef("%s; another process still holds its history", expired(bounds, low+1))
+	}
+	if err := p.archive.seal(); err != nil {
+		return err
+	}
+	s := v.view.Bindings[v.binding[p.source.Name]].Source
+	ranges, err := completeRanges(ctx, p.history, s, p.archived())
+	if err != nil {
+		return err
+	}
+	to := reach(ranges, low+1)
+	if to < bounds.Start {
+		return p.gap("%s, and history holds offsets only up to %d", expired(bounds, low+1), to-1)
+	}
+	spec := offline.Spec{
+		Source: s, Index: uint16(v.binding[p.source.Name]), Only: true,
+		Bounds: map[offline.Partition]offline.Range{p.archived(): {From: low + 1, To: to}},
+	}
+	if _, err := fillFrom(ctx, p.history, v, spec); err != nil {
+		return fmt.Errorf("view %q: filling offsets %d to %d, which have expired, from the history of %q: %w", v.Name(), low+1, to-1, s.Name, err)
+	}
+	p.progress.refilled(p.id(), to-low-1)
+	return nil
+}
+
+// reach is the offset up to which ranges that ascend go on from another without a hole.
+func reach(ranges []offline.Range, from int64) int64 {
+	for _, r := range ranges {
+		if r.From <= from {
+			from = max(from, r.To)
+		}
+	}
+	return from
+}
+
+// completeRanges are the ranges of a partition that history holds whole, ascending.
+func completeRanges(ctx context.Context, h offline.History, s *definition.StreamSource, p offline.Partition) ([]offline.Range, error) {
+	segments, err := h.Segments(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var out []offline.Range
+	for _, g := range segments {
+		if g.Partition == p {
+			out = append(out, g.Offsets)
+		}
+	}
+	slices.SortFunc(out, func(a, b offline.Range) int { return cmp.Compare(a.From, b.From) })
+	return out, nil
+}
+
+// fillFrom folds what history gives into a view, partition by partition.
+func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec) (read offline.Stats, err error) {
+	stream, err := h.Scan(ctx, spec)
+	if err != nil {
+		return read, err
+	}
+	defer func() { err = errors.Join(err, stream.Close()) }()
+	var last *Chunk
+	fed := map[online.Partition]bool{}
+	defer func() {
+		for id := range fed {
+			v.Detach(id) // whoever reads it feeds it from here
+		}
+	}()
+	for {
+		batch, err := stream.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return stream.Stats(), err
+		}
+		id := online.Partition{Source: spec.Source.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
+		fed[id] = true
+		if last != nil && last.Partition != id {
+			if err := v.Advance(ctx, last); err != nil {
+				return stream.Stats(), err
+			}
+			last = nil
+		}
+		c := &Chunk{Partition: id, Events: batch.Events, Through: batch.Through}
+		if last != nil {
+			c.LogTime = last.LogTime
+		}
+		for i := range batch.Events {
+			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
+		}
+		if err := v.Apply(ctx, c); err != nil {
+			return stream.Stats(), err
+		}
+		last = &Chunk{Partition: id, Through: c.Through, LogTime: c.LogTime}
+	}
+	if last == nil {
+		return stream.Stats(), nil
+	}
+	return stream.Stats(), v.Advance(ctx, last)
+}
