@@ -15,7 +15,7 @@ func (w *world) live(generation int) error {
 		if err != nil {
 			return false, err.Error()
 		}
-		return s.generations["activity"] == uint32(generation) && s.states["activity"] == "LIVE", fmt.Sprintf("generation %d is %s", s.generations["activity"], s.states["activity"])
+		return s.generations["activity"] == uint32(generation) && s.states["activity"] == running, fmt.Sprintf("generation %d is %s", s.generations["activity"], s.states["activity"])
 	})
 }
 

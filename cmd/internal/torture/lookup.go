@@ -192,8 +192,8 @@ func decodeMap(raw json.RawMessage, elem featurestore.Type) (featurestore.Value,
 }
 
 // status is what `freshet status -o json` prints.
-func (a *api) status(ctx context.Context) (*node.Status, error) {
-	body, err := a.call(ctx, http.MethodGet, "/v1/status", nil)
+func (a *api) status(ctx context.Context, path string) (*node.Status, error) {
+	body, err := a.call(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (w *world) rebuilt() error {
 	err := w.until("the loss is said", patience, func() (bool, string) {
 		w.seen.mu.Lock()
 		defer w.seen.mu.Unlock()
-		return !w.seen.said.IsZero(), "status is LIVE and lookups answer"
+		return !w.seen.said.IsZero(), "status is RUNNING, and lookups answer"
 	})
 	if err != nil {
 		return err

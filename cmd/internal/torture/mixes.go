@@ -101,7 +101,7 @@ func poison(w *world) error {
 	}
 	err := w.until("activity is HALTED", patience, func() (bool, string) {
 		s, err := w.status()
-		return err == nil && s.states["activity"] == "HALTED" && s.states["pages"] == "LIVE", fmt.Sprintf("%+v (%v)", s, err)
+		return err == nil && s.states["activity"] == "HALTED" && s.states["pages"] == running, fmt.Sprintf("%+v (%v)", s, err)
 	})
 	if err != nil {
 		return err

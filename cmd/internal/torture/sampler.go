@@ -88,13 +88,14 @@ func (s *sampler) look(ctx context.Context, view *definition.StreamView, keys []
 	at := s.world.ledger.Newest() + featurestore.Instant(s.r.Int64N(int64(20*featurestore.Minute)))
 	answers, err := s.world.api.get(ctx, view, keys, at)
 	status, statusErr := s.world.status()
+	troubled := s.world.troubled(ctx)
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
 	speaks := err != nil || statusErr != nil
 	if statusErr == nil {
-		speaks = speaks || status.states[view.Name] != "LIVE" || status.store != ""
+		speaks = speaks || status.states[view.Name] != running || troubled
 	}
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, errRefused) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/cmd/internal/torture/load"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
@@ -17,21 +18,40 @@ const patience = 90 * time.Second
 
 // statusForm is the part of a status that is waited for.
 type statusForm struct {
-	states      map[string]string
+	states      map[string]string // of the generations that answer
 	generations map[string]uint32
-	store       string
+	next        map[string]string // what a person can do
 }
 
+// running is the state of a view that answers and is fed.
+const running = "RUNNING"
+
 func (w *world) status() (*statusForm, error) {
-	s, err := w.api.status(w.ctx)
+	s, err := w.api.status(w.ctx, "/v1/status")
 	if err != nil {
 		return nil, err
 	}
-	out := &statusForm{states: map[string]string{}, generations: map[string]uint32{}, store: s.Store}
+	out := &statusForm{states: map[string]string{}, generations: map[string]uint32{}, next: map[string]string{}}
 	for _, v := range s.Views {
-		out.states[v.View], out.generations[v.View] = v.State, v.Generation
+		out.states[v.View], out.generations[v.View], out.next[v.View] = v.State, v.Generation, v.Next
 	}
 	return out, nil
+}
+
+// troubled reports whether an ingester says on the operators' address that
+// something is wrong.
+func (w *world) troubled(ctx context.Context) bool {
+	for _, a := range w.admins {
+		s, err := a.status(ctx, "/status")
+		if err != nil {
+			continue // it may have been killed
+		}
+		if s.Store != "" || slices.ContainsFunc(s.Partitions, func(p node.PartitionStatus) bool { return p.Trouble != "" }) ||
+			slices.ContainsFunc(s.Views, func(v node.ViewStatus) bool { return v.State != running }) {
+			return true
+		}
+	}
+	return false
 }
 
 // until waits for what no channel tells of; its last reason is the error's.
@@ -62,7 +82,7 @@ func (w *world) settled() error {
 			return false, err.Error()
 		}
 		for _, v := range w.defs.StreamViews {
-			if s.states[v.Name] != "LIVE" {
+			if s.states[v.Name] != running {
 				return false, fmt.Sprintf("%s is %s", v.Name, s.states[v.Name])
 			}
 			if reason := w.behind(w.generation(s, v.Name), v); reason != "" {

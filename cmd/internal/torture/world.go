@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -41,8 +42,9 @@ type world struct {
 	// meanings are the definitions of each view's generations, the first of them first.
 	meanings map[string][]*definition.StreamView
 
-	api   *api
-	store *redis.Store // to look at lanes and bytes, beside the system
+	api    *api
+	admins []*api       // of the ingesters
+	store  *redis.Store // to look at lanes and bytes, beside the system
 
 	gen    *load.Generator
 	ledger *load.Ledger
@@ -111,9 +113,14 @@ func (w *world) open(o options) error {
 		return err
 	}
 	for range o.ingesters {
-		if err := w.project.Ingester().Start(); err != nil {
+		x, err := w.project.Ingester()
+		if err == nil {
+			err = x.Start()
+		}
+		if err != nil {
 			return err
 		}
+		w.admins = append(w.admins, &api{base: "http://" + x.Admin, client: &http.Client{Timeout: time.Second}})
 	}
 	w.api = newAPI(w.project.Listen)
 	return w.project.Serve(w.ctx)

@@ -69,6 +69,34 @@ func (l *Ledger) Clone() *Ledger {
 	return out
 }
 
+// NewLife says that the topics of a source are another log from now on: of what
+// was, what was applied stays, up to the ends that are given; the new log holds
+// what the old one held from the starts on.
+func (l *Ledger) NewLife(source string, generation uint32, applied, starts map[int32]int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p, list := range l.parts {
+		if p.Source != source || p.Generation != generation-1 {
+			continue
+		}
+		next := Partition{Source: source, Generation: generation, Number: p.Number}
+		for _, e := range list {
+			if e.Offset >= starts[p.Number] {
+				l.parts[next] = append(l.parts[next], e)
+			}
+		}
+		l.ends[next] = l.ends[p]
+		l.parts[p] = slices.DeleteFunc(list, func(e Placed) bool { return e.Offset >= applied[p.Number] })
+	}
+}
+
+// Put puts a partition back as another ledger has it.
+func (l *Ledger) Put(p Partition, from *Ledger) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.parts[p] = slices.Clone(from.parts[p])
+}
+
 // Forget drops what stands at an offset or after it: the log was cut there.
 func (l *Ledger) Forget(p Partition, from int64) {
 	l.mu.Lock()

@@ -19,12 +19,14 @@ const stopWithin = 20 * time.Second
 
 // Process is one of our programs. Its methods are not safe for concurrent use.
 type Process struct {
-	Name string
-	args []string
-	path string
-	log  string
-	cmd  *exec.Cmd
-	gone chan struct{} // closed when it has ended
+	Name  string
+	Admin string // of an ingester: the operators' address
+	args  []string
+	path  string
+	log   string
+	env   []string // beside our own
+	cmd   *exec.Cmd
+	gone  chan struct{} // closed when it has ended
 }
 
 // NewProcess is a program that does not run yet; what it says is appended to a
@@ -48,6 +50,7 @@ func (p *Process) Start() error {
 	defer func() { _ = out.Close() }() // the child has its own
 	p.cmd = exec.Command(p.path, p.args...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C is for us to pass on
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", p.Name, err)

@@ -37,12 +37,8 @@ func NewProject(dir string, bin Programs, brokers, online string) (*Project, err
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	p.Listen = l.Addr().String()
-	if err := l.Close(); err != nil {
+	var err error
+	if p.Listen, err = freeAddr(); err != nil {
 		return nil, err
 	}
 	p.settings = fmt.Sprintf("project: %s\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: %s}\nserve: {listen: %q}\n", projectName, brokers, online, p.Listen)
@@ -51,6 +47,15 @@ func NewProject(dir string, bin Programs, brokers, online string) (*Project, err
 	}
 	p.Server = NewProcess(dir, "serve", bin.Freshetd, "serve", "-C", dir)
 	return p, nil
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // Settings writes the settings with further lines; processes take them at their
@@ -81,10 +86,15 @@ func (p *Project) Run(ctx context.Context, args ...string) (string, error) {
 }
 
 // Ingester adds one more ingester, which does not run yet.
-func (p *Project) Ingester() *Process {
+func (p *Project) Ingester() (*Process, error) {
 	x := NewProcess(p.Dir, fmt.Sprintf("ingest%d", len(p.Ingesters)), p.bin.Freshetd, "ingest", "-C", p.Dir)
+	var err error
+	if x.Admin, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	x.env = []string{"FRESHET_ADMIN_LISTEN=" + x.Admin}
 	p.Ingesters = append(p.Ingesters, x)
-	return x
+	return x, nil
 }
 
 // Serve starts the server and waits until it is ready.
