@@ -54,6 +54,7 @@ func scenarios() []scenario {
 		{"scripts", "27", "SCRIPT FLUSH every second", false, flushScripts},
 		{"slow", "28", "Redis's answers 200 ms late under load", false, slowStore},
 		{"stale", "29", "the lanes become another definition's under a running ingester", false, staleWriter},
+		{"versions", "29", "an ingester of another engine joins, as in a rolling deploy", false, twoVersions},
 		{"flip", "30", "a bit flips in each of 100 stored blobs", false, flipBits},
 		{"wipe", "31", "a lane deleted, FLUSHDB, an old copy of the files restored", false, wipe},
 		{"delete", "31", "single entities deleted", false, deleteEntities},
@@ -70,7 +71,7 @@ type bench struct {
 }
 
 // limit bounds a scenario.
-const limit = 6 * time.Minute
+const limit = 8 * time.Minute
 
 // run runs one scenario; the seed of a scenario does not depend on which others run.
 func (b *bench) run(ctx context.Context, s scenario) result {
