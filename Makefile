@@ -88,6 +88,14 @@ test-rest: ## All other packages
 test-fast: compiler ## Every test that needs no Kafka and no Redis, without the race detector
 	$(GO) test -tags=$(TAGS) $$($(IMPORTS) | grep -Ev '$(SERVICES)' | cut -d ' ' -f 1)
 
+.PHONY: torture
+torture: build services ## Real Kafka, Redis and processes, broken in every way that docs/failures.md names; every value compared (20 min)
+	$(GO) run $(BUILD) ./cmd/internal/torture -out .bench/torture.json $(TORTURE)
+
+.PHONY: torture-short
+torture-short: build services ## The part of it that takes some minutes
+	$(GO) run $(BUILD) ./cmd/internal/torture -short -out .bench/torture-short.json $(TORTURE)
+
 FUZZTIME ?= 20s
 
 .PHONY: fuzz

@@ -13,11 +13,15 @@ import (
 )
 
 // damage is an entity whose stored blobs do not decode: a bit has flipped, a
-// part is missing, or bytes of another entity stand there.
+// part is missing, or bytes of another entity stand there. Or they are gone, or
+// older than what was acknowledged.
 type damage struct {
 	key    string
 	lane   uint16
 	reason error
+
+	partition featurestore.PartitionID
+	own       int64 // how far the partition must be in it, plus one
 }
 
 // damagedError stops a chunk until the entities that it needs are rebuilt:
@@ -28,15 +32,15 @@ type damagedError struct {
 }
 
 func (e *damagedError) Error() string {
-	return fmt.Sprintf("view %q: %d stored entities do not decode, one in lane %d: %v", e.view.Name(), len(e.found), e.found[0].lane, e.found[0].reason)
+	return fmt.Sprintf("view %q: %d stored entities are damaged, one in lane %d: %v", e.view.Name(), len(e.found), e.found[0].lane, e.found[0].reason)
 }
 
 // with adds a finding to an error that may be nil.
-func (e *damagedError) with(v *View, key string, lane uint16, reason error) *damagedError {
+func (e *damagedError) with(v *View, w *work, reason error) *damagedError {
 	if e == nil {
 		e = &damagedError{view: v}
 	}
-	e.found = append(e.found, damage{key: key, lane: lane, reason: reason})
+	e.found = append(e.found, damage{key: w.key, lane: w.lane, reason: reason, partition: v.fold.partition, own: w.own})
 	return e
 }
 
@@ -84,7 +88,8 @@ func (v *View) rebuild(ctx context.Context, found []damage, replay replayer) err
 	return fmt.Errorf("%w: view %q: others change its lane all the time", errRebuild, v.Name())
 }
 
-// damaged reads entities again and gives those that still do not decode.
+// damaged reads entities again and gives those that still do not decode, or are
+// still not what was acknowledged.
 func (v *View) damaged(ctx context.Context, found []damage) (map[string]*target, error) {
 	ids := make([]online.EntityID, len(found))
 	for i, d := range found {
@@ -96,12 +101,11 @@ func (v *View) damaged(ctx context.Context, found []damage) (map[string]*target,
 	}
 	targets := map[string]*target{}
 	for i, d := range found {
-		if parts[i].Open == nil && parts[i].Closed == nil {
-			continue
-		}
+		next, _ := ownThrough(parts[i].Open, d.partition)
 		s, h := new(window.State), codec.Header{Definition: v.view.Hash, Key: []byte(d.key)}
-		if err := codec.DecodeEntity(parts[i].Open, parts[i].Closed, h, v.view.Plan, s); err != nil {
-			targets[d.key] = &target{damage: d, parts: parts[i], state: s}
+		absent := parts[i].Open == nil && parts[i].Closed == nil
+		if next < d.own || !absent && codec.DecodeEntity(parts[i].Open, parts[i].Closed, h, v.view.Plan, s) != nil {
+			targets[d.key] = &target{damage: d, parts: parts[i], state: new(window.State)}
 		}
 	}
 	if len(targets) == 0 {

@@ -25,6 +25,8 @@ type foldBuffers struct {
 	works  []work
 	lanes  [][]int32 // per lane: its works
 	blobs  []byte
+
+	partition featurestore.PartitionID // of the chunk
 }
 
 // work is one entity of a chunk: its rows, and the entity once it is loaded.
@@ -37,6 +39,7 @@ type work struct {
 	closed      []byte       // the new closed part; nil where the stored one stays
 	named       codec.Closed // in the new blob
 	done        bool         // acknowledged, or without effect
+	own         int64        // how far the chunk's partition was acknowledged in it, plus one
 }
 
 // collect evaluates the view's expressions over a chunk and groups the rows that
@@ -48,6 +51,7 @@ func (v *View) collect(c *Chunk, bindingIndex int) {
 		f.from[lane] = v.lanes.at(uint16(lane), c.Partition).offset
 	}
 	id := featurestore.PartitionID{Source: uint16(bindingIndex), Generation: c.Partition.Generation, Partition: c.Partition.Number}
+	f.partition = id
 	for i := range c.Events {
 		ev := &c.Events[i]
 		if fromFiles(b.Source, c.Partition, ev) {
@@ -185,7 +189,7 @@ func (v *View) load(ctx context.Context) error {
 	var damaged *damagedError
 	for n, i := range missing {
 		if err := v.adopt(&f.works[i], parts[n]); err != nil {
-			damaged = damaged.with(v, f.works[i].key, f.works[i].lane, err)
+			damaged = damaged.with(v, &f.works[i], err)
 		}
 	}
 	if damaged != nil {
@@ -201,7 +205,7 @@ func (v *View) entityID(lane uint16, key string) online.EntityID {
 }
 
 // adopt makes what was read the work's entity. The error says why the blobs do
-// not decode.
+// not decode, or that they are not what was acknowledged.
 func (v *View) adopt(w *work, parts online.Parts) error {
 	e := &entity{key: w.key, lane: w.lane, state: v.cache.state(), bytes: len(parts.Open) + len(parts.Closed)}
 	if parts.Open != nil || parts.Closed != nil {
@@ -215,6 +219,11 @@ func (v *View) adopt(w *work, parts online.Parts) error {
 		}
 		e.expect = slices.Clone(prefix)
 		e.closed = codec.ClosedOf(parts.Closed)
+	}
+	if w.own > 0 {
+		if next, _ := ownThrough(e.expect, v.fold.partition); next < w.own {
+			return errGone
+		}
 	}
 	v.cache.put(e)
 	w.entity = e

@@ -180,3 +180,24 @@ func TestLaggingReplicaIsPromoted(t *testing.T) {
 		t.Error("nothing was ever rewound: the replicas had everything")
 	}
 }
+
+// TestDeletedEntities deletes single entities of a store whose lanes stand. The
+// next record of each notices: it is not folded into nothing, but into what the
+// entity was.
+func TestDeletedEntities(t *testing.T) {
+	p, server := newRedisPlant(t)
+	view := p.apply(definitions).StreamView("activity")
+	p.some(45, 80)
+	p.start()
+	p.right(view, 1)
+	keys, err := server.Ask(t.Context(), "KEYS", "{p.activity.1.*}:e:*")
+	ok(t, err)
+	for _, key := range keys.([]any) {
+		ok(t, server.Do(t.Context(), "DEL", key))
+	}
+	p.some(46, 120)
+	p.right(view, 1)
+	if n := p.worker.ViewCounts()[generation]; n.Rebuilt == 0 {
+		t.Errorf("%+v: nothing was rebuilt", n)
+	}
+}

@@ -277,6 +277,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 			v.lanes.set(lane, c.Partition, batches[i].To)
 			v.acknowledge(batches[i].Writes, works[i])
 		case online.OutcomeVersion:
+			v.remember(c, works[i])
 			v.forget(works[i])
 			again = true
 		case online.OutcomeDefinition:

@@ -39,15 +39,16 @@ type Watcher struct {
 	log      *slog.Logger
 
 	catalog  atomic.Pointer[service.Catalog]
-	refresh  sync.Mutex // one refresh at a time; guards projects
+	refresh  sync.Mutex // one refresh at a time; guards projects and reached
 	projects map[int64]*definition.Project
+	reached  map[online.Generation]reach // of the generations that answer
 	stop     context.CancelFunc
 	done     chan struct{}
 }
 
 // New is a watcher without a catalog; Refresh makes the first.
 func New(project string, r Registry, s Store, log *slog.Logger) *Watcher {
-	return &Watcher{project: project, registry: r, store: s, log: log, projects: map[int64]*definition.Project{}}
+	return &Watcher{project: project, registry: r, store: s, log: log, projects: map[int64]*definition.Project{}, reached: map[online.Generation]reach{}}
 }
 
 // Catalog is what answers now; nil while nothing is applied.
@@ -198,6 +199,7 @@ func (w *Watcher) load(ctx context.Context, number int64) (*definition.Project, 
 // generations says of each stored view which generation answers and how far it is.
 func (w *Watcher) generations(ctx context.Context, p *definition.Project, live map[string]registry.Generation) (map[string]service.Generation, error) {
 	out := map[string]service.Generation{}
+	answer := map[online.Generation]bool{}
 	for _, v := range p.StreamViews {
 		g, ok := live[v.Name]
 		if !ok || g.Hash != v.Hash {
@@ -210,6 +212,9 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 		}
 		next.Ready, next.Halted = answering(lanes)
 		next.State = online.Worst(lanes)
+		if answer[next.ID] = true; w.behind(next.ID, lanes) {
+			next.Ready, next.State = false, online.StateCatchingUp
+		}
 		next.Watermark, next.HasWatermark = watermark(lanes)
 		out[v.Name] = next
 	}
@@ -218,6 +223,7 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 			out[v.Name] = service.Generation{ID: online.Generation{Project: w.project, View: g.View, Number: g.Number}, Lanes: g.Lanes, Ready: true, State: online.StateLive}
 		}
 	}
+	w.forget(answer)
 	return out, nil
 }
 

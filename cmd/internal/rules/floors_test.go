@@ -67,6 +67,8 @@ func exceptions() []exception {
 	return []exception{
 		{"cmd/freshet", []string{"featurestore/online/redis/redistest", "ingest/kafka/kafkatest"}, "demo-services starts the services that it runs against"},
 		{"cmd/internal/testneeds", []string{"featurestore/online/redis/redistest", "ingest/kafka/kafkatest"}, "it finds or installs them before the tests run"},
+		{"cmd/internal/torture", []string{"featurestore/online/redis/redistest"}, "it breaks real servers that it starts"},
+		{"cmd/internal/torture/plant", []string{"ingest/kafka/kafkatest"}, "it breaks a real broker that it starts"},
 	}
 }
 

@@ -1,0 +1,65 @@
+package load
+
+import (
+	"fmt"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/transforms/oracle"
+	"github.com/freshet/freshet/transforms/window"
+)
+
+// Entity is one entity of a view with all of its rows.
+type Entity struct {
+	Key   []featurestore.Value
+	Bytes []byte
+	rows  []window.Row
+
+	judged *oracle.Entity
+}
+
+// Config is what the oracle needs of a view.
+func Config(view *definition.StreamView) window.Config {
+	c := window.Config{Features: view.Features, TTL: view.TTL}
+	for i := range view.Bindings {
+		s := view.Bindings[i].Source
+		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: s.AllowedLateness, HasEventID: s.EventID >= 0, Changes: s.Changes()})
+	}
+	return c
+}
+
+// Read is what the oracle says of the entity, where its state has taken in what
+// applied says.
+func (x *Entity) Read(view *definition.StreamView, applied featurestore.Applied, at featurestore.Instant) ([]featurestore.Cell, error) {
+	if x.judged == nil {
+		x.judged = oracle.Judge(Config(view), x.rows)
+	}
+	return x.judged.Read(oracle.Reading{At: at, Mode: oracle.Exact, Applied: applied})
+}
+
+// Complete says why an applied list is not that of all of the entity's records;
+// "" where it is. Only records that are neither late nor too far ahead stand in it.
+func (x *Entity) Complete(view *definition.StreamView, applied featurestore.Applied) string {
+	var want featurestore.Applied
+	for i := range x.rows {
+		r := &x.rows[i]
+		when := r.Time
+		if r.Change != featurestore.NoChange {
+			when = r.Mutated
+		}
+		late := int64(when) < int64(r.LogTime)-int64(view.Bindings[r.Source].Source.AllowedLateness)
+		ahead := int64(max(when, r.Time)) > int64(r.LogTime)+int64(5*featurestore.Minute)
+		if !late && !ahead {
+			want = want.Add(r.Position, r.LogTime)
+		}
+	}
+	if len(want) != len(applied) {
+		return fmt.Sprintf("%d partitions are applied, want %d: %v, want %v", len(applied), len(want), applied, want)
+	}
+	for i := range want {
+		if want[i] != applied[i] {
+			return fmt.Sprintf("applied is %v, want %v", applied[i], want[i])
+		}
+	}
+	return ""
+}

@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"errors"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
+)
+
+// errGone says of an entity that the store lost it, or took an older one back,
+// while its lane's watermark stands: a key was deleted, or restored by hand.
+var errGone = errors.New("the store no longer has what it acknowledged of this entity, though its lane stands")
+
+// ownThrough is how far a partition is applied in an applied prefix, plus one; 0
+// is not at all.
+func ownThrough(prefix []byte, id featurestore.PartitionID) (next int64, at featurestore.LogTime) {
+	list, err := codec.AppliedOf(prefix)
+	if err != nil {
+		return 0, 0
+	}
+	if e := list.Find(id); e != nil {
+		return e.Offset + 1, e.MaxLogTime
+	}
+	return 0, 0
+}
+
+// remember notes how far this chunk's partition is in entities that the store has
+// otherwise than they are cached. The lane's watermark was right, and nobody else
+// writes what this partition holds: what is read next must be as far.
+func (v *View) remember(c *Chunk, works []int32) {
+	for _, i := range works {
+		w := &v.fold.works[i]
+		if w.entity == nil || len(w.entity.expect) == 0 {
+			continue
+		}
+		next, at := ownThrough(w.entity.expect, v.fold.partition)
+		if v.ttl > 0 && int64(at)+v.ttl.Microseconds() < int64(c.FetchTime) {
+			continue // its time to live may be over
+		}
+		w.own = max(w.own, next)
+	}
+}
