@@ -7,12 +7,16 @@
 // run, never that something was slow.
 //
 //	go run ./cmd/internal/bench engine [-out .bench/engine.json] [-pairs 7]
+//	go run ./cmd/internal/bench B5 [-freshetd bin/freshetd] [-events 3000000]
 package main
 
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 )
 
 func main() {
@@ -22,25 +26,41 @@ func main() {
 	}
 }
 
+// options are the flags of all workloads.
+type options struct {
+	out        string
+	pairs      int
+	freshetd   string
+	events     int
+	partitions int
+}
+
 func run(args []string) error {
-	workloads := map[string]func(pairs int) ([]row, error){"engine": engine}
-	if len(args) == 0 || workloads[args[0]] == nil {
-		return fmt.Errorf("name a workload: engine")
+	workloads := map[string]func(*options) ([]row, error){"engine": engine, "B5": b5}
+	if len(args) > 0 && args[0] == layoutCommand {
+		return runLayout(args[1:])
 	}
+	if len(args) == 0 || workloads[args[0]] == nil {
+		return fmt.Errorf("name a workload: %s", strings.Join(slices.Sorted(maps.Keys(workloads)), ", "))
+	}
+	var o options
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	out := flags.String("out", "", "also write JSON to this file")
-	pairs := flags.Int("pairs", 7, "pairs of runs, at least 5")
+	flags.StringVar(&o.out, "out", "", "also write JSON to this file")
+	flags.IntVar(&o.pairs, "pairs", 7, "pairs of runs; at least 5 to judge by")
+	flags.StringVar(&o.freshetd, "freshetd", "bin/freshetd", "the program that is measured")
+	flags.IntVar(&o.events, "events", 3_000_000, "events of the stream")
+	flags.IntVar(&o.partitions, "partitions", 4, "of the topic")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	rows, err := workloads[args[0]](max(5, *pairs))
+	rows, err := workloads[args[0]](&o)
 	if err != nil {
 		return err
 	}
 	report := newReport(args[0], rows)
 	report.print(os.Stdout)
-	if *out == "" {
+	if o.out == "" {
 		return nil
 	}
-	return report.write(*out)
+	return report.write(o.out)
 }
