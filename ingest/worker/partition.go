@@ -39,7 +39,9 @@ type partition struct {
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
-	counted    int64 // the last offset that the budget has seen, plus one
+	chunk      int           // events of a chunk, at most about
+	turn       chan struct{} // full while a chunk of the source is being applied
+	counted    int64         // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
 	begun atomic.Bool // its place in the log is known
@@ -131,8 +133,8 @@ func (p *partition) stream(ctx context.Context) error {
 	p.begun.Store(true)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	decoded := make(chan *decodedChunk, 1)
-	spare := make(chan *decodedChunk, 3)
+	decoded := make(chan *decodedChunk)
+	spare := make(chan *decodedChunk, 1)
 	var group errgroup.Group
 	group.Go(func() error {
 		defer close(decoded)
@@ -141,6 +143,7 @@ func (p *partition) stream(ctx context.Context) error {
 	applyErr := p.applyAll(ctx, decoded, spare)
 	cancel()
 	for range decoded { // let the reader see that it is over
+		<-p.turn
 	}
 	return errors.Join(applyErr, ignoreCanceled(group.Wait()))
 }
@@ -166,7 +169,9 @@ func (p *partition) applyAll(ctx context.Context, in <-chan *decodedChunk, spare
 			if !ok {
 				return nil // the reader's own error says why
 			}
-			if err := p.apply(ctx, c); err != nil {
+			err := p.apply(ctx, c)
+			<-p.turn
+			if err != nil {
 				return err
 			}
 			select {

@@ -72,6 +72,9 @@ func (b *streamBench) keysCase(ctx context.Context, name string, zipf bool) ([]r
 	if err := check.check(ctx, events); err != nil {
 		return nil, err
 	}
+	if b.o.verbose {
+		fmt.Fprintln(os.Stderr, b.s.commandTimes(ctx))
+	}
 	blob := int(check.bytes / int64(check.entities))
 	b.say(name, "ours, to warm up", warm)
 	fmt.Fprintf(os.Stderr, "%s: all values of %d entities are the oracle's; %d bytes an entity\n", name, check.entities, blob)

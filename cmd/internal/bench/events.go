@@ -117,7 +117,9 @@ func userKeys() [][]byte {
 }
 
 // partitionOf is the partition that a producer sends a user's events to.
-func partitionOf(user int32, partitions int) int { return int(uint32(user)*2_654_435_761>>7) % partitions }
+func partitionOf(user int32, partitions int) int {
+	return int(uint32(user)*2_654_435_761>>7) % partitions
+}
 
 // zipf draws ranks by a power law: rank k has a weight of 1/k^power.
 type zipf struct{ sums []float64 }

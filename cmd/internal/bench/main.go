@@ -33,6 +33,7 @@ type options struct {
 	freshetd   string
 	events     int
 	partitions int
+	verbose    bool
 }
 
 func run(args []string) error {
@@ -50,6 +51,7 @@ func run(args []string) error {
 	flags.StringVar(&o.freshetd, "freshetd", "bin/freshetd", "the program that is measured")
 	flags.IntVar(&o.events, "events", 3_000_000, "events of the stream")
 	flags.IntVar(&o.partitions, "partitions", 4, "of the topic")
+	flags.BoolVar(&o.verbose, "v", false, "say what Redis did")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}

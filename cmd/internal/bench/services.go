@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -83,6 +85,9 @@ func (s *services) topic(ctx context.Context, name string, partitions int) error
 // wipe empties Redis and waits until its append-only file is small again, so that
 // nothing of one run is paid by the next.
 func (s *services) wipe(ctx context.Context) error {
+	if err := s.redis.ConfigResetStat(ctx).Err(); err != nil {
+		return err
+	}
 	if err := s.redis.FlushAll(ctx).Err(); err != nil {
 		return err
 	}
@@ -125,4 +130,18 @@ func (s *services) usage(ctx context.Context) (usage, error) {
 	}
 	broker, err := processUsage(s.broker.PID())
 	return usage{kafka: broker.cpu, redis: time.Duration((user + system) * float64(time.Second))}, err
+}
+
+// commandTimes says how often Redis ran the commands that write, and for how long.
+func (s *services) commandTimes(ctx context.Context) string {
+	info, err := s.redis.InfoMap(ctx, "commandstats").Result()
+	if err != nil {
+		return err.Error()
+	}
+	var out []string
+	for name, text := range info["Commandstats"] {
+		out = append(out, strings.TrimPrefix(name, "cmdstat_")+" "+strings.SplitN(text, ",rejected", 2)[0])
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
 }
