@@ -156,7 +156,7 @@ func (x *session) materialize(ctx context.Context, v *definition.BatchView, cuto
 		Bad:        func(b materialize.BadRow) { x.app.Note("%s: row %d: %s", b.File, b.Row, b.Reason) },
 	})
 	if err == nil && g.State == registry.Building {
-		err = x.parts.Registry.SetState(ctx, v.Name, g.Number, registry.Live, "materialized")
+		err = x.parts.Registry.SetState(ctx, materializedStep(v, g))
 	}
 	return err
 }

@@ -85,7 +85,7 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 			return err
 		}
 		if g.State == registry.Building {
-			if err := parts.Registry.SetState(ctx, v.Name, g.Number, registry.Live, "materialized"); err != nil {
+			if err := parts.Registry.SetState(ctx, materializedStep(v, g)); err != nil {
 				return err
 			}
 		}
@@ -95,6 +95,12 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 		table.Names = append(table.Names, one.View)
 	}
 	return a.Print(out, table)
+}
+
+// materializedStep makes a generation of a batch view live. Nobody writes the one
+// before any more, so that it is not kept.
+func materializedStep(v *definition.BatchView, g registry.Generation) registry.Step {
+	return registry.Step{View: v.Name, Number: g.Number, State: registry.Live, Reason: "materialized", At: featurestore.InstantOf(time.Now())}
 }
 
 // materializeProgress tells a person, every two seconds, how far a run is.

@@ -45,7 +45,8 @@ func (x *session) settle(ctx context.Context) error {
 	}
 }
 
-// building are the generations of stream views that do not answer yet.
+// building are the generations of stream views that do not answer yet. It fails
+// where one never will.
 func (x *session) building(ctx context.Context) ([]online.Generation, error) {
 	list, err := x.parts.Registry.Generations(ctx)
 	if err != nil {
@@ -53,6 +54,9 @@ func (x *session) building(ctx context.Context) ([]online.Generation, error) {
 	}
 	var out []online.Generation
 	for _, g := range list {
+		if g.State == registry.Broken && x.project.StreamView(g.View) != nil {
+			return nil, featurestore.Unavailablef("generation %d of view %q is broken; the generation before it goes on answering: %s", g.Number, g.View, g.Reason)
+		}
 		if g.State == registry.Building && x.project.StreamView(g.View) != nil {
 			out = append(out, online.Generation{Project: x.parts.Settings.Project, View: g.View, Number: g.Number})
 		}

@@ -95,6 +95,7 @@ func AppliedOf(blob []byte) (featurestore.Applied, error) {
 }
 
 func appendApplied(list featurestore.Applied, prefix []byte) (featurestore.Applied, error) {
+	first := len(list)
 	for b := prefix[countSize:]; len(b) > 0; b = b[appliedSize:] {
 		e := featurestore.AppliedEntry{
 			PartitionID: featurestore.PartitionID{
@@ -105,7 +106,7 @@ func appendApplied(list featurestore.Applied, prefix []byte) (featurestore.Appli
 			Offset:     int64(binary.LittleEndian.Uint64(b[10:])),
 			MaxLogTime: featurestore.LogTime(binary.LittleEndian.Uint64(b[18:])),
 		}
-		if n := len(list); n > 0 && list[n-1].PartitionID.Compare(e.PartitionID) >= 0 {
+		if n := len(list); n > first && list[n-1].PartitionID.Compare(e.PartitionID) >= 0 {
 			return nil, fmt.Errorf("%w: its applied list does not ascend", ErrMalformed)
 		}
 		list = append(list, e)
@@ -122,49 +123,83 @@ func DecodeEntity(open, closed []byte, h Header, p *window.Plan, s *window.State
 	err := decodeEntity(open, closed, h, p, s)
 	if err != nil {
 		s.Reset()
-		return fmt.Errorf("entity blob of %d bytes and a closed part of %d: %w", len(open), len(closed), err)
+		return entityError(open, closed, err)
 	}
 	return nil
 }
 
 func decodeEntity(open, closed []byte, h Header, p *window.Plan, s *window.State) error {
-	prefix, err := AppliedPrefix(open)
+	in, applied, err := openEntity(open, closed, h, s.Applied[:0])
+	s.Applied = applied
 	if err != nil {
 		return err
+	}
+	if err := p.DecodeState(in.Open, in.Closed, in.Header, s); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return nil
+}
+
+// OpenEntity verifies both parts of an entity as DecodeEntity does, and gives
+// what window.Plan.ReadPacked reads, without decoding it: bodies that alias the
+// blobs, and the applied list, which it appends to list, so that the lists of
+// many entities can share memory. The error is DecodeEntity's; list is then as
+// it was.
+func OpenEntity(open, closed []byte, h Header, list featurestore.Applied) (window.Packed, featurestore.Applied, error) {
+	in, grown, err := openEntity(open, closed, h, list)
+	if err != nil {
+		return window.Packed{}, list, entityError(open, closed, err)
+	}
+	return in, grown, nil
+}
+
+// ReadEntity computes every feature at t into out from what OpenEntity gave. The
+// error is ErrMalformed; out is then undefined.
+func ReadEntity(in window.Packed, p *window.Plan, t featurestore.Instant, sc *window.Scratch, out []featurestore.Cell) error {
+	if err := p.ReadPacked(in, t, sc, out); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return nil
+}
+
+func entityError(open, closed []byte, err error) error {
+	return fmt.Errorf("entity blob of %d bytes and a closed part of %d: %w", len(open), len(closed), err)
+}
+
+func openEntity(open, closed []byte, h Header, list featurestore.Applied) (in window.Packed, grown featurestore.Applied, err error) {
+	prefix, err := AppliedPrefix(open)
+	if err != nil {
+		return in, list, err
 	}
 	rest, err := unseal(open, len(prefix), entityMagic, entityVersion)
 	if err != nil {
-		return err
+		return in, list, err
 	}
 	if len(rest) < len(h.Definition)+8 {
-		return ErrTruncated
+		return in, list, ErrTruncated
 	}
 	definition := Hash(rest[:len(h.Definition)])
 	if definition != h.Definition {
-		return fmt.Errorf("%w: %s, not %s", ErrDefinition, definition, h.Definition)
+		return in, list, fmt.Errorf("%w: %s, not %s", ErrDefinition, definition, h.Definition)
 	}
 	rest = rest[len(definition):]
 	newest := int64(binary.LittleEndian.Uint64(rest))
 	if rest, err = checkKey(rest[8:], h.Key); err != nil {
-		return err
+		return in, list, err
 	}
-	openBody, named, err := cutClosed(rest)
-	if err != nil {
-		return err
+	var named Closed
+	if in.Open, named, err = cutClosed(rest); err != nil {
+		return in, list, err
 	}
-	closedBody, err := openClosed(closed, named, h.Key)
-	if err != nil {
-		return err
+	if in.Closed, err = openClosed(closed, named, h.Key); err != nil {
+		return in, list, err
 	}
-	s.Applied, err = appendApplied(s.Applied[:0], prefix)
-	if err != nil {
-		return err
+	if grown, err = appendApplied(list, prefix); err != nil {
+		return in, list, err
 	}
-	state := window.Header{Applied: s.Applied, Newest: featurestore.EventTime(newest), Folded: newest != never}
-	if err := p.DecodeState(openBody, closedBody, state, s); err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return nil
+	applied := grown[len(list):len(grown):len(grown)]
+	in.Header = window.Header{Applied: applied, Newest: featurestore.EventTime(newest), Folded: newest != never}
+	return in, grown, nil
 }
 
 // checkKey takes the key echo off the front and compares it.

@@ -1,7 +1,6 @@
 package definition
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -56,13 +55,10 @@ func (b *featureBuilder) aggregate(n *node, f *window.Feature) (ok bool) {
 	return ok && b.runs(call, f)
 }
 
-// runs asks the engine, which has the last word: a version may not run every
-// aggregate of the language.
+// runs asks the engine, which has the last word.
 func (b *featureBuilder) runs(call *node, f *window.Feature) bool {
 	t, err := agg.Check(f.Call)
 	switch {
-	case errors.Is(err, agg.ErrUnsupported):
-		b.l.problemAt(call, extent{0, len(call.text)}, "remove it: this version does not run it", "%v", err)
 	case err != nil:
 		message, hint := splitHint(err)
 		b.l.problemAt(call, extent{0, len(call.text)}, hint, "%s", message)

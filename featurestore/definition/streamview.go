@@ -203,10 +203,7 @@ func (l *loader) checkSequences(n *node, v *StreamView) {
 // compilePlan compiles the view for the engine, and takes its tiles, which are a
 // part of the view's meaning. at is where each feature stands.
 func (l *loader) compilePlan(d *document, v *StreamView, at []*node) {
-	c := window.Config{Features: v.Features, TTL: v.TTL}
-	for _, b := range v.Bindings {
-		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0, Changes: b.Source.Changes()})
-	}
+	c := v.Config()
 	plan, err := window.Compile(c)
 	if err != nil {
 		l.refused(d, c, at, err)
@@ -216,6 +213,15 @@ func (l *loader) compilePlan(d *document, v *StreamView, at []*node) {
 	for i, f := range plan.Features() {
 		v.Features[i].Tile = f.Tile
 	}
+}
+
+// Config is what the view's plan is compiled from, and what an oracle judges by.
+func (v *StreamView) Config() window.Config {
+	c := window.Config{Features: v.Features, TTL: v.TTL}
+	for _, b := range v.Bindings {
+		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0, Changes: b.Source.Changes()})
+	}
+	return c
 }
 
 // refused says at which features the engine refuses a view: at those that it

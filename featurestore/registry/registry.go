@@ -26,12 +26,21 @@ type Revision struct {
 // GenerationState is where a generation is in its life.
 type GenerationState string
 
-// States of a generation. A view has at most one live generation; answers of a
-// view without one are REBUILDING.
+// States of a generation. A view has at most one generation that is LIVE, one
+// BUILDING and one STANDBY; answers of a view without a live one are REBUILDING.
+//
+//	BUILDING -> LIVE <-> STANDBY -> RETIRED -> DROPPED
+//	BUILDING -> BROKEN -> RETIRED
+//
+// STANDBY goes back to BUILDING where its meaning is wanted again; whatever is
+// replaced or has lost its view is RETIRED.
 const (
-	Building GenerationState = "BUILDING"
-	Live     GenerationState = "LIVE"
-	Retired  GenerationState = "RETIRED"
+	Building GenerationState = "BUILDING" // being filled, or not yet caught up and checked
+	Live     GenerationState = "LIVE"     // answers
+	Standby  GenerationState = "STANDBY"  // answered before, and is written on, to go back to
+	Broken   GenerationState = "BROKEN"   // its values were found to be wrong: nobody writes or reads it
+	Retired  GenerationState = "RETIRED"  // has no use; the store may still hold it
+	Dropped  GenerationState = "DROPPED"  // the store holds nothing of it any more
 )
 
 // Generation is one life of a view's values.
@@ -40,9 +49,37 @@ type Generation struct {
 	Number   uint32
 	Hash     codec.Hash
 	State    GenerationState
-	Revision int64 // the revision that made it
+	Since    featurestore.Instant // in this state; 0 where that is not known
+	Revision int64                // the revision that made it
 	Lanes    uint16
 	Reason   string // why it is in its state, for people
+}
+
+// Step moves a generation to another state.
+type Step struct {
+	View   string
+	Number uint32
+	State  GenerationState
+	Reason string
+	At     featurestore.Instant
+
+	// Keep says that the generation which was live until then stays as STANDBY;
+	// otherwise it is RETIRED. It counts where State is Live.
+	Keep bool
+}
+
+// Order asks for another generation of the meaning that a view has in a revision.
+type Order struct {
+	Target
+	Revision int64 // the newest
+	Reason   string
+	At       featurestore.Instant
+}
+
+// Choice names a generation that shall answer for its view.
+type Choice struct {
+	View   string
+	Number uint32
 }
 
 // Target is a view that a new revision wants to hold values for, under a hash.
@@ -51,8 +88,9 @@ type Target struct {
 	Hash codec.Hash
 }
 
-// ErrLostRace is returned by Apply when another revision came first.
-var ErrLostRace = errors.New("another revision was applied meanwhile: plan again")
+// ErrLostRace is returned where something else came first: another revision, or
+// a generation that is no longer in the state that a step begins from.
+var ErrLostRace = errors.New("another change came first: look again")
 
 // Store is a registry of one project. It is safe for concurrent use, also by
 // several processes.
@@ -61,17 +99,33 @@ type Store interface {
 	Current(ctx context.Context) (*Revision, error)
 	// CurrentNumber is the newest revision's number, 0 where none was applied.
 	CurrentNumber(ctx context.Context) (int64, error)
+	// Changes grows with every change that a running process must act on: a
+	// revision, a generation to fill, a log that was accepted. Processes poll it.
+	Changes(ctx context.Context) (int64, error)
 	// Revision is one revision by number.
 	Revision(ctx context.Context, number int64) (*Revision, error)
 	// Apply records a revision on top of base (0: the first), and in the same
-	// transaction a generation for each target whose newest generation has
-	// another hash: LIVE for a view that never had one, else BUILDING.
-	// Generations of views that are no longer targets become RETIRED.
+	// transaction a generation for each target that is not held under its hash yet:
+	// LIVE for a view that never had one, else BUILDING; where a generation of that
+	// hash is STANDBY, that one becomes BUILDING again. Generations of views that
+	// are no longer targets become RETIRED.
 	Apply(ctx context.Context, base int64, r Revision, targets []Target) (*Revision, error)
-	// Generations are all that are not RETIRED, by view and number.
+	// Rebuild makes a BUILDING generation beside the live one, also where that has
+	// the same hash. Where one of this hash is being built already, it is that one:
+	// a repeated order changes nothing. ErrLostRace where one of another hash is
+	// being built, or the revision is not the newest.
+	Rebuild(ctx context.Context, o Order) (Generation, error)
+	// Generations are all that are neither RETIRED nor DROPPED, by view and number.
 	Generations(ctx context.Context) ([]Generation, error)
-	// SetState moves a generation on. Making one LIVE retires the live one of
-	// the same view in the same transaction.
-	SetState(ctx context.Context, view string, number uint32, s GenerationState, reason string) error
+	// Retired are the generations that are RETIRED: their data can be dropped.
+	Retired(ctx context.Context) ([]Generation, error)
+	// SetState makes one step of a generation's life; where it is in that state
+	// already, that is no error. ErrLostRace where the step does not begin from the
+	// state that it is in. Making one LIVE takes the live one of the view out of
+	// that state in the same transaction, and retires what was STANDBY before.
+	SetState(ctx context.Context, s Step) error
+	// Switch makes STANDBY generations LIVE, all in one transaction, and the live
+	// ones of the same views STANDBY. One that is live already stays so.
+	Switch(ctx context.Context, to []Choice, reason string, at featurestore.Instant) error
 	Close() error
 }

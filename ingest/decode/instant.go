@@ -15,6 +15,12 @@ type timeReader struct {
 	format definition.TimeFormat
 	layout string
 	zone   *time.Location
+
+	// The date of the last time in the usual form of RFC 3339: a stream's events
+	// mostly share it.
+	date    [10]byte
+	dated   bool
+	seconds int64 // from 1970
 }
 
 // isText reports whether the form is text, not a number.
@@ -27,7 +33,7 @@ func (r *timeReader) text(b []byte) (featurestore.Instant, error) {
 	if r.format == definition.FormatLayout {
 		return r.byLayout(string(b))
 	}
-	if t, ok := fastRFC3339(b); ok {
+	if t, ok := r.fast(b); ok {
 		return inRange(t)
 	}
 	if bytes.IndexByte(b, ',') >= 0 { // which the standard library takes for a dot
@@ -96,29 +102,49 @@ func inRange(t featurestore.Instant) (featurestore.Instant, error) {
 	return t, nil
 }
 
-// fastRFC3339 reads the usual form, 2013-01-01T05:17:00[.123456](Z|+hh:mm).
-// Anything else, right or wrong, is left to featurestore.ParseInstantIn.
-func fastRFC3339(b []byte) (featurestore.Instant, bool) {
-	if len(b) < 20 || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
+// fast reads the usual form, 2013-01-01T05:17:00[.123456](Z|+hh:mm). Anything
+// else, right or wrong, is left to featurestore.ParseInstantIn.
+func (r *timeReader) fast(b []byte) (featurestore.Instant, bool) {
+	if len(b) < 20 {
 		return 0, false
 	}
-	d := (*[19]byte)(b) // no more checks of bounds
+	if date := [10]byte(b); date != r.date || !r.dated {
+		seconds, ok := fastDate(date)
+		if !ok {
+			return 0, false
+		}
+		r.date, r.dated, r.seconds = date, true, seconds
+	}
+	micros, ok := fastClock(b[10:])
+	return featurestore.Instant(r.seconds*1_000_000 + micros), ok
+}
+
+// fastDate gives the seconds from 1970 to a date.
+func fastDate(d [10]byte) (seconds int64, ok bool) {
 	year := two(d[0], d[1])*100 + two(d[2], d[3])
 	month, day := two(d[5], d[6]), two(d[8], d[9])
-	hour, minute, second := two(d[11], d[12]), two(d[14], d[15]), two(d[17], d[18])
-	if year|month|day|hour|minute|second < 0 || year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
+	if d[4] != '-' || d[7] != '-' || year|month|day < 0 || year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
 		return 0, false
 	}
-	micros, rest, ok := fraction(b[19:])
+	return int64(daysSince1970(year, month, day)) * 86400, true
+}
+
+// fastClock gives the microseconds from midnight in UTC of a date to T05:17:00
+// and what follows.
+func fastClock(b []byte) (micros int64, ok bool) {
+	if len(b) < 10 || b[0] != 'T' || b[3] != ':' || b[6] != ':' {
+		return 0, false
+	}
+	hour, minute, second := two(b[1], b[2]), two(b[4], b[5]), two(b[7], b[8])
+	if hour|minute|second < 0 || hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	part, rest, ok := fraction(b[9:])
 	if !ok {
 		return 0, false
 	}
 	offset, ok := zoneOffset(rest)
-	if !ok {
-		return 0, false
-	}
-	seconds := int64(daysSince1970(year, month, day))*86400 + int64(hour*3600+minute*60+second-offset)
-	return featurestore.Instant(seconds*1_000_000 + int64(micros)), true
+	return int64(hour*3600+minute*60+second-offset)*1_000_000 + int64(part), ok
 }
 
 // two reads two digits; a value below -1000 for anything else, so that sums and

@@ -151,7 +151,7 @@ func (r *objectReader) usualTime(slot, at int) int {
 			return -1
 		}
 		var ok bool
-		if t, ok = fastRFC3339(r.b[at+1 : end-1]); !ok || t < featurestore.MinInstant || t > featurestore.MaxInstant {
+		if t, ok = r.times.fast(r.b[at+1 : end-1]); !ok || t < featurestore.MinInstant || t > featurestore.MaxInstant {
 			return -1
 		}
 	case !r.times.isText():

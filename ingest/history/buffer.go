@@ -79,14 +79,7 @@ func (b *buffers) add(ev *featurestore.Event, late bool) error {
 	part := b.partition(offline.Partition{Generation: ev.Generation, Partition: ev.Partition})
 	texts := 0
 	for i := range ev.Fields {
-		n, err := part.fields[i].add(&ev.Fields[i])
-		if err != nil {
-			for j := range i { // the row is taken back
-				part.fields[j].cut(part.len())
-			}
-			return fmt.Errorf("field %q: %w", b.fields[i].Name, err)
-		}
-		texts += n
+		texts += part.fields[i].add(&ev.Fields[i])
 	}
 	part.times = append(part.times, ev.Time)
 	part.logs = append(part.logs, ev.LogTime)
@@ -110,21 +103,18 @@ func isText(k featurestore.Kind) bool {
 }
 
 // add keeps a value, whose text it copies, and gives the length of that.
-func (c *fieldCells) add(v *featurestore.Value) (text int, err error) {
+func (c *fieldCells) add(v *featurestore.Value) (text int) {
 	before := len(c.texts)
 	switch v.Kind() {
 	case featurestore.KindList, featurestore.KindMap:
-		if c.texts, err = archive.AppendComposite(c.texts, *v, c.typ); err != nil {
-			c.texts = c.texts[:before]
-			return 0, err
-		}
+		c.texts = featurestore.AppendJSON(c.texts, *v, c.typ)
 	case featurestore.KindString, featurestore.KindBytes:
 		c.texts = append(c.texts, v.Str()...)
 	}
 	c.valid = append(c.valid, !v.IsNull())
 	if isText(c.typ.Kind) {
 		c.ends = append(c.ends, len(c.texts))
-		return len(c.texts) - before, nil
+		return len(c.texts) - before
 	}
 	bits := uint64(0)
 	switch v.Kind() {
@@ -138,22 +128,7 @@ func (c *fieldCells) add(v *featurestore.Value) (text int, err error) {
 		bits = uint64(v.Int64())
 	}
 	c.bits = append(c.bits, bits)
-	return 0, nil
-}
-
-// cut keeps the first n values.
-func (c *fieldCells) cut(n int) {
-	c.valid = c.valid[:n]
-	if !isText(c.typ.Kind) {
-		c.bits = c.bits[:n]
-		return
-	}
-	c.ends = c.ends[:n]
-	end := 0
-	if n > 0 {
-		end = c.ends[n-1]
-	}
-	c.texts = c.texts[:end]
+	return 0
 }
 
 // value is a value in Parquet. Its text is not copied.
@@ -221,7 +196,8 @@ func (b *buffers) reset() {
 	b.rows, b.bytes = 0, 0
 	for _, part := range b.of {
 		for i := range part.fields {
-			part.fields[i].cut(0)
+			c := &part.fields[i]
+			c.valid, c.bits, c.texts, c.ends = c.valid[:0], c.bits[:0], c.texts[:0], c.ends[:0]
 		}
 		part.times, part.logs, part.offsets, part.late = part.times[:0], part.logs[:0], part.offsets[:0], part.late[:0]
 		part.changes, part.mutated = part.changes[:0], part.mutated[:0]

@@ -134,7 +134,7 @@ func (v *View) refold(ctx context.Context, targets map[string]*target, replay re
 		through := map[online.Partition]int64{}
 		for _, t := range targets {
 			for p, w := range t.through {
-				if p.Source == b.Source.Name && w.Offset >= 0 {
+				if p.Source == b.Source.Name && w.Offset >= 0 && w.LogTime != noLogTime {
 					through[p] = max(through[p], w.Offset)
 				}
 			}
@@ -189,7 +189,7 @@ func (v *View) replace(ctx context.Context, targets map[string]*target) (again b
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for i, r := range v.store.Apply(ctx, batches) {
+	for i, r := range v.send(ctx, batches) {
 		switch r.Outcome {
 		case online.OutcomeOK:
 			v.counts.Rebuilt++

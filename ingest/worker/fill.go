@@ -63,7 +63,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	case err == nil:
 		r.full = true // its lanes say so too, for the other processes
 	default:
-		r.broken = true
+		r.broken, r.why = true, err.Error()
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)
 	}
 	return nil
@@ -147,10 +147,16 @@ func (w *Worker) flip(ctx context.Context) error {
 		if err := r.view.setState(ctx, online.StateLive); err != nil {
 			return err
 		}
-		if r.state == registry.Building {
-			if err := w.c.Registry.SetState(ctx, name, number, registry.Live, "filled from history and caught up"); err != nil {
-				return err
-			}
+		if r.state != registry.Building {
+			w.c.Logger.Info("a generation answers again", "view", name, "generation", number)
+			continue
+		}
+		step := registry.Step{
+			View: name, Number: number, State: registry.Live, Reason: "filled from history, checked and caught up",
+			At: w.c.Now(), Keep: w.c.KeepPrevious > 0,
+		}
+		if err := w.c.Registry.SetState(ctx, step); err != nil {
+			return err
 		}
 		w.mu.Lock()
 		r.state = registry.Live
@@ -160,16 +166,24 @@ func (w *Worker) flip(ctx context.Context) error {
 	return nil
 }
 
+// ready are the generations that can be made live now. A generation of the same
+// meaning as the live one comes alone; those of changed views come together, so
+// that a revision is never half there.
 func (w *Worker) ready() []*running {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var building, out []*running
-	whole := true
+	whole := !w.held
 	for _, id := range w.sorted() {
 		r := w.views[id]
 		ready := r.full && w.caughtUp(r)
 		switch {
+		case r.state == registry.Building && w.sameAsLive(r):
+			if ready && r.checked {
+				out = append(out, r)
+			}
 		case r.state == registry.Building:
+			ready = ready && r.checked
 			building = append(building, r)
 			whole = whole && ready
 		case ready && !r.view.isLive():

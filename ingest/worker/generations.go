@@ -25,14 +25,20 @@ type wantedView struct {
 
 // arrangement is what the registry wants at one revision.
 type arrangement struct {
+	changes  int64 // of the registry, when it was asked
 	revision int64
 	current  *definition.Project // nil where nothing was applied
 	views    []wantedView
+	broken   []registry.Generation // nobody writes them
 }
 
 func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
 	a := &arrangement{}
 	var err error
+	// The counter comes first: what changes while the rest is read is seen later.
+	if a.changes, err = w.c.Registry.Changes(ctx); err != nil {
+		return nil, err
+	}
 	if a.revision, err = w.c.Registry.CurrentNumber(ctx); err != nil || a.revision == 0 {
 		return a, err
 	}
@@ -45,6 +51,10 @@ func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
 	}
 	projects := map[int64]*definition.Project{a.revision: a.current}
 	for _, g := range list {
+		if g.State == registry.Broken {
+			a.broken = append(a.broken, g)
+			continue
+		}
 		v := a.current.StreamView(g.View)
 		if v == nil || v.Hash != g.Hash {
 			p, ok := projects[g.Revision]
@@ -108,7 +118,7 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	whole, some := intact(stored)
 	r, known := w.views[id]
 	if known && whole && sameBindings(r.view.view, want.view) {
-		r.state = want.generation.State
+		r.state, r.since = want.generation.State, want.generation.Since
 		r.broken = r.broken && a.revision == w.revision
 		r.full = r.full || filled(stored)
 		return r.view.Reload(ctx)
@@ -124,12 +134,12 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	}
 	v, err := OpenView(ctx, ViewConfig{
 		View: want.view, ID: id, Lanes: want.generation.Lanes, Store: w.c.Online,
-		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views),
+		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views), Observer: w.c.Observer,
 	})
 	if err != nil {
 		return err
 	}
-	next := &running{view: v, state: want.generation.State}
+	next := &running{view: v, state: want.generation.State, since: want.generation.Since}
 	switch {
 	case known && whole:
 		next.full = r.full || filled(stored)
@@ -300,7 +310,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 		p := &partition{
 			source: s, generation: generation, number: int32(number), replayed: replayed, log: w.c.Log,
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
-			rebuild: w.rebuild, spent: spent, chunk: chunkEvents(len(s.Fields), n), turn: turn,
+			rebuild: w.rebuild, spent: spent, chunk: chunkEvents(len(s.Fields), n), turn: turn, observer: w.c.Observer,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

@@ -41,7 +41,8 @@ type partition struct {
 	spent      *spending
 	chunk      int           // events of a chunk, at most about
 	turn       chan struct{} // full while a chunk of the source is being applied
-	counted    int64         // the last offset that the budget has seen, plus one
+	observer   Observer
+	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
 	begun atomic.Bool // its place in the log is known
@@ -215,6 +216,7 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 		Prints: append([]online.Fingerprint(nil), first.Prints...),
 	}
 	p.progress.applied(p.id(), c)
+	p.served(c)
 	return nil
 }
 

@@ -46,6 +46,7 @@ type plant struct {
 	clock       func() featurestore.Instant                     // of the log; nil: it stands still
 	openArchive func(*definition.StreamSource) (Archive, error) // nil: the real one
 	physicalTTL bool
+	configure   func(*Config)
 	keepLetters Letters                                 // nil: the folder
 	sent        map[online.Partition][]logrecord.Record // all records, in their places
 }
@@ -81,6 +82,8 @@ func (p *plant) path(name string) string { return filepath.Join(p.dir, name) }
 
 // now is the clock of the parts: fetch times are of no interest here.
 func now() featurestore.Instant { return base }
+
+func wallClock() featurestore.Instant { return featurestore.InstantOf(time.Now()) }
 
 func (p *plant) openRegistry() {
 	p.t.Helper()
@@ -180,6 +183,10 @@ func (p *plant) config() Config {
 		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.ArchiveOnly}),
 		Logger:      slog.New(slog.NewTextHandler(testWriter{p.t}, nil)),
 		PhysicalTTL: p.physicalTTL, OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
+		Now: wallClock, KeepPrevious: time.Hour,
+	}
+	if p.configure != nil {
+		p.configure(&c)
 	}
 	if p.openArchive != nil {
 		c.OpenArchive = p.openArchive

@@ -33,6 +33,7 @@ type decodedChunk struct {
 	end     int64 // of what was committed when it was fetched
 	records int   // in it
 	letters []deadletter.DeadLetter
+	traced  []Traced // of an observer's interest
 }
 
 type decodedPart struct {
@@ -139,7 +140,7 @@ func (p *partition) newChunk(spare <-chan *decodedChunk, from int64) *decodedChu
 	default:
 		c = &decodedChunk{parts: make([]decodedPart, len(p.readings))}
 	}
-	c.letters, c.records = c.letters[:0], 0
+	c.letters, c.traced, c.records = c.letters[:0], c.traced[:0], 0
 	prints := c.first().Prints[:0]
 	for i := range c.parts {
 		c.parts[i].batch.Reset()
@@ -188,6 +189,9 @@ func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrec
 		}
 		if r == &p.readings[0] {
 			c.records++
+			if p.observer != nil {
+				c.trace(rec, batch.FetchTime)
+			}
 		}
 		before := len(part.batch.Events)
 		err := r.decoder.Append(&part.batch, rec, at)

@@ -10,7 +10,7 @@ import (
 
 // tend watches the registry, fills new generations and seals idle archives; it
 // cancels the arrangement when another is needed.
-func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision int64) error {
+func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes int64) error {
 	defer cancel()
 	w.mu.Lock()
 	mine, parts := w.share, w.parts
@@ -31,6 +31,11 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 			}
 		}
 	}()
+	chores := newChores(w)
+	defer func() {
+		cancel()
+		chores.wait()
+	}()
 	idle := idleSeal{w: w}
 	for {
 		select {
@@ -47,7 +52,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 		if err := idle.tick(); err != nil {
 			return err
 		}
-		again, err := w.changed(ctx, revision)
+		again, err := w.changed(ctx, changes)
 		if err != nil {
 			w.c.Logger.Warn("the registry or the log could not be read", "error", err)
 			continue
@@ -61,6 +66,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, revision i
 			}
 			continue
 		}
+		chores.tick(ctx)
 		if err := w.flip(ctx); err != nil {
 			w.c.Logger.Warn("a new generation could not be made live", "error", err)
 		}
@@ -90,11 +96,11 @@ func (i *idleSeal) tick() error {
 	return i.w.Flush()
 }
 
-// changed reports whether the registry has another revision or a topic more partitions.
-func (w *Worker) changed(ctx context.Context, revision int64) (bool, error) {
-	now, err := w.c.Registry.CurrentNumber(ctx)
-	if err != nil || now != revision {
-		return now != revision, err
+// changed reports whether the registry has changed or a topic has more partitions.
+func (w *Worker) changed(ctx context.Context, changes int64) (bool, error) {
+	now, err := w.c.Registry.Changes(ctx)
+	if err != nil || now != changes {
+		return now != changes, err
 	}
 	w.mu.Lock()
 	topics := w.topics

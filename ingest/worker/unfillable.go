@@ -15,3 +15,16 @@ func (w *Worker) Unfillable() []online.Generation {
 	}
 	return out
 }
+
+// Troubles say why generations do not get on, as far as this process knows.
+func (w *Worker) Troubles() map[online.Generation]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[online.Generation]string{}
+	for id, r := range w.views {
+		if r.why != "" {
+			out[id] = r.why
+		}
+	}
+	return out
+}

@@ -41,6 +41,7 @@ type ViewConfig struct {
 	Store      online.Store
 	TTL        time.Duration // of stored entities; 0 keeps them (replay, unbounded views)
 	CacheBytes int           // bound of the cache of decoded entities
+	Observer   Observer      // nil: nobody watches
 }
 
 // View folds chunks into one generation of one stream view. Apply may be called
@@ -52,6 +53,8 @@ type View struct {
 	ttl     time.Duration
 	binding map[string]int
 	types   []featurestore.Type
+
+	observer Observer
 
 	mu     sync.Mutex
 	lanes  lanes
@@ -72,7 +75,7 @@ type View struct {
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, mine: map[online.Partition]bool{}}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, mine: map[online.Partition]bool{}}
 	for i, b := range c.View.Bindings {
 		v.binding[b.Source.Name] = i
 	}
@@ -223,7 +226,7 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 		if err := v.load(ctx); err != nil {
 			return err
 		}
-		calls := storeCalls{store: v.store}
+		calls := storeCalls{view: v}
 		batches, works, last := v.foldAll(c, func(b []online.Batch) { calls.start(ctx, b) })
 		if len(batches) == 0 {
 			return nil
@@ -240,7 +243,7 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 
 // storeCalls are the applies of a chunk that are under way.
 type storeCalls struct {
-	store   online.Store
+	view    *View
 	group   sync.WaitGroup
 	results []*[]online.Result
 }
@@ -248,12 +251,12 @@ type storeCalls struct {
 func (c *storeCalls) start(ctx context.Context, batches []online.Batch) {
 	into := new([]online.Result)
 	c.results = append(c.results, into)
-	c.group.Go(func() { *into = c.store.Apply(ctx, batches) })
+	c.group.Go(func() { *into = c.view.send(ctx, batches) })
 }
 
 // call applies in this goroutine.
 func (c *storeCalls) call(ctx context.Context, batches []online.Batch) {
-	results := c.store.Apply(ctx, batches)
+	results := c.view.send(ctx, batches)
 	c.results = append(c.results, &results)
 }
 
@@ -356,7 +359,7 @@ func (v *View) advance(ctx context.Context, c *Chunk) error {
 	if len(batches) == 0 {
 		return nil
 	}
-	_, err := v.settle(ctx, c, batches, make([][]int32, len(batches)), v.store.Apply(ctx, batches))
+	_, err := v.settle(ctx, c, batches, make([][]int32, len(batches)), v.send(ctx, batches))
 	return err
 }
 

@@ -45,6 +45,22 @@ type Config struct {
 	// clock is not the store's.
 	PhysicalTTL bool
 
+	Observer Observer // of what is done, for metrics and traces; nil for none
+
+	// Now is the wall's clock, also in a replay: how long a generation is kept and
+	// when an audit is due is about the people who wait.
+	Now func() featurestore.Instant
+
+	// KeepPrevious is how long a generation that was taken over from is written on,
+	// so that it can be gone back to; 0 retires it at once.
+	KeepPrevious time.Duration
+
+	// RetiredFor is how long the data of a generation stays after it was retired,
+	// for servers that do not know yet; 0 is a minute.
+	RetiredFor time.Duration
+
+	Audit Audit
+
 	CacheBytes int           // of decoded entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
 	Poll       time.Duration // of the registry; 0 is 500 ms
@@ -54,6 +70,7 @@ const (
 	defaultCacheBytes = 256 << 20
 	defaultHeartbeat  = time.Second
 	defaultPoll       = 500 * time.Millisecond
+	defaultRetiredFor = time.Minute
 )
 
 // Worker keeps every generation of every stream view up to date with the log. A
@@ -72,18 +89,27 @@ type Worker struct {
 	views    map[online.Generation]*running
 	archives map[string]*openArchive
 	revision int64
+	held     bool // a changed view's generation was found to be broken: none of its revision takes over
 	parts    []*partition
 	share    share
-	sources  []string       // that this arrangement reads
-	topics   map[string]int // theirs, with the partitions that it has seen
+	audited  AuditStatus
+
+	nextAudit featurestore.Instant
+	sources   []string       // that this arrangement reads
+	topics    map[string]int // theirs, with the partitions that it has seen
 }
 
 // running is a generation that is kept up to date.
 type running struct {
 	view   *View
 	state  registry.GenerationState
-	full   bool // filled from history, where that was needed
-	broken bool // it cannot be filled
+	since  featurestore.Instant // in this state
+	full   bool                 // filled from history, where that was needed
+	broken bool                 // it cannot be filled
+	why    string               // it does not get on; "" where it does
+
+	checked bool                 // a sample of it is what its records say
+	recheck featurestore.Instant // when a check that could not be made is tried again
 
 	// far is what is known of the partitions of other processes, from when this one
 	// first asked.
@@ -100,6 +126,9 @@ func New(c Config) *Worker {
 	}
 	if c.Poll == 0 {
 		c.Poll = defaultPoll
+	}
+	if c.RetiredFor == 0 {
+		c.RetiredFor = defaultRetiredFor
 	}
 	return &Worker{
 		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: "freshet." + c.Project},
@@ -201,7 +230,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 		return err
 	}
 	w.mu.Lock()
-	w.revision, w.parts, w.share = a.revision, parts, mine
+	w.revision, w.held, w.parts, w.share = a.revision, a.held(), parts, mine
 	for _, r := range w.views {
 		r.far = nil // who reads what may have changed
 	}
@@ -219,7 +248,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 			return nil
 		})
 	}
-	group.Go(func() error { return w.tend(ctx, cancel, a.revision) })
+	group.Go(func() error { return w.tend(ctx, cancel, a.changes) })
 	group.Go(func() error { return w.watchStore(ctx, cancel) })
 	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine, parts))
 }

@@ -3,7 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"path"
 	"runtime/debug"
 	"slices"
 	"sort"
@@ -24,13 +24,18 @@ type grpcAPI struct {
 	Options
 }
 
-// recoverUnary makes a panic an internal error of its own request.
-func recoverUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
+// around observes a request, gives it its deadline and maps its error; a panic is
+// an internal error of this request and of no other.
+func (o *Options) around() grpc.UnaryServerInterceptor {
+	log := o.Log
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+		ctx, end := o.begin(ctx, path.Base(info.FullMethod), incoming(ctx))
+		code := "OK"
+		defer func() { end(code) }()
 		defer func() {
 			if p := recover(); p != nil {
 				log.Error("request failed", "method", info.FullMethod, "error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
-				err = grpcError(fmt.Errorf("panic"))
+				code, err = "INTERNAL", grpcError(fmt.Errorf("panic"))
 			}
 		}()
 		if _, ok := ctx.Deadline(); !ok {
@@ -40,7 +45,7 @@ func recoverUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
 		}
 		resp, err = next(ctx, req)
 		if err != nil {
-			if ProblemOf(err).Code == "INTERNAL" {
+			if code = ProblemOf(err).Code; code == "INTERNAL" {
 				log.Error("request failed", "method", info.FullMethod, "error", err)
 			}
 			err = grpcError(err)

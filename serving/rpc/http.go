@@ -30,6 +30,9 @@ type Options struct {
 	Now     func() time.Time
 	Version string
 	Log     *slog.Logger
+
+	Observer Observer     // of requests; nil for none
+	Metrics  http.Handler // stands at /metrics; nil where it has an address of its own
 }
 
 // api is the HTTP front end.
@@ -42,12 +45,15 @@ type api struct {
 func NewHandler(o Options) http.Handler {
 	a := &api{Options: o}
 	mux := http.NewServeMux()
-	mux.Handle("POST /v1/features:get", a.call(a.getFeatures))
-	mux.Handle("POST /v1/events:write", a.call(a.writeEvents))
-	mux.Handle("POST /v1/predictions:log", a.call(a.logPrediction))
-	mux.Handle("GET /v1/status", a.call(a.status))
+	mux.Handle("POST /v1/features:get", a.call("GetFeatures", a.getFeatures))
+	mux.Handle("POST /v1/events:write", a.call("WriteEvents", a.writeEvents))
+	mux.Handle("POST /v1/predictions:log", a.call("LogPredictions", a.logPrediction))
+	mux.Handle("GET /v1/status", a.call("Status", a.status))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("GET /readyz", a.call(a.ready))
+	mux.Handle("GET /readyz", a.call("Ready", a.ready))
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, o.Version) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, &Problem{Status: http.StatusNotFound, Code: "UNKNOWN_PATH", Type: "docs/errors/UNKNOWN_PATH.md", Title: "There is nothing here",
@@ -58,10 +64,11 @@ func NewHandler(o Options) http.Handler {
 
 // call gives a handler its deadline and maps its error; a panic is an internal
 // error of this request and of no other.
-func (a *api) call(do func(context.Context, http.ResponseWriter, *http.Request) (string, error)) http.Handler {
+func (a *api) call(method string, do func(context.Context, http.ResponseWriter, *http.Request) (string, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), defaultDeadline)
 		defer cancel()
+		ctx, end := a.begin(ctx, method, r.Header.Get)
 		id := ""
 		err := func() (err error) {
 			defer func() {
@@ -73,9 +80,11 @@ func (a *api) call(do func(context.Context, http.ResponseWriter, *http.Request) 
 			return err
 		}()
 		if err == nil {
+			end("OK")
 			return
 		}
 		problem := ProblemOf(err)
+		end(problem.Code)
 		if problem.Status == http.StatusInternalServerError {
 			a.Log.Error("request failed", "path", r.URL.Path, "request_id", id, "error", err)
 		}

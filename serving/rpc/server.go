@@ -62,7 +62,7 @@ func Start(addr string, o Options) (*Server, error) {
 	s := &Server{
 		now:      o.Now,
 		listener: l,
-		grpc:     grpc.NewServer(grpc.MaxRecvMsgSize(maxBody), grpc.ChainUnaryInterceptor(recoverUnary(o.Log))),
+		grpc:     grpc.NewServer(grpc.MaxRecvMsgSize(maxBody), grpc.ChainUnaryInterceptor(o.around())),
 		http:     &http.Server{Handler: NewHandler(o), ReadHeaderTimeout: sniffTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10},
 		health:   health.NewServer(),
 	}

@@ -3,6 +3,8 @@ package service
 import (
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -25,6 +27,17 @@ type Generation struct {
 	HasWatermark bool
 }
 
+// State is LIVE, HALTED (the values stand still) or REBUILDING (none are given).
+func (g Generation) State() string {
+	switch {
+	case g.Halted:
+		return "HALTED"
+	case g.Ready:
+		return "LIVE"
+	}
+	return "REBUILDING"
+}
+
 // Catalog is everything a lookup needs to know of one revision: immutable, made
 // anew when the registry or the lanes change.
 type Catalog struct {
@@ -32,11 +45,21 @@ type Catalog struct {
 	Project     *definition.Project
 	Generations map[string]Generation // by view
 	services    map[string]*Compiled
+	scratch     map[*definition.StreamView]*sync.Pool // of *window.Scratch
+	home        *home
 }
+
+// home is what all catalogs of one revision share: the newest of them. A plan is
+// read with a catalog of its own revision, also where another revision has come
+// since it was made: it would not understand what another meaning stores.
+type home struct{ newest atomic.Pointer[Catalog] }
 
 // NewCatalog compiles every service of a revision.
 func NewCatalog(revision int64, p *definition.Project, generations map[string]Generation) (*Catalog, error) {
-	c := &Catalog{Revision: revision, Project: p, Generations: generations, services: map[string]*Compiled{}}
+	c := &Catalog{
+		Revision: revision, Project: p, Generations: generations, services: map[string]*Compiled{},
+		scratch: scratchOf(p), home: &home{},
+	}
 	for _, s := range p.Services {
 		compiled, err := c.compile(s)
 		if err != nil {
@@ -44,6 +67,7 @@ func NewCatalog(revision int64, p *definition.Project, generations map[string]Ge
 		}
 		c.services[s.Name] = compiled
 	}
+	c.home.newest.Store(c)
 	return c, nil
 }
 
@@ -51,6 +75,7 @@ func NewCatalog(revision int64, p *definition.Project, generations map[string]Ge
 func (c *Catalog) With(generations map[string]Generation) *Catalog {
 	next := *c
 	next.Generations = generations
+	next.home.newest.Store(&next)
 	return &next
 }
 

@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -18,6 +19,7 @@ type Compiled struct {
 	roles    []role
 	onDemand []onDemand
 	columns  []column
+	home     *home
 }
 
 // role is one stored view that is read, under one set of keys. Exactly one of
@@ -31,6 +33,7 @@ type role struct {
 	batchTypes []featurestore.Type
 	width      int // features of the view
 	sources    []string
+	scratch    *sync.Pool // of *window.Scratch; only of a stream view
 }
 
 // onDemand is a view that is computed at the end; its row is inputs, then
@@ -54,7 +57,7 @@ type column struct {
 }
 
 func (c *Catalog) compile(s *definition.Service) (*Compiled, error) {
-	p := &Compiled{Name: s.Name, Spec: s, Entities: s.Entities, Inputs: s.Request}
+	p := &Compiled{Name: s.Name, Spec: s, Entities: s.Entities, Inputs: s.Request, home: c.home}
 	for _, r := range s.Roles {
 		compiled, err := c.compileRole(s, r)
 		if err != nil {
@@ -84,6 +87,7 @@ func (c *Catalog) compileRole(s *definition.Service, r definition.Role) (role, e
 	var entity *definition.Entity
 	if v := c.Project.StreamView(r.View); v != nil {
 		out.stream, entity, out.width = v, v.Entity, len(v.Features)
+		out.scratch = c.scratch[v]
 		for _, b := range v.Bindings {
 			out.sources = append(out.sources, b.Source.Name)
 		}

@@ -2,9 +2,6 @@ package service
 
 import (
 	"context"
-	"math"
-
-	"github.com/zeebo/xxh3"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
@@ -28,9 +25,11 @@ type lookup struct {
 	seen    map[string]int32
 	slots   []int32 // row-major, a role a column: index into entities; -1 for an invalid key, -2 while rebuilding
 	found   []found
+	applied featurestore.Applied // memory of the lists of all entities
 	damaged []Damage
 	times   []featurestore.Instant
 	cells   [][]featurestore.Cell // per role: row-major
+	states  [][]RowState          // per role
 }
 
 const (
@@ -38,16 +37,12 @@ const (
 	slotRebuilding int32 = -2
 )
 
-// found is one entity that was read: a state, a row, nothing, or an error.
-type found struct {
-	state  *window.State
-	row    *codec.BatchRow
-	broken bool
-}
-
 // Lookup answers a request at the clock's time. Errors are those of the store
 // (ErrUnavailable) and of on_stale: fail.
 func (c *Catalog) Lookup(ctx context.Context, store Reader, plan *Compiled, req *Request, clock featurestore.Instant) (*Answer, error) {
+	if plan.home != c.home {
+		c = plan.home.newest.Load()
+	}
 	l := &lookup{catalog: c, plan: plan, req: req, seen: map[string]int32{}}
 	l.resolve()
 	if err := l.fetch(ctx, store); err != nil {
@@ -116,7 +111,7 @@ func (l *lookup) entity(tagged []byte, g Generation, r *role) int32 {
 	return at
 }
 
-// fetch reads and decodes every entity, in one round trip.
+// fetch reads every entity, in one round trip.
 func (l *lookup) fetch(ctx context.Context, store Reader) error {
 	l.found = make([]found, len(l.ids))
 	if len(l.ids) == 0 {
@@ -131,28 +126,10 @@ func (l *lookup) fetch(ctx context.Context, store Reader) error {
 		if slot < 0 || parts[slot].Open == nil && parts[slot].Closed == nil {
 			continue
 		}
-		l.decode(&l.plan.roles[i%n], slot, parts[slot])
-		parts[slot] = online.Parts{} // decoded: the next row that shares it finds it done
+		l.open(&l.plan.roles[i%n], slot, parts[slot])
+		parts[slot] = online.Parts{} // opened: the next row that shares it finds it done
 	}
 	return nil
-}
-
-// decode reads what is stored of an entity. What does not decode is the status
-// ERROR of that entity alone, and is reported.
-func (l *lookup) decode(r *role, slot int32, parts online.Parts) {
-	key, f := l.ids[slot].Key, &l.found[slot]
-	var err error
-	if r.stream != nil {
-		f.state = new(window.State)
-		err = codec.DecodeEntity(parts.Open, parts.Closed, codec.Header{Definition: r.stream.Hash, Key: key}, r.stream.Plan, f.state)
-	} else {
-		f.row = &codec.BatchRow{Definition: r.batch.Hash, Key: key}
-		err = codec.DecodeBatchRow(parts.Open, r.batchTypes, f.row)
-	}
-	if err != nil {
-		*f = found{broken: true}
-		l.damaged = append(l.damaged, Damage{LaneID: l.ids[slot].LaneID, KeyHash: xxh3.Hash(key), Reason: err})
-	}
 }
 
 // readTimes gives each row one instant: the given one, or the clock moved past
@@ -167,8 +144,8 @@ func (l *lookup) readTimes(clock featurestore.Instant) {
 		}
 		t := clock
 		for k := range n {
-			if slot := l.slots[row*n+k]; slot >= 0 && l.found[slot].state != nil {
-				t = max(t, l.plan.roles[k].stream.Plan.ReadTime(l.found[slot].state))
+			if slot := l.slots[row*n+k]; slot >= 0 && l.found[slot].packed {
+				t = max(t, l.found[slot].state.ReadTime())
 			}
 		}
 		l.times[row] = t
@@ -178,36 +155,34 @@ func (l *lookup) readTimes(clock featurestore.Instant) {
 // read fills the cells of every role.
 func (l *lookup) read() {
 	n := len(l.plan.roles)
-	l.cells = make([][]featurestore.Cell, n)
+	l.cells, l.states = make([][]featurestore.Cell, n), make([][]RowState, n)
 	for k := range n {
-		r := &l.plan.roles[k]
-		l.cells[k] = make([]featurestore.Cell, l.req.Rows*r.width)
-		for row := range l.req.Rows {
-			out := l.cells[k][row*r.width : (row+1)*r.width]
-			switch slot := l.slots[row*n+k]; slot {
-			case slotInvalidKey:
-				fill(out, featurestore.InvalidKey)
-			case slotRebuilding:
-				fill(out, featurestore.Rebuilding)
-			default:
-				l.readEntity(r, &l.found[slot], l.times[row], out)
-			}
-		}
+		l.cells[k] = make([]featurestore.Cell, l.req.Rows*l.plan.roles[k].width)
+		l.states[k] = make([]RowState, l.req.Rows)
+		l.readRole(k)
 	}
 }
 
-func (l *lookup) readEntity(r *role, f *found, t featurestore.Instant, out []featurestore.Cell) {
-	switch {
-	case f.broken:
-		fill(out, featurestore.StatusError)
-	case r.stream != nil && l.req.AsOf != nil && f.state != nil && r.stream.Plan.TooOld(f.state, t):
-		fill(out, featurestore.TooOld)
-	case r.stream != nil:
-		r.stream.Plan.Read(f.state, t, out)
-	case f.row != nil && l.req.AsOf != nil && f.row.Completed > t:
-		fill(out, featurestore.TooOld)
-	default:
-		readBatchRow(r.batch, f.row, t, out)
+func (l *lookup) readRole(k int) {
+	r, n := &l.plan.roles[k], len(l.plan.roles)
+	var sc *window.Scratch
+	if r.stream != nil {
+		sc = r.scratch.Get().(*window.Scratch)
+		defer r.scratch.Put(sc)
+	}
+	for row := range l.req.Rows {
+		out := l.cells[k][row*r.width : (row+1)*r.width]
+		slot := l.slots[row*n+k]
+		switch {
+		case slot == slotInvalidKey:
+			fill(out, featurestore.InvalidKey)
+		case slot == slotRebuilding:
+			fill(out, featurestore.Rebuilding)
+		case r.stream != nil:
+			l.states[k][row] = l.readStream(r, slot, l.times[row], sc, out)
+		default:
+			l.states[k][row] = l.readBatch(r, slot, l.times[row], out)
+		}
 	}
 }
 
@@ -219,33 +194,16 @@ func fill(out []featurestore.Cell, s featurestore.Status) {
 
 // roles reports which state each row was read from.
 func (l *lookup) roles() []Role {
-	n := len(l.plan.roles)
-	out := make([]Role, n)
+	out := make([]Role, len(l.plan.roles))
 	for k := range out {
 		r, g := &l.plan.roles[k], l.gens[k]
-		out[k] = Role{View: r.View, Sources: r.sources, Generation: g.ID.Number, Rows: make([]RowState, l.req.Rows)}
+		out[k] = Role{View: r.View, Sources: r.sources, Generation: g.ID.Number, Rows: l.states[k]}
 		if r.Prefix != r.View {
 			out[k].As = r.Prefix
 		}
 		if r.stream != nil {
 			out[k].Watermark, out[k].HasWatermark = g.Watermark, g.HasWatermark
 		}
-		for row := range l.req.Rows {
-			if slot := l.slots[row*n+k]; slot >= 0 {
-				out[k].Rows[row] = rowState(r, &l.found[slot], l.times[row])
-			}
-		}
 	}
 	return out
-}
-
-func rowState(r *role, f *found, t featurestore.Instant) RowState {
-	switch {
-	case f.state != nil:
-		e, ok := r.stream.Plan.NewestBefore(f.state, t)
-		return RowState{Applied: f.state.Applied, Time: e, HasTime: ok}
-	case f.row != nil:
-		return RowState{Run: f.row.Run, Time: f.row.Time, HasTime: int64(f.row.Time) < int64(t)}
-	}
-	return RowState{Time: math.MinInt64}
 }

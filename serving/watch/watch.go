@@ -101,18 +101,26 @@ func (w *Watcher) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	chosen := newest
-	for n := newest; n > max(0, newest-lookBack); n-- {
-		p, err := w.load(ctx, n)
-		if err != nil {
-			return err
-		}
-		if whole(p, live) {
-			chosen = n
-			break
-		}
+	chosen, _, err := Choose(newest, live, func(n int64) (*definition.Project, error) { return w.load(ctx, n) })
+	if err != nil {
+		return err
 	}
 	return w.install(ctx, chosen, live)
+}
+
+// Choose gives the revision that answers while these generations are live: the
+// newest that is whole, or, where none of the last few is, the newest.
+func Choose(newest int64, live map[string]registry.Generation, load func(int64) (*definition.Project, error)) (chosen int64, isWhole bool, err error) {
+	for n := newest; n > max(0, newest-lookBack); n-- {
+		p, err := load(n)
+		if err != nil {
+			return 0, false, err
+		}
+		if whole(p, live) {
+			return n, true, nil
+		}
+	}
+	return newest, false, nil
 }
 
 // live are the registry's live generations by view.

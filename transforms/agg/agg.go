@@ -23,10 +23,6 @@ import (
 	"github.com/freshet/freshet/featurestore"
 )
 
-// ErrUnsupported is the error of an aggregate of the language that this version
-// does not run; there is none at present.
-var ErrUnsupported = errors.New("not supported yet")
-
 // Bounds of the parameters of calls.
 const (
 	DefaultDistinctMax = 1000 // hashes that a cell of count_distinct keeps

@@ -13,6 +13,7 @@ type Finisher struct {
 	group     int
 	partials  []int
 	inner     *Finisher // by: reads one key's value
+	direct    direct
 }
 
 // Group is the group whose count Read needs.
@@ -39,6 +40,13 @@ func (f *Finisher) Read(c *Cells, s Slot, t featurestore.Instant) featurestore.C
 		return f.readBy(c, s, t)
 	}
 	return f.spec.read(f, c, s, readAt{n: n, t: t})
+}
+
+// ReadTo is Read into out, faster where the value is one number (direct).
+func (f *Finisher) ReadTo(out *featurestore.Cell, c *Cells, s Slot, t featurestore.Instant) {
+	if n := c.count(s, f.group); n == 0 || !f.direct.read(out, c, s, n) {
+		*out = f.Read(c, s, t)
+	}
 }
 
 // Empty is the value of a feature to which nothing contributed, under the given
@@ -75,10 +83,11 @@ func zero(t featurestore.Type) featurestore.Value {
 // present is a value that events gave; a null among them (nulls: respect) is
 // EMPTY, as it is for a latest value.
 func present(v featurestore.Value) featurestore.Cell {
+	status := featurestore.Present
 	if v.IsNull() {
-		return featurestore.Cell{Status: featurestore.Empty}
+		status = featurestore.Empty
 	}
-	return featurestore.Cell{Value: v, Status: featurestore.Present}
+	return featurestore.Cell{Value: v, Status: status}
 }
 
 // overflow is a value beyond the range of its type.

@@ -44,7 +44,14 @@ func (a algebra) merged(parts ...agg.Slot) agg.Slot {
 
 func (a algebra) bytes(s agg.Slot) []byte { return a.cells.Append(nil, s, 17) }
 
-func (a algebra) read(s agg.Slot) featurestore.Cell { return a.finish.Read(a.cells, s, 5e9) }
+// read gives a value, and panics where the two ways to read it differ.
+func (a algebra) read(s agg.Slot) featurestore.Cell {
+	cell, direct := a.finish.Read(a.cells, s, 5e9), featurestore.Cell{}
+	if a.finish.ReadTo(&direct, a.cells, s, 5e9); direct.Status != cell.Status || !direct.Value.Equal(cell.Value) {
+		panic(fmt.Sprintf("%v, read directly %v", cell, direct))
+	}
+	return cell
+}
 
 func (a algebra) same(t *rapid.T, law string, got, want agg.Slot) {
 	t.Helper()

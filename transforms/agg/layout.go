@@ -26,6 +26,7 @@ type Layout struct {
 	partials   []partial
 	always     bool // some group admits every event
 	subtracted bool // every partial can take a contribution away
+	byCell     bool // some column is merged from bytes cell by cell
 }
 
 // Compile lays out the partials of a set of features and gives their finishers,
@@ -86,10 +87,11 @@ func (l *Layout) place(u *Use, withinKey bool) (Finisher, error) {
 	if u.Call.By.Kind != featurestore.KindNull {
 		return l.placeBy(f, u)
 	}
-	if s.needs == nil {
-		return f, nil
+	var needs []need
+	if s.needs != nil {
+		needs = s.needs(&u.Call)
 	}
-	for _, n := range s.needs(&u.Call) {
+	for _, n := range needs {
 		p := partial{need: n, in: u.Call.Input, group: f.group, x: u.Input}
 		if s.takes&takesSecond != 0 {
 			p.second, p.y = u.Call.Second, u.Second
@@ -98,6 +100,7 @@ func (l *Layout) place(u *Use, withinKey bool) (Finisher, error) {
 		}
 		f.partials = append(f.partials, l.partial(p))
 	}
+	f.direct = directOf(&u.Call, f.partials)
 	return f, nil
 }
 
@@ -133,7 +136,11 @@ func (l *Layout) seal() {
 		if p.inner != nil {
 			p.inner.seal()
 		}
-		l.subtracted = l.subtracted && p.column(p).subtractable()
+		col := p.column(p)
+		l.subtracted = l.subtracted && col.subtractable()
+		if _, ok := col.(runMerger); !ok {
+			l.byCell = true
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package agg
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/freshet/freshet/transforms/agg/pack"
@@ -14,7 +15,7 @@ type TileMerge struct {
 	Runs    []TileRun
 	Origins []int64 // of each tile; only where the layout needs them (Layout.Origins)
 
-	counts []int64 // of each tile, a row a group
+	counts []int64 // of each tile, a row a group; only where a column is read cell by cell
 	totals []runTotal
 	spare  Slot
 	one    [1]Slot
@@ -100,17 +101,21 @@ func (c *Cells) MergeTiles(r *pack.Reader, m *TileMerge) {
 		return
 	}
 	groups, runs := len(c.layout.groups), len(m.Runs)
-	m.counts = sized(m.counts, n*groups)
+	each := n // counts that are kept of a group: those of each tile
+	if !c.layout.Origins() {
+		each = 0
+	}
+	m.counts = sized(m.counts, each*groups)
 	m.totals = sized(m.totals, runs*groups)
 	m.spare = c.Alloc()
 	for g := range groups {
-		counts, totals := m.counts[g*n:(g+1)*n], m.totals[g*runs:(g+1)*runs]
+		counts, totals := m.counts[g*each:(g+1)*each], m.totals[g*runs:(g+1)*runs]
 		same := r.Uint()
 		switch {
 		case same > uint64(g):
 			r.Fail(pack.ErrCanonical)
 		case same > 0:
-			copy(counts, m.counts[int(same-1)*n:])
+			copy(counts, m.counts[int(same-1)*each:])
 			copy(totals, m.totals[int(same-1)*runs:])
 		default:
 			m.readCounts(r, counts, totals)
@@ -130,15 +135,9 @@ func (c *Cells) MergeTiles(r *pack.Reader, m *TileMerge) {
 	c.Free(m.spare)
 }
 
-// Origins reports whether MergeTiles needs the origins of tiles.
-func (l *Layout) Origins() bool {
-	for i := range l.partials {
-		if _, ok := l.partials[i].column(&l.partials[i]).(runMerger); !ok {
-			return true
-		}
-	}
-	return false
-}
+// Origins reports whether MergeTiles needs the origins of tiles: whether it reads
+// a column cell by cell.
+func (l *Layout) Origins() bool { return l.byCell }
 
 func sized[T any](s []T, n int) []T {
 	if cap(s) < n {
@@ -147,29 +146,38 @@ func sized[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// readCounts reads the counts of a group, and adds them up by run.
+// readCounts reads the counts of a group, and adds them up by run. Where they are
+// of no more use, counts is empty.
 func (m *TileMerge) readCounts(r *pack.Reader, counts []int64, totals []runTotal) {
 	b := r.Rest()
 	at, tile := 0, 0
 	for i := range m.Runs {
 		var total runTotal
-		for range m.Runs[i].Tiles {
-			var n int64
-			if at < len(b) && b[at] < 0x80 {
-				n = int64(b[at])
-				at++
-			} else {
-				v, k := binary.Uvarint(b[at:])
-				if k <= 0 || v > maxCount {
-					r.Fail(pack.ErrCanonical)
-					return
+		left := m.Runs[i].Tiles
+		for left > 0 {
+			if left >= 8 && len(counts) == 0 && at+8 <= len(b) {
+				if w := binary.LittleEndian.Uint64(b[at:]); w&highs == 0 {
+					total.events += sumOfBytes(w)
+					total.tiles += bits.OnesCount64((w + ^uint64(highs)) & highs)
+					at += 8
+					left -= 8
+					continue
 				}
-				n = int64(v)
-				at += k
 			}
-			counts[tile] = n
-			tile++
-			total.events += n
+			n, k := uint64(0), 1
+			if at < len(b) && b[at] < 0x80 {
+				n = uint64(b[at])
+			} else if n, k = binary.Uvarint(b[at:]); k <= 0 || n > maxCount {
+				r.Fail(pack.ErrCanonical)
+				return
+			}
+			at += k
+			left--
+			if len(counts) > 0 {
+				counts[tile] = int64(n)
+				tile++
+			}
+			total.events += int64(n)
 			if n != 0 {
 				total.tiles++
 			}
@@ -177,6 +185,15 @@ func (m *TileMerge) readCounts(r *pack.Reader, counts []int64, totals []runTotal
 		totals[i] = total
 	}
 	r.Continue(b[at:], nil)
+}
+
+// highs are the high bits of eight bytes.
+const highs = 0x8080808080808080
+
+// sumOfBytes adds up eight bytes.
+func sumOfBytes(w uint64) int64 {
+	const even, ones = 0x00ff00ff00ff00ff, 0x0001000100010001
+	return int64((w&even + w>>8&even) * ones >> 48)
 }
 
 // mergeColumn merges the cells of one partial.
@@ -266,10 +283,15 @@ func (c *intSums) mergeRun(b []byte, into Slot, n int) ([]byte, error) {
 	return b[at:], nil
 }
 
-// mergeRun takes n zigzag varints.
+// mergeRun takes n zigzag varints. A least value is taken as the greatest of the
+// complements, which takes no branch on the values.
 func (c *intExtremes) mergeRun(b []byte, into Slot, n int) ([]byte, error) {
 	x := &c.at[into]
-	at, best, greater := 0, x.v, x.greater
+	flip := int64(-1)
+	if x.greater {
+		flip = 0
+	}
+	at, best := 0, x.v^flip
 	for range n {
 		var u uint64
 		if at < len(b) && b[at] < 0x80 {
@@ -286,12 +308,9 @@ func (c *intExtremes) mergeRun(b []byte, into Slot, n int) ([]byte, error) {
 			u = v
 			at += k
 		}
-		v := unzigzag(u)
-		if greater == (v > best) {
-			best = v
-		}
+		best = max(best, unzigzag(u)^flip)
 	}
-	x.v = best
+	x.v = best ^ flip
 	return b[at:], nil
 }
 

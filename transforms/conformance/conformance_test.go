@@ -2,8 +2,6 @@ package conformance
 
 import (
 	"encoding/json"
-	"errors"
-	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -11,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/transforms/agg"
-	"github.com/freshet/freshet/transforms/window"
 )
 
 func load(t *testing.T) []*Case {
@@ -46,37 +42,6 @@ func TestEveryVectorIsThere(t *testing.T) {
 			}
 			names[name] = true
 		}
-	}
-}
-
-// Exactly the cases whose view this version's engine does not run wait.
-func TestWaitingIsExact(t *testing.T) {
-	file, err := read(os.DirFS(Dir()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var waits []string
-	for _, v := range file.Vectors {
-		for i := range v.Cases {
-			c := &v.Cases[i]
-			built, err := build(file, v, c)
-			if err != nil {
-				t.Fatalf("case %s: %v", caseName(v.ID, c.Name), err)
-			}
-			if len(c.View.Features) == 0 {
-				continue
-			}
-			if _, err := window.Compile(built[0].Config); errors.Is(err, agg.ErrUnsupported) {
-				waits = append(waits, caseName(v.ID, c.Name))
-			} else if err != nil {
-				t.Errorf("case %s: %v", caseName(v.ID, c.Name), err)
-			}
-		}
-	}
-	listed := slices.Sorted(maps.Keys(Waiting()))
-	slices.Sort(waits)
-	if !slices.Equal(listed, waits) {
-		t.Errorf("listed as waiting: %q; refused by the engine: %q", listed, waits)
 	}
 }
 

@@ -173,7 +173,7 @@ func (s *State) readLifetime(t featurestore.Instant, out []featurestore.Cell) {
 	}
 	for i := range s.plan.lifetime.uses {
 		u := &s.plan.lifetime.uses[i]
-		out[u.feature] = u.finisher.Read(s.life, slot, t)
+		u.finisher.ReadTo(&out[u.feature], s.life, slot, t)
 	}
 	if slot != lifetimeSlot {
 		s.life.Free(slot)

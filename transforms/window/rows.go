@@ -121,7 +121,7 @@ func (p *listPlan) read(x *rawReader, settled *rowList, t featurestore.Instant, 
 		cells.Clear(x.acc)
 		x.i, x.j = len(l.rows)-1, len(s.due)-1
 		x.addAll(n, start, end)
-		out[u.feature] = u.finisher.Read(cells, x.acc, t)
+		u.finisher.ReadTo(&out[u.feature], cells, x.acc, t)
 	}
 	cells.Free(x.acc)
 }

@@ -210,11 +210,10 @@ func (r *reading) finish(p *Plan, cells *agg.Cells, t featurestore.Instant, out 
 		}
 		for _, e := range p.windows[i].elements {
 			u := &p.tiled.uses[e.use]
-			c := u.finisher.Read(cells, acc, t)
 			if e.series < 0 {
-				out[u.feature] = c
+				u.finisher.ReadTo(&out[u.feature], cells, acc, t)
 			} else {
-				r.series[e.series].take(e.item, c)
+				r.series[e.series].take(e.item, u.finisher.Read(cells, acc, t))
 			}
 		}
 	}

@@ -8,5 +8,6 @@ func (a *App) AddCommon(root *cobra.Command) {
 		a.ValidateCommand(), a.TestCommand(), a.SchemaCommand(), a.PlanCommand(), a.ApplyCommand(),
 		a.ServeCommand(), a.IngestCommand(), a.PushCommand(), a.GetCommand(),
 		a.ListCommand(), a.DescribeCommand(), a.StatusCommand(), a.VersionCommand(), a.PredictionsCommand(), a.DLQCommand(),
+		a.BackfillCommand(), a.SwitchCommand(),
 	)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/featurestore/registry"
 )
 
 // StatusCommand is `status`.
@@ -52,8 +53,37 @@ func statusTable(s *node.Status) Table {
 		t.Rows = append(t.Rows, row)
 		t.Names = append(t.Names, v.View)
 	}
+	t.Rows = append(t.Rows, generationRows(s)...)
 	if p := s.Predictions; p != nil {
 		t.Foot = fmt.Sprintf("predictions: %d logged, %d dropped", p.Logged, p.Dropped)
 	}
 	return t
+}
+
+// generationRows are the generations that do not answer, and the audit.
+func generationRows(s *node.Status) (rows [][]string) {
+	for _, g := range s.Generations {
+		if g.State == string(registry.Live) {
+			continue
+		}
+		if rows == nil {
+			rows = [][]string{nil, {"VIEW", "GENERATION", "STATE", "SINCE", "REASON"}}
+		}
+		row := []string{g.View, fmt.Sprint(g.Generation), g.State, g.Since, g.Reason}
+		switch {
+		case g.Trouble != "":
+			row[4] = g.Trouble
+		case g.Fill != nil:
+			row[4] = fillText(g.Fill)
+		}
+		rows = append(rows, row)
+	}
+	if s.Registry != "" {
+		rows = append(rows, nil, []string{"registry", s.Registry})
+	}
+	if a := s.Audit; a != nil {
+		rows = append(rows, nil, []string{"AUDIT", "ENTITIES", "COMPARED", "FINDINGS", "REPAIRED", "TROUBLE"},
+			[]string{a.Started, fmt.Sprint(a.Entities), fmt.Sprint(a.Compared), fmt.Sprint(a.Findings), fmt.Sprint(a.Repaired), a.Trouble})
+	}
+	return rows
 }

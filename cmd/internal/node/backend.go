@@ -30,6 +30,12 @@ type Backend struct {
 	Report  func() Status
 	Logger  *slog.Logger // nil: damaged entities are counted only
 
+	// Carry gives the headers by which a request's trace goes on; nil for none.
+	Carry func(ctx context.Context, set func(key, value string))
+
+	// Generations says where each is in its life; nil where nobody asks for it.
+	Generations func(context.Context) ([]GenerationStatus, error)
+
 	// Gate holds lookups while a step of a replay is applied: they run between
 	// steps. Nil where there is no replay.
 	Gate *Gate
@@ -100,7 +106,11 @@ func (b *Backend) WriteEvents(ctx context.Context, name string, events [][]byte)
 	if err != nil {
 		return nil, err
 	}
-	return WriteEvents(ctx, b.Log, source, events, b.Clock.Now())
+	var headers logrecord.Headers
+	if b.Carry != nil {
+		b.Carry(ctx, func(key, value string) { headers = headers.Append(key, []byte(value)) })
+	}
+	return WriteEvents(ctx, b.Log, source, events, headers, b.Clock.Now())
 }
 
 func (b *Backend) source(name string) (*definition.StreamSource, error) {
@@ -116,7 +126,7 @@ func (b *Backend) source(name string) (*definition.StreamSource, error) {
 
 // WriteEvents sends JSON events of a source through a log, at the log time now.
 // They are spread over the partitions by their bytes: a repeated event meets itself.
-func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.StreamSource, events [][]byte, now featurestore.Instant) ([]rpc.Rejected, error) {
+func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.StreamSource, events [][]byte, headers logrecord.Headers, now featurestore.Instant) ([]rpc.Rejected, error) {
 	partitions, err := log.Partitions(ctx, source.Topic)
 	if err != nil {
 		return nil, err
@@ -135,6 +145,7 @@ func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.Stre
 			continue
 		}
 		at := int(logrecord.Fingerprint(&rec) % uint64(partitions))
+		rec.Headers = append(rec.Headers, headers...)
 		records[at] = append(records[at], rec)
 	}
 	for at, list := range records {
@@ -157,12 +168,18 @@ func rejection(err error) string {
 }
 
 // Status implements rpc.Backend.
-func (b *Backend) Status(context.Context) ([]byte, error) {
+func (b *Backend) Status(ctx context.Context) ([]byte, error) {
 	if b.Report == nil {
 		return nil, featurestore.Unavailablef("this process has no status")
 	}
 	s := b.Report()
 	s.DamagedReads = b.damage.count()
+	if b.Generations != nil {
+		var err error
+		if s.Generations, err = b.Generations(ctx); err != nil {
+			s.Registry = err.Error()
+		}
+	}
 	return json.Marshal(s)
 }
 

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/freshet/freshet/cmd/internal/telemetry"
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/ingest/deadletter"
@@ -51,7 +53,11 @@ type Node struct {
 	Backend *Backend
 	Server  *rpc.Server // nil without Serve
 
+	Admin *telemetry.Admin // nil without admin.listen
+
 	letters *deadletter.Folder
+	metrics *telemetry.Metrics
+	tracer  *telemetry.Tracer // nil without traces
 }
 
 // Start starts a node on open parts and returns when it answers. Stop ends it;
@@ -70,18 +76,25 @@ func (n *Node) start(ctx context.Context, o Options) error {
 		return err
 	}
 	n.Backend.Log, n.Backend.Gate = n.Parts.Log, o.Gate
+	if err := n.observe(ctx, o); err != nil {
+		return err
+	}
 	if o.Role&Ingest != 0 {
 		if err := n.startWorker(o); err != nil {
 			return err
 		}
 	}
+	n.Backend.Generations = func(ctx context.Context) ([]GenerationStatus, error) { return n.Parts.generations(ctx, n.Worker) }
 	n.Backend.Report = func() Status {
 		s := statusOf(n.Parts.Settings.Project, n.Parts.Clock.Now(), n.Backend.Catalog(), n.Worker, n.Backend.Predlog)
 		s.Replaying = n.Backend.Gate != nil && n.Backend.Gate.Replaying()
 		return s
 	}
-	if o.Role&Serve == 0 {
-		return nil
+	if o.Role&Serve != 0 || n.Parts.Settings.Admin.Listen != "" {
+		n.Backend.Watcher.Start(watchEvery)
+	}
+	if err := n.startAdmin(o); err != nil || o.Role&Serve == 0 {
+		return err
 	}
 	return n.startServer(o)
 }
@@ -90,6 +103,7 @@ func (n *Node) start(ctx context.Context, o Options) error {
 func (p *Parts) Reading(ctx context.Context) (*Backend, error) {
 	b := &Backend{Clock: p.Clock, Store: p.Online, Logger: p.Logger, Watcher: watch.New(p.Settings.Project, p.Registry, p.Online, p.Logger)}
 	b.Report = func() Status { return statusOf(p.Settings.Project, p.Clock.Now(), b.Catalog(), nil, nil) }
+	b.Generations = func(ctx context.Context) ([]GenerationStatus, error) { return p.generations(ctx, nil) }
 	return b, b.Watcher.Refresh(ctx)
 }
 
@@ -115,11 +129,15 @@ func (n *Node) startWorker(o Options) error {
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
-		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(),
+		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Now: wall, Observer: n.metrics,
+		KeepPrevious: p.Settings.Ingest.KeepPrevious.Std(), Audit: worker.Audit{Every: p.Settings.Ingest.Audit.Every.Std()},
 	})
 	n.Worker.Start()
 	return nil
 }
+
+// wall is the wall's time, whatever clock a replay has.
+func wall() featurestore.Instant { return featurestore.InstantOf(time.Now()) }
 
 // topicOf gives the topic of a source, "" where there is none of this name.
 func (n *Node) topicOf(source string) string {
@@ -157,8 +175,11 @@ func (n *Node) startServer(o Options) error {
 	if n.Backend.Predlog, err = predlog.Open(predlog.Options{Dir: p.Settings.Offline.Dir}); err != nil {
 		return err
 	}
-	n.Backend.Watcher.Start(watchEvery)
-	n.Server, err = rpc.Start(listen, rpc.Options{Backend: n.Backend, NewID: NewID, Now: time.Now, Version: o.Version, Log: p.Logger})
+	api := rpc.Options{Backend: n.Backend, NewID: NewID, Now: time.Now, Version: o.Version, Log: p.Logger, Observer: n.metrics}
+	if n.Admin == nil {
+		api.Metrics = n.metrics.Handler()
+	}
+	n.Server, err = rpc.Start(listen, api)
 	if err != nil {
 		return err
 	}
@@ -175,6 +196,10 @@ func (n *Node) Stop() error {
 	if n.Server != nil {
 		errs = append(errs, n.Server.Stop(ctx))
 	}
+	if n.Admin != nil {
+		errs = append(errs, n.Admin.Stop(ctx))
+		n.Admin = nil
+	}
 	if n.Backend != nil && n.Backend.Watcher != nil {
 		n.Backend.Watcher.Stop()
 	}
@@ -184,6 +209,10 @@ func (n *Node) Stop() error {
 	}
 	if n.Backend != nil && n.Backend.Predlog != nil {
 		errs = append(errs, n.Backend.Predlog.Close())
+	}
+	if n.tracer != nil {
+		errs = append(errs, n.tracer.Close(ctx))
+		n.tracer = nil
 	}
 	if n.letters != nil {
 		errs = append(errs, n.letters.Close())

@@ -112,7 +112,7 @@ func openRedis(r *settings.Redis) (*redis.Store, error) {
 		c.Durability = redis.Rebuild
 	}
 	var err error
-	if c.TLS, err = r.TLS.Config(); err != nil {
+	if c.TLS, err = r.TLS.Config("online.redis.tls"); err != nil {
 		return nil, err
 	}
 	return redis.Open(c)
@@ -135,18 +135,25 @@ func (p *Parts) KeepClock(ctx context.Context) error {
 }
 
 func (p *Parts) openLog(ctx context.Context) error {
-	brokers := []string(nil)
+	c := kafka.Config{Clock: p.Clock.Now}
 	if k := p.Settings.Log.Kafka; k != nil {
-		brokers = k.Brokers
+		var err error
+		if c.TLS, err = k.TLS.Config("log.kafka.tls"); err != nil {
+			return err
+		}
+		if s := k.SASL; s != nil {
+			c.SASL = kafka.SASL{Mechanism: s.Mechanism, User: s.Username, Password: string(s.Password)}
+		}
+		c.Brokers = k.Brokers
 	} else {
 		broker, err := embeddedlog.Start(p.Settings.Log.Embedded, embeddedlog.Options{})
 		if err != nil {
 			return err
 		}
 		p.closers = append(p.closers, broker.Close)
-		brokers = []string{broker.Addr()}
+		c.Brokers = []string{broker.Addr()}
 	}
-	client, err := kafka.Open(ctx, kafka.Config{Brokers: brokers, Clock: p.Clock.Now})
+	client, err := kafka.Open(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,11 @@ type Status struct {
 	Views       []ViewStatus      `json:"views"`
 	Predictions *predlog.Stats    `json:"predictions,omitempty"`
 
+	// Generations are all that the registry lists; Registry is why it could not be asked.
+	Generations []GenerationStatus `json:"generations,omitempty"`
+	Registry    string             `json:"registry,omitempty"`
+	Audit       *AuditStatus       `json:"audit,omitempty"` // of this process; only the ingester that leads audits
+
 	// Store is what is wrong with the online store's settings.
 	Store string `json:"store,omitempty"`
 	// DamagedReads are the lookups, entity by entity, whose stored bytes did not decode.
@@ -58,6 +63,7 @@ func statusOf(project string, now featurestore.Instant, c *service.Catalog, w *w
 		for _, x := range w.Progress().Statuses() {
 			s.Partitions = append(s.Partitions, partitionStatus(x))
 		}
+		s.Audit = auditStatus(w.AuditStatus())
 	}
 	if c != nil {
 		s.Revision = c.Revision
@@ -107,13 +113,7 @@ func viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus {
 	slices.Sort(names)
 	for _, name := range names {
 		g := c.Generations[name]
-		v := ViewStatus{View: name, Generation: g.ID.Number, State: "REBUILDING", Counts: counts[name]}
-		switch {
-		case g.Halted:
-			v.State = "HALTED"
-		case g.Ready:
-			v.State = "LIVE"
-		}
+		v := ViewStatus{View: name, Generation: g.ID.Number, State: g.State(), Counts: counts[name]}
 		if g.HasWatermark {
 			v.Watermark = g.Watermark.String()
 		}

@@ -25,6 +25,7 @@ func libraries() []library {
 		{"github.com/cockroachdb/pebble/v2", []string{"featurestore/online/embedded"}},
 		{"github.com/duckdb/duckdb-go/v2", []string{"featurestore/offline/duckdb"}},
 		{"github.com/parquet-go/parquet-go", []string{"featurestore/offline/...", "featurestore/predictions", "ingest/history", "ingest/materialize", "serving/predlog", "cmd/freshet"}}, // cmd/freshet counts rows for the demo's summary
+		{"github.com/prometheus/client_golang", []string{"cmd/internal/telemetry"}},
 		{"github.com/redis/go-redis/v9", []string{"featurestore/online/redis/..."}},
 		{"github.com/segmentio/kafka-go", []string{"ingest/kafka"}},
 		{"github.com/spf13/cobra", []string{"cmd/..."}},
@@ -34,6 +35,10 @@ func libraries() []library {
 		{"github.com/valyala/fastjson", []string{"featurestore/offline/files", "featurestore/predictions", "ingest/decode", "serving/rpc", "cmd/..."}},
 		{"github.com/zeebo/xxh3", anywhere}, // a hash is part of several formats
 		{"go.yaml.in/yaml/v3", []string{"featurestore/definition", "cmd/..."}},
+		{"go.opentelemetry.io/otel", []string{"cmd/internal/telemetry"}},
+		{"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc", []string{"cmd/internal/telemetry"}},
+		{"go.opentelemetry.io/otel/sdk", []string{"cmd/internal/telemetry"}},
+		{"go.opentelemetry.io/otel/trace", []string{"cmd/internal/telemetry"}},
 		{"golang.org/x/sync", []string{"ingest/...", "serving/...", "cmd/..."}},
 		{"google.golang.org/genproto/googleapis/rpc", []string{"serving/rpc"}},
 		{"google.golang.org/grpc", []string{"serving/api/...", "serving/rpc", "cmd/..."}},
@@ -41,6 +46,7 @@ func libraries() []library {
 		{"modernc.org/sqlite", []string{"featurestore/registry/sqlite"}},
 		// Libraries of tests have no home in what runs, their harnesses apart.
 		{"github.com/rogpeppe/go-internal", nil},
+		{"go.opentelemetry.io/proto/otlp", nil},
 		{"go.uber.org/goleak", nil},
 		{"pgregory.net/rapid", []string{"featurestore/online/onlinetest", "featurestore/predictions/predictionstest"}},
 	}

@@ -1,11 +1,45 @@
 package settings
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+)
 
 // Ingest says how the ingester behaves.
 type Ingest struct {
 	DeadLetters DeadLetters `yaml:"dead_letters,omitempty"`
+
+	// KeepPrevious is how long the generation of a view that was taken over from is
+	// written on, for `freshet switch`; 0s retires it at once.
+	KeepPrevious Duration `yaml:"keep_previous"`
+	Audit        Audit    `yaml:"audit"`
 }
+
+// Audit is how often the ingester compares stored entities with history, one in a
+// thousand each time; 0s is never.
+type Audit struct {
+	Every Duration `yaml:"every"`
+}
+
+// Duration is a length as people write it: 90s, 5m, 24h, 30d.
+type Duration featurestore.Duration
+
+// UnmarshalText reads one number and one unit.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := featurestore.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText writes the duration in the largest unit that divides it.
+func (d Duration) MarshalText() ([]byte, error) {
+	return []byte(featurestore.Duration(d).String()), nil
+}
+
+// Std converts to the standard library's duration.
+func (d Duration) Std() time.Duration { return featurestore.Duration(d).Std() }
 
 // DeadLetters is when a source's bad records are too many, so that its views
 // halt: both at least AtLeast, and more than Share of its last 10,000. Zero

@@ -1,15 +1,9 @@
 package settings
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
-
-	"github.com/freshet/freshet/featurestore"
 )
 
 // Redis says which Redis holds the online store. Mode is single (the default,
@@ -31,15 +25,6 @@ type Sentinel struct {
 	Master   string `yaml:"master"`
 	Username string `yaml:"username,omitempty"`
 	Password Secret `yaml:"password,omitempty"`
-}
-
-// TLS is the transport to a part; {} takes the system's authorities. Paths are
-// relative to the folder of freshet.yaml.
-type TLS struct {
-	CA   string `yaml:"ca,omitempty"`   // authorities, PEM
-	Cert string `yaml:"cert,omitempty"` // our certificate, PEM
-	Key  string `yaml:"key,omitempty"`
-	Name string `yaml:"server_name,omitempty"`
 }
 
 // Modes of Redis.
@@ -95,32 +80,7 @@ func (r *Redis) texts() []*string {
 		out = append(out, &s.Master, &s.Username, (*string)(&s.Password))
 	}
 	if t := r.TLS; t != nil {
-		out = append(out, &t.CA, &t.Cert, &t.Key, &t.Name)
+		out = append(out, t.texts()...)
 	}
 	return out
-}
-
-// Config reads the files; nil where there is no TLS.
-func (t *TLS) Config() (*tls.Config, error) {
-	if t == nil {
-		return nil, nil
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.Name}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("online.redis.tls.ca: %w", err)
-		}
-		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, featurestore.Invalidf("online.redis.tls.ca: %s holds no certificate in PEM", t.CA)
-		}
-	}
-	if t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, featurestore.Invalidf("online.redis.tls: %w", errors.Join(err))
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
 }

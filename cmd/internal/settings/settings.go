@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -51,6 +52,8 @@ type Settings struct {
 	Offline  Offline  `yaml:"offline"`
 	Serve    Serve    `yaml:"serve"`
 	Ingest   Ingest   `yaml:"ingest,omitempty"`
+	Admin    Admin    `yaml:"admin,omitempty"`
+	Traces   Traces   `yaml:"traces,omitempty"`
 
 	// Root is the folder of freshet.yaml.
 	Root string `yaml:"-"`
@@ -67,11 +70,6 @@ type Log struct {
 	Kafka    *Kafka `yaml:"kafka,omitempty"`
 
 	SchemaRegistry *SchemaRegistry `yaml:"schema_registry,omitempty"`
-}
-
-// Kafka is a Kafka cluster.
-type Kafka struct {
-	Brokers []string `yaml:"brokers"`
 }
 
 // Online is the online store: a folder of the embedded one, or Redis.
@@ -99,6 +97,7 @@ func Defaults() Settings {
 		Online:   Online{Embedded: ".freshet/online"},
 		Offline:  Offline{Dir: ".freshet/offline"},
 		Serve:    Serve{Listen: "127.0.0.1:7070"},
+		Ingest:   Ingest{KeepPrevious: Duration(featurestore.Day), Audit: Audit{Every: Duration(featurestore.Hour)}},
 	}
 }
 
@@ -204,11 +203,13 @@ func (s *Settings) Validate() error {
 	if err := featurestore.CheckName(s.Project); err != nil {
 		problems = append(problems, fmt.Errorf("project: %w", err))
 	}
-	if s.Log.Kafka != nil && len(s.Log.Kafka.Brokers) == 0 {
-		problems = append(problems, errors.New("log.kafka.brokers: name at least one broker, as host:port"))
+	if k := s.Log.Kafka; k != nil {
+		problems = append(problems, k.validate()...)
 	}
-	if err := s.Ingest.validate(); err != nil {
-		problems = append(problems, err)
+	for _, check := range []func() error{s.Ingest.validate, s.Admin.validate, s.Traces.validate} {
+		if err := check(); err != nil {
+			problems = append(problems, err)
+		}
 	}
 	if r := s.Log.SchemaRegistry; r != nil {
 		if err := r.validate(); err != nil {
@@ -226,15 +227,26 @@ func (s *Settings) Validate() error {
 
 func (s *Settings) absolute() {
 	paths := []*string{&s.Registry.SQLite, &s.Log.Embedded, &s.Online.Embedded, &s.Offline.Dir}
-	if s.Online.Redis != nil && s.Online.Redis.TLS != nil {
-		t := s.Online.Redis.TLS
-		paths = append(paths, &t.CA, &t.Cert, &t.Key)
+	for _, t := range s.transports() {
+		paths = append(paths, t.paths()...)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(s.Root, *p)
 		}
 	}
+}
+
+// transports are the TLS settings that are there.
+func (s *Settings) transports() []*TLS {
+	all := []*TLS{s.Traces.TLS}
+	if s.Online.Redis != nil {
+		all = append(all, s.Online.Redis.TLS)
+	}
+	if s.Log.Kafka != nil {
+		all = append(all, s.Log.Kafka.TLS)
+	}
+	return slices.DeleteFunc(all, func(t *TLS) bool { return t == nil })
 }
 
 // overlayEnvironment applies FRESHET_* variables.
@@ -246,6 +258,7 @@ func (s *Settings) overlayEnvironment(getenv func(string) string) error {
 		"FRESHET_PROJECT": &s.Project, "FRESHET_REGISTRY_SQLITE": &s.Registry.SQLite,
 		"FRESHET_LOG_EMBEDDED": &s.Log.Embedded, "FRESHET_ONLINE_EMBEDDED": &s.Online.Embedded,
 		"FRESHET_OFFLINE_DIR": &s.Offline.Dir, "FRESHET_SERVE_LISTEN": &s.Serve.Listen,
+		"FRESHET_ADMIN_LISTEN": &s.Admin.Listen, "FRESHET_TRACES_OTLP": &s.Traces.OTLP,
 	}
 	for name, p := range text {
 		if v := getenv(name); v != "" {
@@ -253,7 +266,13 @@ func (s *Settings) overlayEnvironment(getenv func(string) string) error {
 		}
 	}
 	if v := getenv("FRESHET_LOG_KAFKA_BROKERS"); v != "" {
-		s.Log.Kafka = &Kafka{Brokers: strings.Split(v, ",")}
+		if s.Log.Kafka == nil {
+			s.Log.Kafka = &Kafka{}
+		}
+		s.Log.Kafka.Brokers = strings.Split(v, ",")
+	}
+	if k := s.Log.Kafka; k != nil {
+		k.overlay(getenv)
 	}
 	if v := getenv("FRESHET_LOG_SCHEMA_REGISTRY_URL"); v != "" {
 		if s.Log.SchemaRegistry == nil {
@@ -284,10 +303,12 @@ var reference = regexp.MustCompile(`\$\{(env|file):([^}]*)\}`)
 // resolve replaces ${env:NAME} and ${file:PATH} in values.
 func (s *Settings) resolve(getenv func(string) string) error {
 	texts := []*string{&s.Project, &s.Registry.SQLite, &s.Log.Embedded, &s.Online.Embedded, &s.Offline.Dir, &s.Serve.Listen}
-	if s.Log.Kafka != nil {
-		for i := range s.Log.Kafka.Brokers {
-			texts = append(texts, &s.Log.Kafka.Brokers[i])
-		}
+	texts = append(texts, &s.Admin.Listen, &s.Traces.OTLP)
+	if t := s.Traces.TLS; t != nil {
+		texts = append(texts, t.texts()...)
+	}
+	if k := s.Log.Kafka; k != nil {
+		texts = append(texts, k.texts()...)
 	}
 	if r := s.Log.SchemaRegistry; r != nil {
 		texts = append(texts, r.texts()...)

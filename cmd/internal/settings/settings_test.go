@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet/freshet/cmd/internal/settings"
 )
@@ -35,6 +36,13 @@ func TestWrongSettings(t *testing.T) {
 		"project: Flights\n":            "Flights",
 		"{}":                            "project",
 		"project: f\nlog: {kafka: {brokers: []}}\n":                                   "at least one broker",
+		"project: f\nlog: {kafka: {brokers: [a]}}\n":                                  "host:port",
+		"project: f\nlog: {kafka: {brokers: [a:1], sasl: {mechanism: GSSAPI}}}\n":     "GSSAPI",
+		"project: f\nlog: {kafka: {brokers: [a:1], sasl: {mechanism: PLAIN}}}\n":      "go together",
+		"project: f\nlog: {kafka: {brokers: [a:1], tls: {key: x}}}\n":                 "go together",
+		"project: f\nadmin: {listen: 9464}\n":                                         "admin.listen",
+		"project: f\ntraces: {otlp: \"http://x:4317/v1\"}\n":                          "traces.otlp",
+		"project: f\ntraces: {otlp: \"x:4317\", sample: 2}\n":                         "no share",
 		"project: f\nonline: {redis: {addrs: [a:1, b:1]}}\n":                          "one address",
 		"project: f\nonline: {redis: {addrs: [a]}}\n":                                 "host:port",
 		"project: f\nonline: {redis: {mode: sentinel, addrs: [a:1]}}\n":               "sentinel.master",
@@ -43,6 +51,8 @@ func TestWrongSettings(t *testing.T) {
 		"project: f\nonline: {redis: {mode: cluster, addrs: []}}\n":                   "at least one address",
 		"project: f\nonline: {redis: {addrs: [a:1], tls: {cert: x}}}\n":               "go together",
 		"project: f\nonline: {redis: {addrs: [a:1], password: \"${env:NOT_SET}\"}}\n": "NOT_SET",
+		"project: f\ningest: {keep_previous: 1 day}\n":                                "30d",
+		"project: f\ningest: {audit: {every: -1s}}\n":                                 "not a duration",
 		"project: f\nserve: {listen: here}\n":                                         "listen",
 		"project: f\nonline: {embedded: \"${env:NOT_SET}\"}\n":                        "NOT_SET",
 		"project: f\nonline: {embedded: \"${file:/not/there}\"}\n":                    "/not/there",
@@ -86,14 +96,32 @@ func TestRedis(t *testing.T) {
 	if printed := fmt.Sprintf("%+v %+v", *r, *r.Sentinel); strings.Contains(printed, "hunter2") {
 		t.Errorf("the secret prints: %s", printed)
 	}
-	if _, err := r.TLS.Config(); err == nil || !strings.Contains(err.Error(), "ca.pem") {
+	if _, err := r.TLS.Config("online.redis.tls"); err == nil || !strings.Contains(err.Error(), "ca.pem") {
 		t.Errorf("a missing authority: %v", err)
 	}
-	if c, err := (*settings.TLS)(nil).Config(); c != nil || err != nil {
+	if c, err := (*settings.TLS)(nil).Config("x"); c != nil || err != nil {
 		t.Errorf("no TLS: %v %v", c, err)
 	}
-	if c, err := (&settings.TLS{Name: "redis"}).Config(); err != nil || c.ServerName != "redis" {
+	if c, err := (&settings.TLS{Name: "redis"}).Config("x"); err != nil || c.ServerName != "redis" {
 		t.Errorf("TLS by the system's authorities: %v %v", c, err)
+	}
+}
+
+func TestKafka(t *testing.T) {
+	file := []byte("project: f\nlog: {kafka: {brokers: [a:1], tls: {ca: ca.pem}, sasl: {mechanism: SCRAM-SHA-512, username: u, password: \"${env:PW}\"}}}\n")
+	s, err := settings.Parse(file, settings.Source{Getenv: env(map[string]string{"PW": "hunter2", "FRESHET_LOG_KAFKA_BROKERS": "b:1,c:1", "FRESHET_LOG_KAFKA_SASL_USERNAME": "v"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := s.Log.Kafka
+	if len(k.Brokers) != 2 || k.SASL.Username != "v" || string(k.SASL.Password) != "hunter2" || s.Log.Embedded != "" {
+		t.Errorf("%+v %+v", k, k.SASL)
+	}
+	if printed := fmt.Sprintf("%+v", *k.SASL); strings.Contains(printed, "hunter2") {
+		t.Errorf("the secret prints: %s", printed)
+	}
+	if _, err := k.TLS.Config("log.kafka.tls"); err == nil || !strings.Contains(err.Error(), "log.kafka.tls.ca") {
+		t.Errorf("a missing authority: %v", err)
 	}
 }
 
@@ -116,5 +144,16 @@ func TestFindLooksUpwards(t *testing.T) {
 	s, err := settings.Load(found, settings.Source{})
 	if err != nil || s.Offline.Dir != filepath.Join(root, ".freshet/offline") {
 		t.Fatalf("%+v, %v", s, err)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	s, err := settings.Parse([]byte("project: f\n"), settings.Source{})
+	if err != nil || s.Ingest.KeepPrevious.Std() != 24*time.Hour || s.Ingest.Audit.Every.Std() != time.Hour {
+		t.Fatalf("defaults: %+v, %v", s.Ingest, err)
+	}
+	s, err = settings.Parse([]byte("project: f\ningest: {keep_previous: 2d, audit: {every: 0s}}\n"), settings.Source{})
+	if err != nil || s.Ingest.KeepPrevious.Std() != 48*time.Hour || s.Ingest.Audit.Every.Std() != 0 {
+		t.Fatalf("%+v, %v", s.Ingest, err)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/runs"
 	"github.com/freshet/freshet/transforms/oracle"
-	"github.com/freshet/freshet/transforms/window"
 )
 
 // Checker compares the views of one project.
@@ -78,7 +77,7 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 	if err != nil {
 		return nil, err
 	}
-	config := configOf(v)
+	config := v.Config()
 	s := &subject{view: v.Name, entity: v.Entity}
 	for i := range v.Features {
 		s.add(v.Features[i].Name, v.Features[i].Type)
@@ -94,14 +93,6 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 			},
 		}
 	})
-}
-
-func configOf(v *definition.StreamView) window.Config {
-	c := window.Config{Features: v.Features, TTL: v.TTL}
-	for _, b := range v.Bindings {
-		c.Sources = append(c.Sources, window.SourceRule{AllowedLateness: b.Source.AllowedLateness, HasEventID: b.Source.EventID >= 0, Changes: b.Source.Changes()})
-	}
-	return c
 }
 
 // BatchView checks one batch view against its files and recorded runs.

@@ -45,7 +45,7 @@ func Version(source *definition.StreamSource) int {
 // Schema is the schema of a file: the system columns, all required, then the
 // declared fields in their order, all optional. int64 is INT(64), decimal
 // DECIMAL over INT64, timestamp TIMESTAMP(micros, UTC), bytes a plain
-// BYTE_ARRAY, a list or map the JSON text of AppendComposite.
+// BYTE_ARRAY, a list or map the JSON text of featurestore.AppendJSON.
 func Schema(source *definition.StreamSource) (*parquet.Schema, error) {
 	instant := parquet.Timestamp(parquet.Microsecond)
 	columns := []parquet.Field{
@@ -85,7 +85,7 @@ func nodeOf(t featurestore.Type) parquet.Node {
 	case featurestore.KindDecimal:
 		return parquet.Decimal(t.Scale, t.Precision, parquet.Int64Type)
 	case featurestore.KindList, featurestore.KindMap:
-		return parquet.JSON() // AppendComposite
+		return parquet.JSON() // featurestore.AppendJSON
 	default:
 		return nil
 	}

@@ -5,7 +5,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,25 +15,9 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/registry"
 )
-
-const schemaVersion = 1
-
-const schema = `
-CREATE TABLE revisions (
-  number INTEGER PRIMARY KEY, commit_id TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL,
-  applied_us INTEGER NOT NULL, files TEXT NOT NULL
-) STRICT;
-CREATE TABLE generations (
-  view TEXT NOT NULL, number INTEGER NOT NULL, hash TEXT NOT NULL, state TEXT NOT NULL,
-  revision INTEGER NOT NULL, lanes INTEGER NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY (view, number)
-) STRICT;
-CREATE UNIQUE INDEX one_live ON generations (view) WHERE state = 'LIVE';
-PRAGMA user_version = 1;`
 
 // Store is a registry in a SQLite file.
 type Store struct {
@@ -60,23 +43,6 @@ func Open(ctx context.Context, path string, lanes uint16) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("registry %q: %w", path, err), db.Close())
 	}
 	return s, nil
-}
-
-func (s *Store) migrate(ctx context.Context) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		var version int
-		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-			return err
-		}
-		switch version {
-		case schemaVersion:
-			return nil
-		case 0:
-			_, err := tx.ExecContext(ctx, schema)
-			return err
-		}
-		return featurestore.Invalidf("its schema has version %d, this program knows %d: use a newer freshet", version, schemaVersion)
-	})
 }
 
 func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
@@ -184,105 +150,13 @@ func (s *Store) Apply(ctx context.Context, base int64, r registry.Revision, targ
 			r.Number, r.Commit, r.Author, r.Message, int64(r.Applied), files); err != nil {
 			return err
 		}
-		return s.setTargets(ctx, tx, r.Number, targets)
+		if err := s.setTargets(ctx, tx, &r, targets); err != nil {
+			return err
+		}
+		return changed(ctx, tx)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &r, nil
-}
-
-func (s *Store) setTargets(ctx context.Context, tx *sql.Tx, revision int64, targets []registry.Target) error {
-	wanted := map[string]bool{}
-	for _, t := range targets {
-		wanted[t.View] = true
-		if err := s.setTarget(ctx, tx, revision, t); err != nil {
-			return err
-		}
-	}
-	generations, err := queryGenerations(ctx, tx)
-	if err != nil {
-		return err
-	}
-	for _, g := range generations {
-		if wanted[g.View] {
-			continue
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE generations SET state = 'RETIRED', reason = 'the view was removed' WHERE view = ? AND number = ?", g.View, g.Number); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Store) setTarget(ctx context.Context, tx *sql.Tx, revision int64, t registry.Target) error {
-	var number uint32
-	var newest string
-	err := tx.QueryRowContext(ctx, "SELECT number, hash || state FROM generations WHERE view = ? ORDER BY number DESC LIMIT 1", t.View).Scan(&number, &newest)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	hash := hex.EncodeToString(t.Hash[:])
-	if newest == hash+string(registry.Live) || newest == hash+string(registry.Building) {
-		return nil
-	}
-	state, reason := registry.Building, "to be filled from history"
-	if number == 0 {
-		state, reason = registry.Live, "the first generation"
-	}
-	// A generation that was still building under another hash has no use any more.
-	if _, err := tx.ExecContext(ctx, "UPDATE generations SET state = 'RETIRED', reason = 'replaced while building' WHERE view = ? AND state = 'BUILDING'", t.View); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?)", t.View, number+1, hash, string(state), revision, s.lanes, reason)
-	return err
-}
-
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func queryGenerations(ctx context.Context, q querier) (list []registry.Generation, err error) {
-	rows, err := q.QueryContext(ctx, "SELECT view, number, hash, state, revision, lanes, reason FROM generations WHERE state <> 'RETIRED' ORDER BY view, number")
-	if err != nil {
-		return nil, featurestore.Unavailablef("registry: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var g registry.Generation
-		var hash string
-		if err := rows.Scan(&g.View, &g.Number, &hash, &g.State, &g.Revision, &g.Lanes, &g.Reason); err != nil {
-			return nil, err
-		}
-		if n, err := hex.Decode(g.Hash[:], []byte(hash)); err != nil || n != len(codec.Hash{}) {
-			return nil, fmt.Errorf("generation %d of view %q has a broken hash %q", g.Number, g.View, hash)
-		}
-		list = append(list, g)
-	}
-	return list, rows.Err()
-}
-
-// Generations implements registry.Store.
-func (s *Store) Generations(ctx context.Context) ([]registry.Generation, error) {
-	return queryGenerations(ctx, s.db)
-}
-
-// SetState implements registry.Store.
-func (s *Store) SetState(ctx context.Context, view string, number uint32, state registry.GenerationState, reason string) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		if state == registry.Live {
-			if _, err := tx.ExecContext(ctx, "UPDATE generations SET state = 'RETIRED', reason = ? WHERE view = ? AND state = 'LIVE' AND number <> ?",
-				fmt.Sprintf("generation %d took over", number), view, number); err != nil {
-				return err
-			}
-		}
-		res, err := tx.ExecContext(ctx, "UPDATE generations SET state = ?, reason = ? WHERE view = ? AND number = ?", string(state), reason, view, number)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n != 1 {
-			return errors.Join(err, featurestore.NotFoundf("view %q has no generation %d", view, number))
-		}
-		return nil
-	})
 }

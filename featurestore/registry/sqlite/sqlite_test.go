@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"path/filepath"
 	"sync"
@@ -112,16 +113,61 @@ func TestAGenerationsLife(t *testing.T) {
 	if got[1].Number != 3 || got[1].Hash != hash(3) || got[1].Revision != 4 {
 		t.Fatalf("building: %+v", got[1])
 	}
-	if err := s.SetState(ctx, "v", 3, registry.Live, "caught up"); err != nil {
+	if err := s.SetState(ctx, registry.Step{View: "v", Number: 3, State: registry.Live, Reason: "caught up"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := expect(registry.Live); got[0].Number != 3 || got[0].Reason != "caught up" {
 		t.Fatalf("live: %+v", got)
 	}
-	if err := s.SetState(ctx, "v", 9, registry.Live, ""); !errors.Is(err, featurestore.ErrNotFound) {
+	if err := s.SetState(ctx, registry.Step{View: "v", Number: 9, State: registry.Live}); !errors.Is(err, featurestore.ErrNotFound) {
 		t.Fatalf("an unknown generation: %v", err)
 	}
 	expect(registry.Live) // the failed flip changed nothing
 	apply(4)
 	expect()
+}
+
+// firstSchema is the schema of version 1, as it was released.
+const firstSchema = `
+CREATE TABLE revisions (
+  number INTEGER PRIMARY KEY, commit_id TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL,
+  applied_us INTEGER NOT NULL, files TEXT NOT NULL
+) STRICT;
+CREATE TABLE generations (
+  view TEXT NOT NULL, number INTEGER NOT NULL, hash TEXT NOT NULL, state TEXT NOT NULL,
+  revision INTEGER NOT NULL, lanes INTEGER NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (view, number)
+) STRICT;
+CREATE UNIQUE INDEX one_live ON generations (view) WHERE state = 'LIVE';
+INSERT INTO revisions VALUES (1, 'c', 'a', '', 5, '[]'), (2, 'd', 'a', '', 6, '[]');
+INSERT INTO generations VALUES ('v', 1, '01000000000000000000000000000000', 'LIVE', 1, 64, 'the first generation');
+PRAGMA user_version = 1;`
+
+func TestARegistryOfVersion1IsMigrated(t *testing.T) {
+	ctx, path := context.Background(), filepath.Join(t.TempDir(), "registry.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(ctx, firstSchema); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path)
+	list, err := s.Generations(ctx)
+	if err != nil || len(list) != 1 || list[0].View != "v" || list[0].State != registry.Live || list[0].Hash != hash(1) {
+		t.Fatalf("generations %+v, %v", list, err)
+	}
+	before, err := s.Changes(ctx)
+	if err != nil || before != 2 {
+		t.Fatalf("changes %d, %v", before, err)
+	}
+	if _, err := s.Apply(ctx, 2, revision("three"), []registry.Target{{View: "v", Hash: hash(2)}}); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := open(t, path).Changes(ctx); err != nil || after <= before {
+		t.Fatalf("changes %d after %d, %v", after, before, err)
+	}
 }

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/featurestore/registry/sqlite"
+	"github.com/freshet/freshet/serving/watch"
+)
+
+// SwitchCommand is `switch`.
+func (a *App) SwitchCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: "switch VIEW[@GENERATION]...", Short: "Let the generation before answer again, at once", Args: cobra.MinimumNArgs(1),
+		Long: "Go back to the generation that answered before, which is STANDBY and still written (`freshet status` shows it): all named views in one step, and no lookup sees both generations of a view.\n" +
+			"The definitions stay as they are: where the generation before has another meaning, the revision before answers, and the next `apply` of the newer meaning brings its generation back. Apply what shall stay.",
+		RunE: func(cmd *cobra.Command, args []string) error { return a.switchTo(cmd.Context(), args, reason) },
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for `status`")
+	return cmd
+}
+
+// Switched is the result of `switch`.
+type Switched struct {
+	Views    []SwitchedView `json:"views"`
+	Revision int64          `json:"revision"` // that answers now
+	Newest   int64          `json:"newest"`
+}
+
+// SwitchedView is a view and the generation that answers for it.
+type SwitchedView struct {
+	View       string `json:"view"`
+	Generation uint32 `json:"generation"`
+	Before     uint32 `json:"before"`
+}
+
+func (a *App) switchTo(ctx context.Context, args []string, reason string) (err error) {
+	s, err := a.Settings()
+	if err != nil {
+		return err
+	}
+	r, err := sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes)
+	if err != nil {
+		return err
+	}
+	defer closing(r.Close, &err)
+	p := &switching{registry: r, live: map[string]registry.Generation{}, before: map[string]uint32{}}
+	if err := p.plan(ctx, args); err != nil {
+		return err
+	}
+	done := Switched{Views: []SwitchedView{}}
+	if done.Revision, done.Newest, err = p.revision(ctx); err != nil {
+		return err
+	}
+	text := "`freshet switch`"
+	if reason != "" {
+		text += ": " + reason
+	}
+	if err := r.Switch(ctx, p.choices, text, featurestore.InstantOf(time.Now())); err != nil {
+		return err
+	}
+	t := Table{Head: []string{"VIEW", "GENERATION", "BEFORE"}, Foot: fmt.Sprintf("Revision %d answers.", done.Revision)}
+	for _, c := range p.choices {
+		done.Views = append(done.Views, SwitchedView{c.View, c.Number, p.before[c.View]})
+		t.Rows = append(t.Rows, []string{c.View, fmt.Sprint(c.Number), fmt.Sprint(p.before[c.View])})
+		t.Names = append(t.Names, c.View)
+	}
+	if done.Revision != done.Newest {
+		a.Note("note: revision %d answers, not the newest, %d: apply the definitions that shall stay, or the next apply of the newer ones brings their generations back", done.Revision, done.Newest)
+	}
+	return a.Print(done, t)
+}
+
+// switching is a switch before it is done: what will be live, and whether that
+// makes a whole revision.
+type switching struct {
+	registry registry.Store
+	choices  []registry.Choice
+	live     map[string]registry.Generation // as it will be
+	before   map[string]uint32
+}
+
+func (p *switching) plan(ctx context.Context, args []string) error {
+	list, err := p.registry.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		if g.State == registry.Live {
+			p.live[g.View], p.before[g.View] = g, g.Number
+		}
+	}
+	for _, arg := range args {
+		view, number, err := generationArg(arg)
+		if err != nil {
+			return err
+		}
+		g := choose(list, view, number)
+		if g == nil {
+			return featurestore.NotFoundf("view %q has no generation%s that is STANDBY: one is kept for ingest.keep_previous after another has taken over (see `freshet status`)", view, ofNumber(number))
+		}
+		p.choices = append(p.choices, registry.Choice{View: view, Number: g.Number})
+		p.live[view] = *g
+	}
+	return nil
+}
+
+// choose is the standby generation of a view, or that of a number, which may also
+// be live already.
+func choose(list []registry.Generation, view string, number uint32) *registry.Generation {
+	for i, g := range list {
+		if g.View == view && (g.State == registry.Standby && (number == 0 || g.Number == number) || g.State == registry.Live && g.Number == number) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+func generationArg(arg string) (view string, number uint32, err error) {
+	view, text, given := strings.Cut(arg, "@")
+	if !given {
+		return view, 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n == 0 {
+		return "", 0, featurestore.Invalidf("%q: write VIEW, or VIEW@GENERATION with the number that `freshet status` shows", arg)
+	}
+	return view, uint32(n), nil
+}
+
+func ofNumber(n uint32) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %d", n)
+}
+
+// revision is the one that will answer. Where none would be whole, the switch is
+// refused: some views would answer REBUILDING.
+func (p *switching) revision(ctx context.Context) (chosen, newest int64, err error) {
+	if newest, err = p.registry.CurrentNumber(ctx); err != nil {
+		return 0, 0, err
+	}
+	load := func(n int64) (*definition.Project, error) {
+		r, err := p.registry.Revision(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		project, problems := definition.Load(r.Files)
+		if project == nil {
+			return nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %w", n, problems)
+		}
+		return project, nil
+	}
+	chosen, whole, err := watch.Choose(newest, p.live, load)
+	if err != nil || whole {
+		return chosen, newest, err
+	}
+	meanings := map[string]int64{}
+	for _, c := range p.choices {
+		meanings[c.View] = p.live[c.View].Revision
+	}
+	return 0, 0, featurestore.Invalidf("no revision has all of these meanings, so that some views would answer REBUILDING: switch the views that changed together in one step (the generations come from revisions %v)", meanings)
+}

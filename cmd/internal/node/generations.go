@@ -1,0 +1,156 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/offline/history"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/ingest/worker"
+)
+
+// GenerationStatus is where one generation of a view is in its life.
+type GenerationStatus struct {
+	View       string      `json:"view"`
+	Generation uint32      `json:"generation"`
+	State      string      `json:"state"`
+	Since      string      `json:"since,omitempty"`
+	Reason     string      `json:"reason,omitempty"`
+	Fill       *FillStatus `json:"fill,omitempty"`    // of one that is being built
+	Trouble    string      `json:"trouble,omitempty"` // why it does not get on, as far as this process knows
+}
+
+// FillStatus is how far the filling of a generation from history is. Records are
+// counted by their offsets.
+type FillStatus struct {
+	Phase     string  `json:"phase"` // "filling", or "catching up": with the log, and then it is checked
+	Records   int64   `json:"records"`
+	Of        int64   `json:"of"`
+	PerSecond float64 `json:"per_second,omitempty"` // since it was ordered
+	Left      string  `json:"left,omitempty"`
+}
+
+// Phases of a generation that is being built.
+const (
+	PhaseFilling    = "filling"
+	PhaseCatchingUp = "catching up"
+)
+
+// generations says where each generation is; w may be nil.
+func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]GenerationStatus, error) {
+	list, err := p.Registry.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	troubles := map[online.Generation]string{}
+	if w != nil {
+		troubles = w.Troubles()
+	}
+	out := []GenerationStatus{}
+	for _, g := range list {
+		s := GenerationStatus{View: g.View, Generation: g.Number, State: string(g.State), Reason: g.Reason}
+		s.Trouble = troubles[online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}]
+		if g.Since != 0 {
+			s.Since = g.Since.String()
+		}
+		if g.State == registry.Building && p.Online != nil {
+			if s.Fill, err = p.fill(ctx, g); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// fill is how far a generation is filled, by the watermarks of its lanes; nil for
+// one of a batch view.
+func (p *Parts) fill(ctx context.Context, g registry.Generation) (*FillStatus, error) {
+	r, err := p.Registry.Revision(ctx, g.Revision)
+	if err != nil {
+		return nil, err
+	}
+	project, problems := definition.Load(r.Files)
+	if project == nil {
+		return nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %w", g.Revision, problems)
+	}
+	v := project.StreamView(g.View)
+	if v == nil {
+		return nil, nil
+	}
+	lanes, err := p.Online.Lanes(ctx, online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}, g.Lanes)
+	if err != nil {
+		return nil, err
+	}
+	s := &FillStatus{Phase: PhaseCatchingUp}
+	if len(lanes) == 0 || lanes[0].Meta.State <= online.StateBuilding {
+		s.Phase = PhaseFilling
+	}
+	for i := range v.Bindings {
+		segments, err := p.History(history.ArchiveOnly).Segments(ctx, v.Bindings[i].Source)
+		if err != nil {
+			return nil, err
+		}
+		for _, segment := range segments {
+			s.add(v.Bindings[i].Source.Name, segment, lanes)
+		}
+	}
+	s.pace(wall() - g.Since)
+	return s, nil
+}
+
+// add adds a range of history, and how much of it is applied.
+func (s *FillStatus) add(source string, g offline.Segment, lanes []online.Lane) {
+	id := online.Partition{Source: source, Generation: g.Partition.Generation, Number: g.Partition.Partition}
+	next := g.Offsets.From
+	for i := range lanes {
+		if w, met := lanes[i].Watermarks[id]; met {
+			next = max(next, w.Offset+1)
+		}
+	}
+	s.Of += g.Offsets.To - g.Offsets.From
+	s.Records += min(next, g.Offsets.To) - g.Offsets.From
+}
+
+// pace says how fast it went so far, and what that leaves.
+func (s *FillStatus) pace(took featurestore.Instant) {
+	if s.Phase != PhaseFilling || s.Records == 0 || took <= 0 {
+		return
+	}
+	s.PerSecond = float64(s.Records) / (float64(took) / 1e6)
+	s.Left = time.Duration(float64(s.Of-s.Records) / s.PerSecond * float64(time.Second)).Round(time.Second).String()
+}
+
+// AuditStatus is what the audits of this process have found. Findings are
+// entities that were stored otherwise than their records say.
+type AuditStatus struct {
+	Runs     int64  `json:"runs"`
+	Running  bool   `json:"running,omitempty"`
+	Started  string `json:"started,omitempty"`
+	Ended    string `json:"ended,omitempty"`
+	Entities int64  `json:"entities"`          // of the last one
+	TooHot   int64  `json:"too_hot,omitempty"` // of the last one: too many records to be looked at
+	Compared int64  `json:"compared"`          // of all
+	Findings int64  `json:"findings"`          // of all
+	Repaired int64  `json:"repaired"`          // of all
+	Trouble  string `json:"trouble,omitempty"` // why a view could not be audited
+}
+
+// auditStatus is nil where this process has never audited.
+func auditStatus(a worker.AuditStatus) *AuditStatus {
+	if a.Started == 0 {
+		return nil
+	}
+	s := &AuditStatus{
+		Runs: a.Runs, Running: a.Running, Started: a.Started.String(), Entities: a.Entities, TooHot: a.TooHot,
+		Compared: a.Compared, Findings: a.Findings, Repaired: a.Repaired, Trouble: a.Trouble,
+	}
+	if a.Ended != 0 {
+		s.Ended = a.Ended.String()
+	}
+	return s
+}

@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/freshet/freshet/cmd/internal/telemetry"
+	"github.com/freshet/freshet/ingest/worker"
+	"github.com/freshet/freshet/serving/predlog"
+)
+
+// defaultSample is the share of traces that begin in this process, where the
+// settings name none.
+const defaultSample = 0.01
+
+// observe makes metrics and, where the settings want them, traces.
+func (n *Node) observe(ctx context.Context, o Options) error {
+	p, b := n.Parts, n.Backend
+	if t := p.Settings.Traces; t.OTLP != "" {
+		c := telemetry.TraceConfig{Endpoint: t.OTLP, Sample: t.Sample, Service: "freshet." + p.Settings.Project, Version: o.Version}
+		if c.Sample == 0 {
+			c.Sample = defaultSample
+		}
+		var err error
+		if c.TLS, err = t.TLS.Config("traces.tls"); err != nil {
+			return err
+		}
+		if n.tracer, err = telemetry.NewTracer(ctx, c); err != nil {
+			return err
+		}
+		b.Carry = n.tracer.Inject
+	}
+	n.metrics = telemetry.NewMetrics(o.Version, p.Clock.Now, n.tracer)
+	n.metrics.Watch(telemetry.Parts{
+		Now: p.Clock.Now, Catalog: b.Catalog, Damaged: b.damage.count,
+		Worker: func() *worker.Worker { return n.Worker },
+		Predictions: func() *predlog.Stats {
+			if b.Predlog == nil {
+				return nil
+			}
+			s := b.Predlog.Stats()
+			return &s
+		},
+	})
+	return nil
+}
+
+// startAdmin opens the operators' address, where the settings name one.
+func (n *Node) startAdmin(o Options) error {
+	addr := n.Parts.Settings.Admin.Listen
+	if addr == "" {
+		return nil
+	}
+	var err error
+	n.Admin, err = telemetry.StartAdmin(addr, telemetry.AdminConfig{
+		Metrics: n.metrics.Handler(), Version: o.Version, Live: n.live, Ready: n.ready,
+		Status: func() any { return n.Backend.Report() },
+	})
+	if err == nil {
+		n.Parts.Logger.Info("metrics and health", "address", n.Admin.Addr())
+	}
+	return err
+}
+
+// live fails once the ingester of this process has ended.
+func (n *Node) live() error {
+	if n.Worker == nil {
+		return nil
+	}
+	select {
+	case <-n.Worker.Done():
+		return fmt.Errorf("the ingester has stopped: %w", n.Worker.Err())
+	default:
+		return nil
+	}
+}
+
+// ready fails while something keeps this process from its work, and names it.
+func (n *Node) ready(ctx context.Context) error {
+	problems := []error{n.live(), n.Backend.Ready(ctx)}
+	if n.Worker != nil {
+		var waits []string
+		for _, s := range n.Worker.Progress().Statuses() {
+			if s.Trouble != "" {
+				waits = append(waits, fmt.Sprintf("source %s partition %d: %s", s.Partition.Source, s.Partition.Number, s.Trouble))
+			}
+		}
+		if s := n.Worker.Progress().StoreTrouble(); s != "" {
+			waits = append(waits, "the online store: "+s)
+		}
+		if len(waits) > 0 {
+			problems = append(problems, errors.New(strings.Join(waits, "; ")))
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,293 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/registry"
+)
+
+const columns = "view, number, hash, state, since_us, revision, lanes, reason"
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// query gives the generations that a condition chooses, by view and number.
+func query(ctx context.Context, q querier, where string, args ...any) (list []registry.Generation, err error) {
+	rows, err := q.QueryContext(ctx, "SELECT "+columns+" FROM generations WHERE "+where+" ORDER BY view, number", args...)
+	if err != nil {
+		return nil, featurestore.Unavailablef("registry: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var g registry.Generation
+		var hash string
+		if err := rows.Scan(&g.View, &g.Number, &hash, &g.State, &g.Since, &g.Revision, &g.Lanes, &g.Reason); err != nil {
+			return nil, err
+		}
+		if n, err := hex.Decode(g.Hash[:], []byte(hash)); err != nil || n != len(codec.Hash{}) {
+			return nil, fmt.Errorf("generation %d of view %q has a broken hash %q", g.Number, g.View, hash)
+		}
+		list = append(list, g)
+	}
+	return list, rows.Err()
+}
+
+const inUse = "state NOT IN ('RETIRED', 'DROPPED')"
+
+// Generations implements registry.Store.
+func (s *Store) Generations(ctx context.Context) ([]registry.Generation, error) {
+	return query(ctx, s.db, inUse)
+}
+
+// Retired implements registry.Store.
+func (s *Store) Retired(ctx context.Context) ([]registry.Generation, error) {
+	return query(ctx, s.db, "state = 'RETIRED'")
+}
+
+// set writes a generation's state.
+func set(ctx context.Context, tx *sql.Tx, g *registry.Generation, state registry.GenerationState, reason string, at featurestore.Instant) error {
+	g.State, g.Reason, g.Since = state, reason, at
+	_, err := tx.ExecContext(ctx, "UPDATE generations SET state = ?, reason = ?, since_us = ? WHERE view = ? AND number = ?",
+		string(state), reason, int64(at), g.View, g.Number)
+	return err
+}
+
+// lives are the generations of one view, whatever their state.
+type lives []registry.Generation
+
+func livesOf(ctx context.Context, tx *sql.Tx, view string) (lives, error) {
+	list, err := query(ctx, tx, "view = ?", view)
+	return list, err
+}
+
+// in is the newest generation in a state; nil for none.
+func (l lives) in(state registry.GenerationState) *registry.Generation {
+	for i := range slices.Backward(l) {
+		if l[i].State == state {
+			return &l[i]
+		}
+	}
+	return nil
+}
+
+// number is one of them; nil where there is none.
+func (l lives) number(n uint32) *registry.Generation {
+	i := slices.IndexFunc(l, func(g registry.Generation) bool { return g.Number == n })
+	if i < 0 {
+		return nil
+	}
+	return &l[i]
+}
+
+// retire retires every generation in a state but one.
+func (l lives) retire(ctx context.Context, tx *sql.Tx, state registry.GenerationState, except uint32, reason string, at featurestore.Instant) error {
+	for i := range l {
+		if g := &l[i]; g.State == state && g.Number != except {
+			if err := set(ctx, tx, g, registry.Retired, reason, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add makes the view's next generation.
+func (s *Store) add(ctx context.Context, tx *sql.Tx, l lives, g registry.Generation) (registry.Generation, error) {
+	g.Number, g.Lanes = 1, s.lanes
+	if len(l) > 0 {
+		g.Number = l[len(l)-1].Number + 1
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO generations ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		g.View, g.Number, hex.EncodeToString(g.Hash[:]), string(g.State), int64(g.Since), g.Revision, g.Lanes, g.Reason)
+	return g, err
+}
+
+func (s *Store) setTargets(ctx context.Context, tx *sql.Tx, r *registry.Revision, targets []registry.Target) error {
+	wanted := map[string]bool{}
+	for _, t := range targets {
+		wanted[t.View] = true
+		if err := s.setTarget(ctx, tx, r, t); err != nil {
+			return err
+		}
+	}
+	list, err := query(ctx, tx, inUse)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if !wanted[list[i].View] {
+			if err := set(ctx, tx, &list[i], registry.Retired, "the view was removed", r.Applied); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// setTarget makes sure that a view's meaning is held or being built, and that no
+// other is being built.
+func (s *Store) setTarget(ctx context.Context, tx *sql.Tx, r *registry.Revision, t registry.Target) error {
+	l, err := livesOf(ctx, tx, t.View)
+	if err != nil {
+		return err
+	}
+	live, building, standby := l.in(registry.Live), l.in(registry.Building), l.in(registry.Standby)
+	keep := uint32(0)
+	if building != nil && building.Hash == t.Hash {
+		keep = building.Number
+	}
+	if err := l.retire(ctx, tx, registry.Building, keep, "replaced while building", r.Applied); err != nil {
+		return err
+	}
+	if keep != 0 || live != nil && live.Hash == t.Hash {
+		return nil
+	}
+	if standby != nil && standby.Hash == t.Hash {
+		return set(ctx, tx, standby, registry.Building, "its meaning is wanted again", r.Applied)
+	}
+	if err := l.retire(ctx, tx, registry.Broken, 0, "replaced", r.Applied); err != nil {
+		return err
+	}
+	next := registry.Generation{View: t.View, Hash: t.Hash, State: registry.Building, Reason: "to be filled from history", Since: r.Applied, Revision: r.Number}
+	if len(l) == 0 {
+		next.State, next.Reason = registry.Live, "the first generation"
+	}
+	_, err = s.add(ctx, tx, l, next)
+	return err
+}
+
+// Rebuild implements registry.Store.
+func (s *Store) Rebuild(ctx context.Context, o registry.Order) (g registry.Generation, err error) {
+	err = s.transact(ctx, func(tx *sql.Tx) error {
+		var current int64
+		if err := tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(number), 0) FROM revisions").Scan(&current); err != nil {
+			return err
+		}
+		if current != o.Revision {
+			return fmt.Errorf("revision %d stands, not %d: %w", current, o.Revision, registry.ErrLostRace)
+		}
+		l, err := livesOf(ctx, tx, o.View)
+		if err != nil {
+			return err
+		}
+		if building := l.in(registry.Building); building != nil {
+			g = *building
+			if g.Hash != o.Hash {
+				return fmt.Errorf("generation %d of view %q, of another meaning, is being built: %w", g.Number, g.View, registry.ErrLostRace)
+			}
+			return nil
+		}
+		if len(l) == 0 {
+			return featurestore.NotFoundf("view %q has no generation: it was never applied", o.View)
+		}
+		if err := l.retire(ctx, tx, registry.Broken, 0, "replaced", o.At); err != nil {
+			return err
+		}
+		g, err = s.add(ctx, tx, l, registry.Generation{View: o.View, Hash: o.Hash, State: registry.Building, Reason: o.Reason, Since: o.At, Revision: o.Revision})
+		if err != nil {
+			return err
+		}
+		return changed(ctx, tx)
+	})
+	return g, err
+}
+
+// before are the states that a step begins from.
+func before(to registry.GenerationState) []registry.GenerationState {
+	switch to {
+	case registry.Live, registry.Broken:
+		return []registry.GenerationState{registry.Building}
+	case registry.Retired:
+		return []registry.GenerationState{registry.Standby, registry.Broken}
+	case registry.Dropped:
+		return []registry.GenerationState{registry.Retired}
+	}
+	return nil
+}
+
+// SetState implements registry.Store.
+func (s *Store) SetState(ctx context.Context, step registry.Step) error {
+	return s.transact(ctx, func(tx *sql.Tx) error {
+		l, err := livesOf(ctx, tx, step.View)
+		if err != nil {
+			return err
+		}
+		g := l.number(step.Number)
+		switch {
+		case g == nil:
+			return featurestore.NotFoundf("view %q has no generation %d", step.View, step.Number)
+		case g.State == step.State:
+			return nil
+		case !slices.Contains(before(step.State), g.State):
+			return fmt.Errorf("generation %d of view %q is %s and cannot become %s: %w", g.Number, g.View, g.State, step.State, registry.ErrLostRace)
+		}
+		if step.State == registry.Live {
+			if err := makeRoom(ctx, tx, l, step); err != nil {
+				return err
+			}
+		}
+		if err := set(ctx, tx, g, step.State, step.Reason, step.At); err != nil {
+			return err
+		}
+		return changed(ctx, tx)
+	})
+}
+
+// makeRoom takes the live generation out of that state; one standby is kept.
+func makeRoom(ctx context.Context, tx *sql.Tx, l lives, step registry.Step) error {
+	live := l.in(registry.Live)
+	if live == nil {
+		return nil
+	}
+	reason := fmt.Sprintf("generation %d took over", step.Number)
+	if !step.Keep {
+		return set(ctx, tx, live, registry.Retired, reason, step.At)
+	}
+	if err := l.retire(ctx, tx, registry.Standby, 0, "a newer one is kept", step.At); err != nil {
+		return err
+	}
+	return set(ctx, tx, live, registry.Standby, reason, step.At)
+}
+
+// Switch implements registry.Store.
+func (s *Store) Switch(ctx context.Context, to []registry.Choice, reason string, at featurestore.Instant) error {
+	return s.transact(ctx, func(tx *sql.Tx) error {
+		for _, c := range to {
+			if err := switchOne(ctx, tx, c, reason, at); err != nil {
+				return err
+			}
+		}
+		return changed(ctx, tx)
+	})
+}
+
+func switchOne(ctx context.Context, tx *sql.Tx, c registry.Choice, reason string, at featurestore.Instant) error {
+	l, err := livesOf(ctx, tx, c.View)
+	if err != nil {
+		return err
+	}
+	g := l.number(c.Number)
+	switch {
+	case g == nil:
+		return featurestore.NotFoundf("view %q has no generation %d", c.View, c.Number)
+	case g.State == registry.Live:
+		return nil
+	case g.State != registry.Standby:
+		return fmt.Errorf("generation %d of view %q is %s; only one that is STANDBY can take over: %w", g.Number, g.View, g.State, registry.ErrLostRace)
+	}
+	if live := l.in(registry.Live); live != nil {
+		// At most one is LIVE at any moment: the old one goes first.
+		if err := set(ctx, tx, live, registry.Standby, reason, at); err != nil {
+			return err
+		}
+	}
+	return set(ctx, tx, g, registry.Live, reason, at)
+}

@@ -1,0 +1,143 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/registry"
+)
+
+// chores are what the process that leads does beside the stream, one at a time
+// and in the order of their haste: it checks generations before they answer,
+// retires those that were kept long enough, drops what is retired, and audits.
+type chores struct {
+	w    *Worker
+	done chan struct{} // closed when the one under way has ended; nil for none
+
+	asked   bool // for what is retired; the registry says when that changes
+	retired []registry.Generation
+	collect featurestore.Instant // not before
+}
+
+// choreAgain is when what could not be done is tried again.
+const choreAgain = time.Minute
+
+func newChores(w *Worker) *chores { return &chores{w: w} }
+
+// tick begins what is due, where nothing is under way. What it begins ends with
+// ctx; wait waits for it.
+func (c *chores) tick(ctx context.Context) {
+	if c.done != nil {
+		select {
+		case <-c.done:
+		default:
+			return
+		}
+	}
+	c.done = nil
+	if do := c.next(ctx); do != nil {
+		done := make(chan struct{})
+		c.done = done
+		go func() {
+			defer close(done)
+			do(ctx)
+		}()
+	}
+}
+
+// wait waits for what is under way; its context has ended.
+func (c *chores) wait() {
+	if c.done != nil {
+		<-c.done
+	}
+}
+
+func (c *chores) next(ctx context.Context) func(context.Context) {
+	if r := c.w.unchecked(); r != nil {
+		return func(ctx context.Context) { c.w.check(ctx, r) }
+	}
+	if r := c.w.keptLongEnough(); r != nil {
+		return func(ctx context.Context) { c.w.retire(ctx, r) }
+	}
+	if g := c.toCollect(ctx); g != nil {
+		return func(ctx context.Context) { c.drop(ctx, *g) }
+	}
+	if c.w.auditDue() {
+		return c.w.audit
+	}
+	return nil
+}
+
+// after is some time after an instant.
+func after(t featurestore.Instant, d time.Duration) featurestore.Instant {
+	return t + featurestore.Instant(d.Microseconds())
+}
+
+// keptLongEnough is a generation that was taken over from so long ago that nobody
+// goes back to it; nil for none.
+func (w *Worker) keptLongEnough() *running {
+	now := w.c.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range w.sorted() {
+		if r := w.views[id]; r.state == registry.Standby && now >= after(r.since, w.c.KeepPrevious) {
+			return r
+		}
+	}
+	return nil
+}
+
+// retire ends a generation that was kept. Where a person has just gone back to
+// it, the registry says so, and it stays.
+func (w *Worker) retire(ctx context.Context, r *running) {
+	name, number := r.view.Name(), r.view.ID().Number
+	step := registry.Step{View: name, Number: number, State: registry.Retired, Reason: "it was kept long enough", At: w.c.Now()}
+	if err := w.c.Registry.SetState(ctx, step); err != nil {
+		w.c.Logger.Warn("a generation could not be retired", "view", name, "generation", number, "error", err)
+		return
+	}
+	w.c.Logger.Info("a generation is retired", "view", name, "generation", number)
+}
+
+// toCollect is a generation whose data can be dropped, also where another process
+// began to and did not end; nil for none. RETIRED is for ever: what is dropped
+// can never answer again.
+func (c *chores) toCollect(ctx context.Context) *registry.Generation {
+	now := c.w.c.Now()
+	if now < c.collect {
+		return nil
+	}
+	if !c.asked {
+		list, err := c.w.c.Registry.Retired(ctx)
+		if err != nil {
+			c.w.c.Logger.Warn("the registry could not be read", "error", err)
+			c.collect = after(now, choreAgain)
+			return nil
+		}
+		c.retired, c.asked = list, true
+	}
+	for i := range c.retired {
+		if now >= after(c.retired[i].Since, c.w.c.RetiredFor) {
+			return &c.retired[i]
+		}
+	}
+	return nil
+}
+
+// drop drops what the store holds of a retired generation, in bounded steps.
+func (c *chores) drop(ctx context.Context, g registry.Generation) {
+	w := c.w
+	err := w.c.Online.Drop(ctx, online.Generation{Project: w.c.Project, View: g.View, Number: g.Number}, g.Lanes)
+	if err == nil {
+		err = w.c.Registry.SetState(ctx, registry.Step{View: g.View, Number: g.Number, State: registry.Dropped, Reason: g.Reason, At: w.c.Now()})
+	}
+	c.asked = false
+	if err != nil {
+		c.collect = after(w.c.Now(), choreAgain)
+		w.c.Logger.Warn("a retired generation could not be dropped", "view", g.View, "generation", g.Number, "error", err)
+		return
+	}
+	w.c.Logger.Info("the data of a retired generation is dropped", "view", g.View, "generation", g.Number)
+}

@@ -1,0 +1,89 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/logrecord"
+)
+
+// Observer is told what a worker does, for metrics and traces. Its methods are
+// called from many goroutines, and must be quick.
+type Observer interface {
+	// Applying is told of lane batches that go to the store, with the entities and
+	// bytes that they write; it returns what is called once the answers are there.
+	Applying(view string, batches, entities, bytes int) func()
+
+	// Served is told of a chunk that every view has applied and acknowledged:
+	// lookups see it. oldest is the least log time of its events.
+	Served(p online.Partition, events int, oldest featurestore.LogTime)
+
+	// Traced is told of the records of such a chunk that carry the context of a trace.
+	Traced(topic string, p online.Partition, records []Traced)
+}
+
+// Traced is a record with the context of a trace, in the form of W3C.
+type Traced struct {
+	Offset int64
+	Fetch  featurestore.Instant // when the fetch that gave it was sent
+	Parent string               // the header traceparent
+	State  string               // the header tracestate
+}
+
+// maxTraced bounds how many records of a chunk are traced.
+const maxTraced = 16
+
+// Headers of a trace's context.
+const (
+	TraceParent = "traceparent"
+	TraceState  = "tracestate"
+)
+
+// traced notes what a record carries of a trace.
+func (c *decodedChunk) trace(rec *logrecord.Record, fetch featurestore.Instant) {
+	if len(rec.Headers) == 0 || len(c.traced) == maxTraced {
+		return
+	}
+	parent, found := rec.Headers.Get(TraceParent)
+	if !found {
+		return
+	}
+	state, _ := rec.Headers.Get(TraceState)
+	c.traced = append(c.traced, Traced{Offset: rec.Offset, Fetch: fetch, Parent: string(parent), State: string(state)})
+}
+
+// served tells the observer of an applied chunk.
+func (p *partition) served(c *decodedChunk) {
+	if p.observer == nil {
+		return
+	}
+	first := c.first()
+	oldest := first.LogTime
+	for i := range first.Events {
+		oldest = min(oldest, first.Events[i].LogTime)
+	}
+	if len(first.Events) > 0 {
+		p.observer.Served(first.Partition, len(first.Events), oldest)
+	}
+	if len(c.traced) > 0 {
+		p.observer.Traced(p.source.Topic, first.Partition, c.traced)
+	}
+}
+
+// send gives lane batches to the store.
+func (v *View) send(ctx context.Context, batches []online.Batch) []online.Result {
+	if v.observer == nil {
+		return v.store.Apply(ctx, batches)
+	}
+	entities, bytes := 0, 0
+	for i := range batches {
+		entities += len(batches[i].Writes)
+		for j := range batches[i].Writes {
+			bytes += len(batches[i].Writes[j].Blob) + len(batches[i].Writes[j].Closed)
+		}
+	}
+	done := v.observer.Applying(v.view.Name, len(batches), entities, bytes)
+	defer done()
+	return v.store.Apply(ctx, batches)
+}
