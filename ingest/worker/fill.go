@@ -87,10 +87,11 @@ func ignoreLost(err error) error {
 }
 
 func (w *Worker) fillSource(ctx context.Context, v *View, index uint16, s *definition.StreamSource) (err error) {
-	stream, err := w.c.History.Scan(ctx, offline.Spec{Source: s, Index: index})
+	scan, err := w.c.History.Scan(ctx, offline.Spec{Source: s, Index: index})
 	if err != nil {
 		return err
 	}
+	stream := gather(ctx, scan, len(s.Fields))
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	var last *Chunk
 	fed := map[online.Partition]bool{}

@@ -49,8 +49,14 @@ const chunkBytes = 128 << 20
 
 // chunkEvents is how many events a chunk of one partition takes.
 func chunkEvents(fields, partitions int) int {
+	return eventsOf(chunkBytes/(partitions+1), fields)
+}
+
+// eventsOf is how many events with so many fields take so many bytes, their texts
+// left out; at least a thousand.
+func eventsOf(bytes, fields int) int {
 	event := int(unsafe.Sizeof(featurestore.Event{})) + (fields+1)*int(unsafe.Sizeof(featurestore.Value{}))
-	return max(1000, chunkBytes/(partitions+1)/event)
+	return max(1000, bytes/event)
 }
 
 // read fetches and decodes ahead of what is applied, until an error.
