@@ -89,11 +89,21 @@ func (b *streamBench) keysCase(ctx context.Context, name string, zipf bool) ([]r
 		return nil, err
 	}
 	rows := r.rows(name, "ceiling: one SET a touched key", 0.75)
-	rows = append(rows, memoryRows(name, r.ours)...)
-	rows = append(rows, limitedRate(name+", events/s on this machine", medianOf(r.ours, (*lap).rate), 1e6))
+	rows = append(rows, memoryRow(name, r.ours), limitedRate(name+", events/s on this machine", medianOf(r.ours, (*lap).rate), 1e6))
 	if zipf {
 		return rows, nil
 	}
+	more, err := b.others(ctx, name, opponent, r)
+	if err != nil || b.o.sustained == 0 {
+		return append(rows, more...), err
+	}
+	rows = append(rows, more...)
+	more, err = b.sustain(ctx, 0.8*medianOf(r.ours, (*lap).rate))
+	return append(rows, more...), err
+}
+
+// others compares with the layouts that are too slow for a whole lap.
+func (b *streamBench) others(ctx context.Context, name string, opponent func(string, int) *layout, r *race) (rows []row, err error) {
 	for _, x := range []struct {
 		kind   string
 		events int
@@ -157,17 +167,13 @@ func (b *streamBench) produce(ctx context.Context, topic string, events *stream)
 	return group.Wait()
 }
 
-// memoryRows are the largest memory of the ingester, and by how much it grows over
-// the second half of a lap.
-func memoryRows(name string, laps []*lap) []row {
-	worst, growth := 0.0, 0.0
+// memoryRow is the largest memory of the ingester.
+func memoryRow(name string, laps []*lap) row {
+	worst := 0.0
 	for _, l := range laps {
 		worst = max(worst, float64(l.rssMax)/(1<<20))
-		growth = max(growth, l.growth())
 	}
-	return []row{
-		limited(name+", memory of the ingester", "MiB", worst, worst, 1024),
-	}
+	return limited(name+", memory of the ingester", "MiB", worst, worst, 1024)
 }
 
 // growth is by which part the memory at the end is above that at half the events.

@@ -18,6 +18,7 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/ingest/decode"
 	"github.com/freshet/freshet/ingest/kafka"
+	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 const (
@@ -66,7 +67,7 @@ func runLayout(args []string) error {
 	client := redis.NewClient(&redis.Options{Addr: args[2], ReadTimeout: time.Minute, WriteTimeout: time.Minute, ReadBufferSize: 128 << 10, WriteBufferSize: 128 << 10})
 	var group errgroup.Group
 	for number := range partitions {
-		r := &layoutReader{log: log, redis: client, source: project.StreamSource("payments"), number: int32(number), end: share, opponent: opponents(blob)[args[0]]}
+		r := &layoutReader{log: log, redis: client, source: project.StreamSource("payments"), number: int32(number), end: share, batch: int(min(layoutBatch, max(1000, share/16))), opponent: opponents(blob)[args[0]]}
 		group.Go(func() error { return r.run(ctx) })
 	}
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
@@ -83,10 +84,11 @@ type layoutReader struct {
 	source   *definition.StreamSource
 	number   int32
 	end      int64 // it stops about there
+	batch    int   // events, about
 	opponent opponent
 }
 
-func (r *layoutReader) run(ctx context.Context) error {
+func (r *layoutReader) run(ctx context.Context) (err error) {
 	decoder, err := decode.New(r.source, decode.Options{})
 	if err != nil {
 		return err
@@ -102,46 +104,51 @@ func (r *layoutReader) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(full)
-		for done := false; !done; {
-			b := <-spare
-			b.Reset()
-			for !done && len(b.Events) < layoutBatch {
-				batch, err := reader.Next(ctx)
-				if err != nil {
+		return r.decode(ctx, reader, decoder, full, spare)
+	})
+	group.Go(func() error { return r.write(ctx, full, spare) })
+	return group.Wait()
+}
+
+func (r *layoutReader) decode(ctx context.Context, reader logrecord.Reader, decoder *decode.Decoder, full chan<- *decode.Batch, spare <-chan *decode.Batch) error {
+	for done := false; !done; {
+		b := <-spare
+		b.Reset()
+		for !done && len(b.Events) < r.batch {
+			batch, err := reader.Next(ctx)
+			if err != nil {
+				return err
+			}
+			for i := range batch.Records {
+				if err := decoder.Append(b, &batch.Records[i], featurestore.PartitionID{Partition: r.number}); err != nil {
 					return err
 				}
-				for i := range batch.Records {
-					if err := decoder.Append(b, &batch.Records[i], featurestore.PartitionID{Partition: r.number}); err != nil {
-						return err
-					}
-				}
-				done = batch.AtEnd() || batch.Next >= r.end
-				batch.Release()
-				if len(b.Events) > 0 && done {
-					break
-				}
 			}
-			select {
-			case full <- b:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			done = batch.AtEnd() || batch.Next >= r.end
+			batch.Release()
 		}
-		return nil
-	})
-	group.Go(func() error {
-		for b := range full {
+		select {
+		case full <- b:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (r *layoutReader) write(ctx context.Context, full <-chan *decode.Batch, spare chan<- *decode.Batch) error {
+	for b := range full {
+		if len(b.Events) > 0 {
 			pipe := r.redis.Pipeline()
 			r.opponent.write(ctx, pipe, b.Events)
 			pipe.HSet(ctx, layoutProgress, strconv.Itoa(int(r.number)), b.Events[len(b.Events)-1].Offset+1)
 			if _, err := pipe.Exec(ctx); err != nil {
 				return err
 			}
-			spare <- b
 		}
-		return nil
-	})
-	return group.Wait()
+		spare <- b
+	}
+	return nil
 }
 
 // ceiling is throwaway: it folds nothing, and sets a blob of our size for each key

@@ -8,6 +8,8 @@
 //
 //	go run ./cmd/internal/bench engine [-out .bench/engine.json] [-pairs 7]
 //	go run ./cmd/internal/bench B5 [-freshetd bin/freshetd] [-events 3000000]
+//	go run ./cmd/internal/bench B6 [-slice 5s]
+//	go run ./cmd/internal/bench rebuild [-events 3000000]
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -34,10 +37,12 @@ type options struct {
 	events     int
 	partitions int
 	verbose    bool
+	sustained  time.Duration
+	slice      time.Duration
 }
 
 func run(args []string) error {
-	workloads := map[string]func(*options) ([]row, error){"engine": engine, "B5": b5}
+	workloads := map[string]func(*options) ([]row, error){"engine": engine, "B5": b5, "B6": b6, "rebuild": rebuild}
 	if len(args) > 0 && args[0] == layoutCommand {
 		return runLayout(args[1:])
 	}
@@ -51,6 +56,8 @@ func run(args []string) error {
 	flags.StringVar(&o.freshetd, "freshetd", "bin/freshetd", "the program that is measured")
 	flags.IntVar(&o.events, "events", 3_000_000, "events of the stream")
 	flags.IntVar(&o.partitions, "partitions", 4, "of the topic")
+	flags.DurationVar(&o.sustained, "sustained", time.Minute, "how long B5 holds 80 % of its rate; 0: not at all")
+	flags.DurationVar(&o.slice, "slice", 5*time.Second, "how long B6 measures one rate, a side and pair")
 	flags.BoolVar(&o.verbose, "v", false, "say what Redis did")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

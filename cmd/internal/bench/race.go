@@ -52,7 +52,7 @@ func (l *lap) String() string {
 const lapPatience = 10 * time.Minute
 
 // pollEvery is how often progress is asked for; it is asked of Redis, and cheap.
-const pollEvery = 20 * time.Millisecond
+const pollEvery = 25 * time.Millisecond
 
 // snapshot is the processor time of everybody at a moment.
 type snapshot struct {
