@@ -116,6 +116,19 @@ reference: ## The conformance vectors by the independent reference in Python (ne
 bench-engine: ## The aggregation engine alone: a table, and .bench/engine.json
 	$(GO) run $(BUILD) ./cmd/internal/bench engine -out .bench/engine.json
 
+# BENCH are flags for these: make bench-B5 BENCH='-events 600000 -pairs 5 -sustained 10s'
+.PHONY: bench-B5
+bench-B5: services bin/freshetd ## The stream on a real Kafka broker and redis-server, against a throwaway ceiling: .bench/B5.json
+	$(GO) run $(BUILD) ./cmd/internal/bench B5 -out .bench/B5.json $(BENCH)
+
+.PHONY: bench-B6
+bench-B6: services bin/freshetd ## Freshness at fixed rates, against SET and GET: .bench/B6.json
+	$(GO) run $(BUILD) ./cmd/internal/bench B6 -out .bench/B6.json $(BENCH)
+
+.PHONY: bench-rebuild
+bench-rebuild: services bin/freshetd ## The fill of a new generation from the archive, by size: .bench/rebuild.json
+	$(GO) run $(BUILD) ./cmd/internal/bench rebuild -out .bench/rebuild.json $(BENCH)
+
 ##@ Check
 
 .PHONY: check

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -11,8 +12,8 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/archive"
 )
 
-// buffers hold the rows that wait for a seal, by partition and column, ready to
-// be written. There are two of them: one is filled while the other is sealed.
+// buffers hold the rows that wait for a seal, by partition and column, without a
+// pointer a cell. There are two of them: one is filled while the other is sealed.
 type buffers struct {
 	source *definition.StreamSource
 	system int // columns before the fields
@@ -20,115 +21,185 @@ type buffers struct {
 	of     map[offline.Partition]*buffer
 	rows   int
 	bytes  int64
-	blocks [][]byte // of the texts; kept for the next fill
-	used   int      // blocks that hold texts; the last of them is being filled
 }
 
 // buffer is the rows of one partition, ascending by offset.
 type buffer struct {
-	columns [][]parquet.Value
 	times   []featurestore.EventTime
 	logs    []featurestore.LogTime
 	offsets []int64
+	late    []bool
+	changes []featurestore.Change    // of change feeds
+	mutated []featurestore.EventTime // likewise
+	fields  []fieldCells
+}
+
+// fieldCells are the values of one field: numbers as their bits, or texts one behind
+// the other.
+type fieldCells struct {
+	typ   featurestore.Type
+	valid []bool
+	bits  []uint64
+	texts []byte
+	ends  []int // of the texts
 }
 
 func (b *buffer) len() int { return len(b.offsets) }
 
 const (
-	blockBytes = 256 << 10
-	cellBytes  = 24 // of a parquet.Value
+	systemBytes = 25 // of the columns that every row has
+	cellBytes   = 9  // of a value without its text
 )
 
 func newBuffers(source *definition.StreamSource) *buffers {
 	return &buffers{source: source, system: archive.SystemColumns(source), fields: source.Fields, of: map[offline.Partition]*buffer{}}
 }
 
+func (b *buffers) partition(p offline.Partition) *buffer {
+	part := b.of[p]
+	if part == nil {
+		part = &buffer{fields: make([]fieldCells, len(b.fields))}
+		for i := range part.fields {
+			part.fields[i].typ = b.fields[i].Type
+		}
+		b.of[p] = part
+	}
+	return part
+}
+
 func (b *buffers) add(ev *featurestore.Event, late bool) error {
 	if len(ev.Fields) != len(b.fields) {
 		return fmt.Errorf("the event has %d fields, the source %d", len(ev.Fields), len(b.fields))
 	}
-	for i, v := range ev.Fields {
-		if k := v.Kind(); k != featurestore.KindNull && k != b.fields[i].Type.Kind {
+	for i := range ev.Fields {
+		if k := ev.Fields[i].Kind(); k != featurestore.KindNull && k != b.fields[i].Type.Kind {
 			return fmt.Errorf("field %q: a %s in place of a %s", b.fields[i].Name, k, b.fields[i].Type)
 		}
 	}
-	p := offline.Partition{Generation: ev.Generation, Partition: ev.Partition}
-	part := b.of[p]
-	if part == nil {
-		part = &buffer{columns: make([][]parquet.Value, b.system+len(b.fields))}
-		b.of[p] = part
+	part := b.partition(offline.Partition{Generation: ev.Generation, Partition: ev.Partition})
+	texts := 0
+	for i := range ev.Fields {
+		texts += part.fields[i].add(&ev.Fields[i])
 	}
 	part.times = append(part.times, ev.Time)
 	part.logs = append(part.logs, ev.LogTime)
 	part.offsets = append(part.offsets, ev.Offset)
-	system := [...]parquet.Value{
-		parquet.Int64Value(int64(ev.Time)), parquet.Int64Value(int64(ev.LogTime)),
-		parquet.Int32Value(ev.Partition), parquet.Int64Value(ev.Offset), parquet.BooleanValue(late),
-		parquet.Int32Value(int32(ev.Change)), parquet.Int64Value(int64(ev.Mutated)),
-	}
-	for i, v := range system[:b.system] {
-		part.columns[i] = append(part.columns[i], v.Level(0, 0, i))
-	}
-	for i, v := range ev.Fields {
-		c := b.system + i
-		level := 1
-		if v.IsNull() {
-			level = 0
-		}
-		part.columns[c] = append(part.columns[c], b.cell(v, b.fields[i].Type).Level(0, level, c))
+	part.late = append(part.late, late)
+	if b.source.Changes() {
+		part.changes, part.mutated = append(part.changes, ev.Change), append(part.mutated, ev.Mutated)
 	}
 	b.rows++
-	b.bytes += int64(len(part.columns)) * cellBytes
+	b.bytes += int64(systemBytes + cellBytes*len(b.fields) + texts)
 	return nil
 }
 
-// cell is a value in Parquet; its bytes are copied.
-func (b *buffers) cell(v featurestore.Value, t featurestore.Type) parquet.Value {
-	switch v.Kind() {
-	case featurestore.KindList, featurestore.KindMap:
-		return parquet.ByteArrayValue(b.copied(string(featurestore.AppendJSON(nil, v, t))))
-	case featurestore.KindBool:
-		return parquet.BooleanValue(v.Bool())
-	case featurestore.KindDouble:
-		return parquet.DoubleValue(v.Double())
-	case featurestore.KindString, featurestore.KindBytes:
-		return parquet.ByteArrayValue(b.copied(v.Str()))
-	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
-		return parquet.Int64Value(v.Int64())
-	default:
-		return parquet.NullValue()
+// isText reports whether values of a kind are kept as text.
+func isText(k featurestore.Kind) bool {
+	switch k {
+	case featurestore.KindString, featurestore.KindBytes, featurestore.KindList, featurestore.KindMap:
+		return true
 	}
+	return false
 }
 
-// copied puts a text into a block, where it stays until the buffers are reset.
-func (b *buffers) copied(s string) []byte {
-	b.bytes += int64(len(s))
-	if len(s) > blockBytes {
-		return []byte(s)
+// add keeps a value, whose text it copies, and gives the length of that.
+func (c *fieldCells) add(v *featurestore.Value) (text int) {
+	before := len(c.texts)
+	switch v.Kind() {
+	case featurestore.KindList, featurestore.KindMap:
+		c.texts = featurestore.AppendJSON(c.texts, *v, c.typ)
+	case featurestore.KindString, featurestore.KindBytes:
+		c.texts = append(c.texts, v.Str()...)
 	}
-	if b.used == 0 || cap(b.blocks[b.used-1])-len(b.blocks[b.used-1]) < len(s) {
-		if b.used == len(b.blocks) {
-			b.blocks = append(b.blocks, make([]byte, 0, blockBytes))
+	c.valid = append(c.valid, !v.IsNull())
+	if isText(c.typ.Kind) {
+		c.ends = append(c.ends, len(c.texts))
+		return len(c.texts) - before
+	}
+	bits := uint64(0)
+	switch v.Kind() {
+	case featurestore.KindBool:
+		if v.Bool() {
+			bits = 1
 		}
-		b.used++
+	case featurestore.KindDouble:
+		bits = math.Float64bits(v.Double())
+	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
+		bits = uint64(v.Int64())
 	}
-	block := &b.blocks[b.used-1]
-	start := len(*block)
-	*block = append(*block, s...)
-	return (*block)[start:len(*block):len(*block)]
+	c.bits = append(c.bits, bits)
+	return 0
+}
+
+// value is a value in Parquet. Its text is not copied.
+func (c *fieldCells) value(row int) parquet.Value {
+	if !c.valid[row] {
+		return parquet.NullValue()
+	}
+	switch c.typ.Kind {
+	case featurestore.KindBool:
+		return parquet.BooleanValue(c.bits[row] != 0)
+	case featurestore.KindDouble:
+		return parquet.DoubleValue(math.Float64frombits(c.bits[row]))
+	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
+		return parquet.Int64Value(int64(c.bits[row]))
+	}
+	start := 0
+	if row > 0 {
+		start = c.ends[row-1]
+	}
+	return parquet.ByteArrayValue(c.texts[start:c.ends[row]])
+}
+
+// appendValues appends what some rows have in a column; system says how many
+// columns stand before the fields.
+func (b *buffer) appendValues(dst []parquet.Value, system, column int, rows []int, partition int32) []parquet.Value {
+	for _, row := range rows {
+		var v parquet.Value
+		level := 0
+		switch column {
+		case 0:
+			v = parquet.Int64Value(int64(b.times[row]))
+		case 1:
+			v = parquet.Int64Value(int64(b.logs[row]))
+		case 2:
+			v = parquet.Int32Value(partition)
+		case 3:
+			v = parquet.Int64Value(b.offsets[row])
+		case 4:
+			v = parquet.BooleanValue(b.late[row])
+		default:
+			v, level = b.later(system, column, row)
+		}
+		dst = append(dst, v.Level(0, level, column))
+	}
+	return dst
+}
+
+// later is a value of a column of changes or of a field, and its level.
+func (b *buffer) later(system, column, row int) (v parquet.Value, level int) {
+	if column >= system {
+		c := &b.fields[column-system]
+		if c.valid[row] {
+			level = 1
+		}
+		return c.value(row), level
+	}
+	if column == 5 {
+		return parquet.Int32Value(int32(b.changes[row])), 0
+	}
+	return parquet.Int64Value(int64(b.mutated[row])), 0
 }
 
 // reset empties the buffers and keeps their memory.
 func (b *buffers) reset() {
-	b.rows, b.bytes, b.used = 0, 0, 0
-	for i := range b.blocks {
-		b.blocks[i] = b.blocks[i][:0]
-	}
+	b.rows, b.bytes = 0, 0
 	for _, part := range b.of {
-		for i := range part.columns {
-			clear(part.columns[i]) // large texts do not stay
-			part.columns[i] = part.columns[i][:0]
+		for i := range part.fields {
+			c := &part.fields[i]
+			c.valid, c.bits, c.texts, c.ends = c.valid[:0], c.bits[:0], c.texts[:0], c.ends[:0]
 		}
-		part.times, part.logs, part.offsets = part.times[:0], part.logs[:0], part.offsets[:0]
+		part.times, part.logs, part.offsets, part.late = part.times[:0], part.logs[:0], part.offsets[:0], part.late[:0]
+		part.changes, part.mutated = part.changes[:0], part.mutated[:0]
 	}
 }

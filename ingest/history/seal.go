@@ -158,7 +158,7 @@ func (w *Writer) writeFile(p offline.Partition, b *buffer, day dayRows) (archive
 	}
 	f.Path = archive.FileName(p, day.date, offline.Range{From: f.From, To: f.To})
 	info, err := w.o.Disk.Write(filepath.Join(w.folder, filepath.FromSlash(f.Path)), func(out io.Writer) error {
-		return writeColumns(out, w.schema, b.columns, day.rows)
+		return w.writeColumns(out, b, day.rows, p.Partition)
 	})
 	f.Bytes, f.XXH3 = info.Bytes, info.XXH3
 	return f, err
@@ -167,23 +167,22 @@ func (w *Writer) writeFile(p offline.Partition, b *buffer, day dayRows) (archive
 // dictionaryBytes is where a dictionary of texts costs more than it saves.
 const dictionaryBytes = 1 << 20
 
+// writeRows is how many values are made at a time: they stay in the processor's cache.
+const writeRows = 1024
+
 // writeColumns writes the chosen rows as one row group.
-func writeColumns(out io.Writer, schema *parquet.Schema, columns [][]parquet.Value, rows []int) error {
-	w := parquet.NewGenericWriter[any](out, schema,
+func (w *Writer) writeColumns(out io.Writer, b *buffer, rows []int, partition int32) error {
+	file := parquet.NewGenericWriter[any](out, w.schema,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
-	var gathered []parquet.Value
-	for i, c := range w.ColumnWriters() {
-		values := columns[i]
-		if len(rows) < len(values) {
-			gathered = gathered[:0]
-			for _, row := range rows {
-				gathered = append(gathered, values[row])
+	system := archive.SystemColumns(w.o.Source)
+	values := make([]parquet.Value, 0, writeRows)
+	for i, c := range file.ColumnWriters() {
+		for some := range slices.Chunk(rows, writeRows) {
+			values = b.appendValues(values[:0], system, i, some, partition)
+			if n, err := c.WriteRowValues(values); err != nil || n != len(some) {
+				return fmt.Errorf("column %d: wrote %d of %d rows: %w", i, n, len(some), err)
 			}
-			values = gathered
-		}
-		if n, err := c.WriteRowValues(values); err != nil || n != len(rows) {
-			return fmt.Errorf("column %d: wrote %d of %d rows: %w", i, n, len(rows), err)
 		}
 	}
-	return w.Close()
+	return file.Close()
 }

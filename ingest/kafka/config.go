@@ -41,7 +41,7 @@ type Config struct {
 	TLS      *tls.Config
 	SASL     SASL
 
-	FetchBytes    int           // of one fetch; default 8 MiB
+	FetchBytes    int           // of one fetch; default 2 MiB
 	MaxWait       time.Duration // a fetch with nothing new returns after this; default 500 ms
 	MaxBatchBytes int           // a record batch may unpack to this and no more; default 64 MiB
 	Compression   Compression   // of what is produced
@@ -82,7 +82,7 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 
 func (c Config) withDefaults() Config {
 	c.ClientID = orDefault(c.ClientID, "freshet")
-	c.FetchBytes = orDefault(c.FetchBytes, 8<<20)
+	c.FetchBytes = orDefault(c.FetchBytes, 2<<20)
 	c.MaxWait = orDefault(c.MaxWait, 500*time.Millisecond)
 	c.MaxBatchBytes = orDefault(c.MaxBatchBytes, 64<<20)
 	c.ProduceBytes = orDefault(c.ProduceBytes, 900_000)

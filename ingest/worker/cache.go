@@ -15,6 +15,9 @@ type entity struct {
 	closed codec.Closed // the closed part that the store holds beside it
 	bytes  int          // of both parts, as a measure of the state
 
+	chunk int64 // the last chunk that touched it
+	work  int32 // and its work there
+
 	newer, older *entity
 }
 

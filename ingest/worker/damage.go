@@ -132,7 +132,7 @@ func (v *View) damaged(ctx context.Context, found []damage) (map[string]*target,
 func (v *View) refold(ctx context.Context, targets map[string]*target, replay replayer) error {
 	// A View of the same meaning, with nothing stored: it decides which events
 	// count, and for whom.
-	shadow := &View{view: v.view, types: v.types}
+	shadow := &View{view: v.view, types: v.types, cache: newCache(0)}
 	shadow.lanes.marks = make([]map[online.Partition]mark, v.laneCount())
 	for i := range v.view.Bindings {
 		b := &v.view.Bindings[i]

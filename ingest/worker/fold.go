@@ -20,8 +20,9 @@ type foldBuffers struct {
 	inputs []featurestore.Value
 	keys   []featurestore.Value
 	key    []byte
-	from   []int64 // per lane: the offset that it has applied
-	byKey  map[string]int32
+	from   []int64          // per lane: the offset that it has applied
+	byKey  map[string]int32 // works of entities that are not cached
+	chunk  int64            // counts the chunks
 	works  []work
 	lanes  [][]int32 // per lane: its works
 	blobs  []byte
@@ -69,8 +70,8 @@ func (v *View) collect(c *Chunk, bindingIndex int) {
 		if !v.entityKey(b, ev) {
 			continue
 		}
-		lane := codec.Lane(f.key, uint16(len(f.from)))
-		if ev.Offset <= f.from[lane] {
+		i := v.workOf(ev.Offset)
+		if i < 0 {
 			continue
 		}
 		row := window.Row{
@@ -79,7 +80,7 @@ func (v *View) collect(c *Chunk, bindingIndex int) {
 			Change: ev.Change, Mutated: ev.Mutated,
 		}
 		row.Inputs = v.evaluate(b.Inputs, ev.Fields)
-		f.add(row, lane)
+		f.add(row, i)
 	}
 }
 
@@ -97,23 +98,57 @@ func (f *foldBuffers) reset(lanes, inputs int) {
 	}
 	clear(f.byKey)
 	clear(f.works)
+	f.chunk++
 	f.rows, f.next, f.works, f.blobs = f.rows[:0], f.next[:0], f.works[:0], f.blobs[:0]
 	// The rows hold slices of inputs: it must not move while it is filled.
 	f.inputs = slices.Grow(f.inputs[:0], inputs)
 }
 
-func (f *foldBuffers) add(row window.Row, lane uint16) {
+// workOf is the work of the entity whose key stands in the buffers; -1 where its
+// lane has applied the offset.
+func (v *View) workOf(offset int64) int32 {
+	f := &v.fold
+	e := v.cache.get(f.key)
+	if e != nil {
+		if offset <= f.from[e.lane] {
+			return -1
+		}
+		if e.chunk != f.chunk {
+			e.chunk, e.work = f.chunk, f.newWork(e.key, e.lane)
+			f.works[e.work].entity = e
+		}
+		return e.work
+	}
+	if i, seen := f.byKey[string(f.key)]; seen {
+		return i
+	}
+	lane := codec.Lane(f.key, uint16(len(f.from)))
+	if offset <= f.from[lane] {
+		return -1
+	}
+	key := string(f.key)
+	i := f.newWork(key, lane)
+	f.byKey[key] = i
+	return i
+}
+
+func (f *foldBuffers) newWork(key string, lane uint16) int32 {
+	f.works = append(f.works, work{key: key, lane: lane, first: -1, last: -1})
+	return int32(len(f.works) - 1)
+}
+
+// add gives a row to a work.
+func (f *foldBuffers) add(row window.Row, i int32) {
 	at := int32(len(f.rows))
 	f.rows = append(f.rows, row)
 	f.next = append(f.next, -1)
-	if i, seen := f.byKey[string(f.key)]; seen {
-		f.next[f.works[i].last] = at
-		f.works[i].last = at
-		return
+	w := &f.works[i]
+	if w.first < 0 {
+		w.first = at
+	} else {
+		f.next[w.last] = at
 	}
-	key := string(f.key)
-	f.byKey[key] = int32(len(f.works))
-	f.works = append(f.works, work{key: key, lane: lane, first: at, last: at})
+	w.last = at
 }
 
 func (v *View) passes(where *expr.Program, ev *featurestore.Event) bool {
@@ -230,45 +265,59 @@ func (v *View) adopt(w *work, parts online.Parts) error {
 	return nil
 }
 
+// writesOfCall is how many writes go to the store in one call, about. While it
+// works on them, the next are folded.
+const writesOfCall = 4000
+
 // foldAll applies the rows of every unfinished work and builds a batch for each
-// lane that has one; works[i] are the works of batches[i].
-func (v *View) foldAll(c *Chunk) (batches []online.Batch, works [][]int32) {
+// lane that has one; works[i] are the works of batches[i]. It calls send for a few
+// lanes at a time, all but the last of them.
+func (v *View) foldAll(c *Chunk, send func([]online.Batch)) (batches []online.Batch, works [][]int32, last []online.Batch) {
 	f := &v.fold
 	for lane := range f.lanes {
 		f.lanes[lane] = f.lanes[lane][:0]
 	}
 	for i := range f.works {
-		w := &f.works[i]
-		if w.done {
-			continue
-		}
-		if v.foldEntity(w) {
+		if w := &f.works[i]; !w.done {
 			f.lanes[w.lane] = append(f.lanes[w.lane], int32(i))
-		} else {
-			w.done = true
 		}
 	}
+	sent, writes := 0, 0
 	for lane, list := range f.lanes {
+		list = slices.DeleteFunc(list, func(i int32) bool {
+			w := &f.works[i]
+			w.done = !v.foldEntity(w)
+			return w.done
+		})
+		f.lanes[lane] = list
 		if len(list) == 0 {
 			continue
 		}
-		before := v.lanes.at(uint16(lane), c.Partition)
-		batch := online.Batch{
-			Lane: online.LaneID{Generation: v.id, Lane: uint16(lane)}, Definition: v.view.Hash,
-			Partition: c.Partition, From: before.offset, To: c.target(before), TTL: v.ttl,
-			Writes: make([]online.Write, len(list)),
+		if writes += len(list); writes-len(list) >= writesOfCall {
+			send(batches[sent:len(batches):len(batches)])
+			sent, writes = len(batches), len(list)
 		}
-		for n, i := range list {
-			w := &f.works[i]
-			batch.Writes[n] = online.Write{
-				Key: []byte(w.key), Expect: w.entity.expect, Blob: w.blob,
-				Closed: w.closed, Renew: w.closed == nil && w.named.Size > 0,
-			}
-		}
-		batches = append(batches, batch)
-		works = append(works, list)
+		batches, works = append(batches, v.batch(c, uint16(lane), list)), append(works, list)
 	}
-	return batches, works
+	return batches, works, batches[sent:]
+}
+
+// batch is what a chunk writes to a lane.
+func (v *View) batch(c *Chunk, lane uint16, list []int32) online.Batch {
+	before := v.lanes.at(lane, c.Partition)
+	batch := online.Batch{
+		Lane: online.LaneID{Generation: v.id, Lane: lane}, Definition: v.view.Hash,
+		Partition: c.Partition, From: before.offset, To: c.target(before), TTL: v.ttl,
+		Writes: make([]online.Write, len(list)),
+	}
+	for n, i := range list {
+		w := &v.fold.works[i]
+		batch.Writes[n] = online.Write{
+			Key: []byte(w.key), Expect: w.entity.expect, Blob: w.blob,
+			Closed: w.closed, Renew: w.closed == nil && w.named.Size > 0,
+		}
+	}
+	return batch
 }
 
 // foldEntity applies an entity's rows and encodes it; false where none of them

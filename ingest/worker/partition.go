@@ -41,6 +41,8 @@ type partition struct {
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
+	chunk      int           // events of a chunk, at most about
+	turn       chan struct{} // full while a chunk of the source is being applied
 	observer   Observer
 	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
@@ -134,8 +136,8 @@ func (p *partition) stream(ctx context.Context) error {
 	p.begun.Store(true)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	decoded := make(chan *decodedChunk, 1)
-	spare := make(chan *decodedChunk, 3)
+	decoded := make(chan *decodedChunk)
+	spare := make(chan *decodedChunk, 1)
 	var group errgroup.Group
 	group.Go(func() error {
 		defer close(decoded)
@@ -144,6 +146,7 @@ func (p *partition) stream(ctx context.Context) error {
 	applyErr := p.applyAll(ctx, decoded, spare)
 	cancel()
 	for range decoded { // let the reader see that it is over
+		<-p.turn
 	}
 	return errors.Join(applyErr, ignoreCanceled(group.Wait()))
 }
@@ -169,7 +172,9 @@ func (p *partition) applyAll(ctx context.Context, in <-chan *decodedChunk, spare
 			if !ok {
 				return nil // the reader's own error says why
 			}
-			if err := p.apply(ctx, c); err != nil {
+			err := p.apply(ctx, c)
+			<-p.turn
+			if err != nil {
 				return err
 			}
 			select {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unsafe"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -40,54 +43,137 @@ type decodedPart struct {
 
 func (c *decodedChunk) first() *Chunk { return &c.parts[0].Chunk }
 
-// read fetches and decodes ahead of what is applied.
+// chunkBytes bounds the decoded events of a source's chunks: each partition fills
+// one, and one is being applied.
+const chunkBytes = 128 << 20
+
+// chunkEvents is how many events a chunk of one partition takes.
+func chunkEvents(fields, partitions int) int {
+	return eventsOf(chunkBytes/(partitions+1), fields)
+}
+
+// eventsOf is how many events with so many fields take so many bytes, their texts
+// left out; at least a thousand.
+func eventsOf(bytes, fields int) int {
+	event := int(unsafe.Sizeof(featurestore.Event{})) + (fields+1)*int(unsafe.Sizeof(featurestore.Value{}))
+	return max(1000, bytes/event)
+}
+
+// read fetches and decodes ahead of what is applied, until an error.
 func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, out chan<- *decodedChunk, spare <-chan *decodedChunk) error {
+	fetched := make(chan *logrecord.Batch)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		for {
+			batch, err := r.Next(ctx)
+			if err == nil && batch.Interrupted {
+				err = p.shared.verify(ctx) // whose records these are
+			}
+			if err != nil {
+				return p.outOfRange(err)
+			}
+			select {
+			case fetched <- batch:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+	group.Go(func() error { return p.fillChunks(ctx, fetched, from, out, spare) })
+	return group.Wait()
+}
+
+// fillChunks decodes. A chunk goes out as soon as it is the partition's turn;
+// while chunks of this partition or of another are being applied, it grows. So it
+// holds little when little comes, and under load a key that many of its events
+// touch is written once.
+func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Batch, from int64, out chan<- *decodedChunk, spare <-chan *decodedChunk) error {
 	reached := noLogTime
+	var c *decodedChunk
 	for {
-		batch, err := r.Next(ctx)
-		if err == nil && batch.Interrupted {
-			err = p.shared.verify(ctx) // whose records these are
+		turn, receive := p.turn, fetched
+		switch {
+		case c == nil:
+			turn = nil
+		case c.full(p.chunk):
+			receive = nil
 		}
-		if err != nil {
-			return p.outOfRange(err)
-		}
-		var c *decodedChunk
-		select {
-		case c = <-spare:
+		mine := false
+		select { // a chunk that can go does not grow
+		case turn <- struct{}{}:
+			mine = true
 		default:
-			c = &decodedChunk{parts: make([]decodedPart, len(p.readings))}
+			select {
+			case turn <- struct{}{}:
+				mine = true
+			case batch := <-receive:
+				if c == nil {
+					c = p.newChunk(spare, from)
+				}
+				var err error
+				reached, err = p.decode(c, batch, from, reached)
+				from = batch.Next
+				batch.Release()
+				if err != nil {
+					return err // what could not be decoded yet is read again
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-		reached, err = p.decode(c, batch, from, reached)
-		from = batch.Next
-		batch.Release()
-		if err != nil {
-			return err // what could not be decoded yet is read again
+		if !mine {
+			continue
 		}
 		select {
-		case out <- c:
+		case out <- c: // who takes it gives the turn back
+			c = nil
 		case <-ctx.Done():
+			<-p.turn
 			return ctx.Err()
 		}
 	}
 }
 
-// decode fills a chunk with what lies at from and behind. reached is the largest
-// log time of the stream so far; the new one is returned. An error says that the
-// schema of some record cannot be asked for.
+// mostLetters bounds the dead letters of a chunk, about.
+const mostLetters = 1000
+
+func (c *decodedChunk) full(events int) bool {
+	return c.records >= events || len(c.letters) >= mostLetters
+}
+
+// newChunk is an empty chunk, with the memory of an applied one where there is one.
+func (p *partition) newChunk(spare <-chan *decodedChunk, from int64) *decodedChunk {
+	var c *decodedChunk
+	select {
+	case c = <-spare:
+	default:
+		c = &decodedChunk{parts: make([]decodedPart, len(p.readings))}
+	}
+	c.letters, c.traced, c.records = c.letters[:0], c.traced[:0], 0
+	prints := c.first().Prints[:0]
+	for i := range c.parts {
+		c.parts[i].batch.Reset()
+		c.parts[i].Chunk = Chunk{Partition: p.id(), From: from, Through: from - 1, Prints: prints}
+	}
+	return c
+}
+
+// decode adds to a chunk what a batch holds at from and behind. reached is the
+// largest log time of the stream so far; the new one is returned. An error says
+// that the schema of some record cannot be asked for.
 func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, reached featurestore.LogTime) (featurestore.LogTime, error) {
-	c.letters, c.traced, c.end, c.records = c.letters[:0], c.traced[:0], batch.LastStable, 0
-	chunk := Chunk{Partition: p.id(), From: from, Through: batch.Next - 1, Prints: c.first().Prints[:0]}
+	c.end = batch.LastStable
+	chunk := *c.first()
+	chunk.Through, chunk.FetchTime = batch.Next-1, 0
 	if batch.AtEnd() {
 		chunk.FetchTime = batch.FetchTime
 	}
 	if n := len(batch.Records); n > 0 {
 		last := &batch.Records[n-1]
-		chunk.Prints = append(chunk.Prints, online.Fingerprint{Offset: last.Offset, LogTime: last.LogTime, Hash: logrecord.Fingerprint(last)})
+		chunk.Prints = append(chunk.Prints[:0], online.Fingerprint{Offset: last.Offset, LogTime: last.LogTime, Hash: logrecord.Fingerprint(last)})
 	}
 	for i := range c.parts {
-		part := &c.parts[i]
-		part.batch.Reset()
-		high, err := p.decodePart(c, part, batch, from, &p.readings[i])
+		high, err := p.decodePart(c, &c.parts[i], batch, from, &p.readings[i])
 		if err != nil {
 			return reached, err
 		}

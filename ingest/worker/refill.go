@@ -70,12 +70,14 @@ func completeRanges(ctx context.Context, h offline.History, s *definition.Stream
 	return out, nil
 }
 
-// fillFrom folds what history gives into a view, partition by partition.
+// fillFrom folds what history gives into a view, partition by partition. What it
+// has read is told where all of it was.
 func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec) (read offline.Stats, err error) {
-	stream, err := h.Scan(ctx, spec)
+	scan, err := h.Scan(ctx, spec)
 	if err != nil {
 		return read, err
 	}
+	stream := gather(ctx, scan, len(spec.Source.Fields))
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	var last *Chunk
 	fed := map[online.Partition]bool{}
@@ -90,13 +92,13 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 			break
 		}
 		if err != nil {
-			return stream.Stats(), err
+			return read, err
 		}
 		id := online.Partition{Source: spec.Source.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
 		fed[id] = true
 		if last != nil && last.Partition != id {
 			if err := v.Advance(ctx, last); err != nil {
-				return stream.Stats(), err
+				return read, err
 			}
 			last = nil
 		}
@@ -108,12 +110,13 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
 		}
 		if err := v.Apply(ctx, c); err != nil {
-			return stream.Stats(), err
+			return read, err
 		}
 		last = &Chunk{Partition: id, Through: c.Through, LogTime: c.LogTime}
 	}
+	read = scan.Stats() // whoever read it has ended
 	if last == nil {
-		return stream.Stats(), nil
+		return read, nil
 	}
-	return stream.Stats(), v.Advance(ctx, last)
+	return read, v.Advance(ctx, last)
 }

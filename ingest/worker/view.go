@@ -251,17 +251,48 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 		if err := v.load(ctx); err != nil {
 			return err
 		}
-		batches, works := v.foldAll(c)
+		calls := storeCalls{view: v}
+		batches, works, last := v.foldAll(c, func(b []online.Batch) { calls.start(ctx, b) })
 		if len(batches) == 0 {
 			return nil
 		}
-		again, err := v.settle(ctx, c, batches, works, v.send(ctx, batches))
+		calls.call(ctx, last)
+		again, err := v.settle(ctx, c, batches, works, calls.wait())
 		if err != nil || !again {
 			return err
 		}
 		// An entity was changed by another writer: fold it again on what is there now.
 		v.counts.Conflicts++
 	}
+}
+
+// storeCalls are the applies of a chunk that are under way.
+type storeCalls struct {
+	view    *View
+	group   sync.WaitGroup
+	results []*[]online.Result
+}
+
+func (c *storeCalls) start(ctx context.Context, batches []online.Batch) {
+	into := new([]online.Result)
+	c.results = append(c.results, into)
+	c.group.Go(func() { *into = c.view.send(ctx, batches) })
+}
+
+// call applies in this goroutine.
+func (c *storeCalls) call(ctx context.Context, batches []online.Batch) {
+	results := c.view.send(ctx, batches)
+	c.results = append(c.results, &results)
+}
+
+// wait gives the results of all calls in their order.
+func (c *storeCalls) wait() []online.Result {
+	c.group.Wait()
+	var all []online.Result
+	for _, r := range c.results {
+		all = append(all, *r...)
+	}
+	return all
 }
 
 // settle acts on the store's answers, lane by lane: again says that some lanes

@@ -18,10 +18,10 @@ import (
 )
 
 // engine measures the aggregation engine alone, without stores and logs.
-func engine(pairs int) ([]row, error) {
+func engine(o *options) ([]row, error) {
 	var rows []row
 	for _, part := range []func(int) ([]row, error){adding, decoding, sums, reading, sizes} {
-		list, err := part(pairs)
+		list, err := part(o.pairs)
 		if err != nil {
 			return nil, err
 		}

@@ -7,12 +7,19 @@
 // run, never that something was slow.
 //
 //	go run ./cmd/internal/bench engine [-out .bench/engine.json] [-pairs 7]
+//	go run ./cmd/internal/bench B5 [-freshetd bin/freshetd] [-events 3000000]
+//	go run ./cmd/internal/bench B6 [-slice 5s]
+//	go run ./cmd/internal/bench rebuild [-events 3000000]
 package main
 
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
+	"time"
 )
 
 func main() {
@@ -22,25 +29,47 @@ func main() {
 	}
 }
 
+// options are the flags of all workloads.
+type options struct {
+	out        string
+	pairs      int
+	freshetd   string
+	events     int
+	partitions int
+	verbose    bool
+	sustained  time.Duration
+	slice      time.Duration
+}
+
 func run(args []string) error {
-	workloads := map[string]func(pairs int) ([]row, error){"engine": engine}
-	if len(args) == 0 || workloads[args[0]] == nil {
-		return fmt.Errorf("name a workload: engine")
+	workloads := map[string]func(*options) ([]row, error){"engine": engine, "B5": b5, "B6": b6, "rebuild": rebuild}
+	if len(args) > 0 && args[0] == layoutCommand {
+		return runLayout(args[1:])
 	}
+	if len(args) == 0 || workloads[args[0]] == nil {
+		return fmt.Errorf("name a workload: %s", strings.Join(slices.Sorted(maps.Keys(workloads)), ", "))
+	}
+	var o options
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	out := flags.String("out", "", "also write JSON to this file")
-	pairs := flags.Int("pairs", 7, "pairs of runs, at least 5")
+	flags.StringVar(&o.out, "out", "", "also write JSON to this file")
+	flags.IntVar(&o.pairs, "pairs", 7, "pairs of runs; at least 5 to judge by")
+	flags.StringVar(&o.freshetd, "freshetd", "bin/freshetd", "the program that is measured")
+	flags.IntVar(&o.events, "events", 3_000_000, "events of the stream")
+	flags.IntVar(&o.partitions, "partitions", 4, "of the topic")
+	flags.DurationVar(&o.sustained, "sustained", time.Minute, "how long B5 holds 80 % of its rate; 0: not at all")
+	flags.DurationVar(&o.slice, "slice", 5*time.Second, "how long B6 measures one rate, a side and pair")
+	flags.BoolVar(&o.verbose, "v", false, "say what Redis did")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	rows, err := workloads[args[0]](max(5, *pairs))
+	rows, err := workloads[args[0]](&o)
 	if err != nil {
 		return err
 	}
 	report := newReport(args[0], rows)
 	report.print(os.Stdout)
-	if *out == "" {
+	if o.out == "" {
 		return nil
 	}
-	return report.write(*out)
+	return report.write(o.out)
 }

@@ -66,6 +66,7 @@ func floors() []floor {
 func exceptions() []exception {
 	return []exception{
 		{"cmd/freshet", []string{"featurestore/online/redis/redistest", "ingest/kafka/kafkatest"}, "demo-services starts the services that it runs against"},
+		{"cmd/internal/bench", []string{"featurestore/online/redis/redistest", "ingest/kafka/kafkatest"}, "it measures against the real services"},
 		{"cmd/internal/testneeds", []string{"featurestore/online/redis/redistest", "ingest/kafka/kafkatest"}, "it finds or installs them before the tests run"},
 		{"cmd/internal/torture", []string{"featurestore/online/redis/redistest"}, "it breaks real servers that it starts"},
 		{"cmd/internal/torture/plant", []string{"ingest/kafka/kafkatest"}, "it breaks a real broker that it starts"},

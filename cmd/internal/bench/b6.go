@@ -1,0 +1,330 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	servingv1 "github.com/freshet/freshet/serving/api/v1"
+)
+
+// b6 is freshness: how long after an event was due a lookup shows it.
+func b6(o *options) (rows []row, err error) {
+	ctx := context.Background()
+	s, err := startServices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = first(err, s.stop()) }()
+	f := &freshness{o: o, s: s}
+	rates := []float64{1_000, 10_000, 100_000}
+	if r, ok := rateOfB5(".bench/B5.json"); ok {
+		rates = append(rates, r*0.8)
+	} else {
+		fmt.Fprintln(os.Stderr, "B6: .bench/B5.json has no rate: 80 % of it is left out (make bench-B5)")
+	}
+	for i, rate := range rates {
+		more, err := f.rate(ctx, fmt.Sprintf("freshness-%d", i), rate)
+		if err != nil {
+			return rows, fmt.Errorf("%.0f events/s: %w", rate, err)
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+// rateOfB5 is the rate that B5 measured last.
+func rateOfB5(path string) (float64, bool) {
+	var r report
+	data, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(data, &r) != nil {
+		return 0, false
+	}
+	for _, x := range r.Rows {
+		if x.Case == "uniform, events/s" {
+			return x.Ours, true
+		}
+	}
+	return 0, false
+}
+
+// probeEvery is one in how many events is a probe.
+const probeEvery = 200
+
+type freshness struct {
+	o *options
+	s *services
+}
+
+// rate measures one rate: the floor and ours in turn.
+func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows []row, err error) {
+	if err := f.s.topic(ctx, topic, f.o.partitions); err != nil {
+		return nil, err
+	}
+	if err := f.s.wipe(ctx); err != nil {
+		return nil, err
+	}
+	us, err := newIngester(ctx, f.s, topic)
+	if err != nil {
+		return nil, err
+	}
+	if err := us.start(f.o.freshetd); err != nil {
+		return nil, err
+	}
+	defer func() { err = first(err, us.stop()) }()
+	server, err := startChild(f.o.freshetd, "-C", us.dir, "serve")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = first(err, server.stop()) }()
+	lookup, err := dialServer(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	produce := &producer{services: f.s, topic: topic}
+	ours := &prober{seen: make([]int64, probeUsers), sent: make([]int64, probeUsers), show: lookup.counts}
+	produce.sent = func(int, int64, []due) {}
+	floorStore := &floor{redis: f.s.redis}
+	theirs := &prober{seen: make([]int64, probeUsers), sent: make([]int64, probeUsers), show: floorStore.counts}
+	p := &pace{rate: rate, length: f.o.slice, partitions: f.o.partitions, probeEvery: probeEvery}
+	measure := func(x *prober, send func(context.Context, int, []due) error) (*delays, error) {
+		return x.measure(ctx, p, send)
+	}
+	if _, err := measure(ours, produce.send); err != nil { // it warms up
+		return nil, err
+	}
+	var a, b []*delays
+	for i := range max(1, f.o.pairs) {
+		run := []func() error{
+			func() error { d, err := measure(ours, produce.send); a = append(a, d); return err },
+			func() error { d, err := measure(theirs, floorStore.send); b = append(b, d); return err },
+		}
+		if i%2 == 1 {
+			slices.Reverse(run)
+		}
+		if err := first(run[0](), run[1]()); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(os.Stderr, "%.0f events/s: p50 %.1f ms, p99 %.1f ms of %d probes; floor p50 %.1f ms, p99 %.1f ms\n",
+			rate, a[i].quantile(0.5), a[i].quantile(0.99), a[i].n, b[i].quantile(0.5), b[i].quantile(0.99))
+	}
+	return freshnessRows(rate, a, b), nil
+}
+
+func freshnessRows(rate float64, ours, floor []*delays) []row {
+	var rows []row
+	for _, q := range []struct {
+		name   string
+		q      float64
+		target float64
+	}{{"p50", 0.5, 1.0 / 3}, {"p99", 0.99, 1.0 / 3}} {
+		var a, b, ratios []float64
+		for i := range ours {
+			x, y := ours[i].quantile(q.q), floor[i].quantile(q.q)
+			a, b, ratios = append(a, x), append(b, y), append(ratios, y/x)
+		}
+		name := fmt.Sprintf("%s until a lookup shows an event, at %.0f events/s", q.name, rate)
+		rows = append(rows, row{Case: name, Opponent: "SET and GET", Ours: median(a), Theirs: median(b), Unit: "ms", Ratio: median(ratios), WorstPair: slices.Min(ratios), Target: q.target, Met: median(ratios) >= q.target})
+		if q.q == 0.99 && rate == 100_000 {
+			rows = append(rows, limited(name, "ms", median(a), slices.Max(a), 25))
+		}
+	}
+	return rows
+}
+
+// prober knows which probes are under way, and looks for them.
+type prober struct {
+	show func(ctx context.Context, users []int32) ([]int64, error) // how many events a lookup shows of each
+
+	mu   sync.Mutex
+	seen []int64 // by probe user, over all runs
+	sent []int64
+	open []probe
+	end  bool
+}
+
+type probe struct {
+	user int32
+	want int64
+	due  time.Time
+}
+
+// probePatience is how long a probe may take before the run counts as failed.
+const probePatience = time.Minute
+
+func (x *prober) measure(ctx context.Context, p *pace, send func(context.Context, int, []due) error) (*delays, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.length+probePatience)
+	defer cancel()
+	x.open, x.end = nil, false
+	out := &delays{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := p.run(ctx, func(ctx context.Context, partition int, list []due) error {
+			x.due(list)
+			return send(ctx, partition, list)
+		})
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.end = true
+		return err
+	})
+	group.Go(func() error { return x.look(ctx, out) })
+	return out, group.Wait()
+}
+
+// due notes the probes that are about to be sent.
+func (x *prober) due(list []due) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range list {
+		for _, user := range list[i].probes {
+			n := user - eventKeys
+			x.sent[n]++
+			x.open = append(x.open, probe{user, x.sent[n], list[i].at})
+		}
+	}
+}
+
+// mostProbes is how many probes one lookup asks for.
+const mostProbes = 500
+
+// look asks for the open probes again and again; the clock of one stops when the
+// answer is there that shows it.
+func (x *prober) look(ctx context.Context, out *delays) error {
+	tick := time.NewTicker(500 * time.Microsecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		x.mu.Lock()
+		var users []int32
+		for _, p := range x.open[:min(len(x.open), mostProbes)] {
+			users = append(users, p.user)
+		}
+		ended := x.end && len(x.open) == 0
+		x.mu.Unlock()
+		if ended {
+			return nil
+		}
+		if len(users) == 0 {
+			continue
+		}
+		counts, err := x.show(ctx, users)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		x.mu.Lock()
+		left := x.open[:0]
+		for i, p := range x.open {
+			if i < len(counts) && counts[i] >= p.want {
+				out.add(now.Sub(p.due), 1)
+				continue
+			}
+			left = append(left, p)
+		}
+		x.open = left
+		x.mu.Unlock()
+	}
+}
+
+// floor is what cannot be beaten: an event is one SET, and a lookup one GET, of the
+// same server in the same run.
+type floor struct {
+	redis *redis.Client
+
+	mu      sync.Mutex
+	written map[int32]int64
+}
+
+func (f *floor) send(ctx context.Context, _ int, list []due) error {
+	pipe := f.redis.Pipeline()
+	f.mu.Lock()
+	if f.written == nil {
+		f.written = map[int32]int64{}
+	}
+	for i := range list {
+		for _, user := range list[i].users {
+			f.written[user]++
+			pipe.Set(ctx, floorKey(user), fmt.Sprintf("%0*d", floorBytes, f.written[user]), 0)
+		}
+	}
+	f.mu.Unlock()
+	_, err := pipe.Exec(ctx)
+	return err
+}
+
+// floorBytes is the size of a value: about that of an entity.
+const floorBytes = 300
+
+func floorKey(user int32) string { return "floor:" + strconv.Itoa(int(user)) }
+
+func (f *floor) counts(ctx context.Context, users []int32) ([]int64, error) {
+	keys := make([]string, len(users))
+	for i, user := range users {
+		keys[i] = floorKey(user)
+	}
+	values, err := f.redis.MGet(ctx, keys...).Result()
+	out := make([]int64, len(users))
+	for i := range values {
+		if text, ok := values[i].(string); ok {
+			out[i], _ = strconv.ParseInt(strings.TrimLeft(text, "0"), 10, 64) // it is our own
+		}
+	}
+	return out, err
+}
+
+// lookups asks our server.
+type lookups struct {
+	client servingv1.FeatureServiceClient
+}
+
+var servingAt = regexp.MustCompile(`address=(\S+)`)
+
+// dialServer waits until the server says where it answers.
+func dialServer(ctx context.Context, c *child) (*lookups, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		if m := servingAt.FindStringSubmatch(c.said()); m != nil {
+			conn, err := grpc.NewClient(m[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
+			return &lookups{client: servingv1.NewFeatureServiceClient(conn)}, err
+		}
+		if err := first(c.gone(), ctx.Err()); err != nil {
+			return nil, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (l *lookups) counts(ctx context.Context, users []int32) ([]int64, error) {
+	names := make([]string, len(users))
+	for i, user := range users {
+		names[i] = string(appendUser(nil, user))
+	}
+	answer, err := l.client.GetFeatures(ctx, &servingv1.GetFeaturesRequest{
+		Features: []string{viewName + ".count_1h"},
+		Entities: map[string]*servingv1.InputColumn{"user_id": {Values: &servingv1.Values{Kind: &servingv1.Values_Strings{Strings: &servingv1.StringValues{Values: names}}}}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer.GetColumns()[0].GetValues().GetInt64S().GetValues(), nil
+}
