@@ -90,7 +90,7 @@ func TestAuditOfABusyViewFindsNothing(t *testing.T) {
 	}
 	p.audited()
 	p.right(view, 1)
-	if s := p.audited(); s.Findings != 0 || s.Trouble != "" || s.Entities == 0 || s.Compared < s.Entities {
+	if s := p.audited(); s.Findings != 0 || s.Trouble != "" || s.Compared == 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -15,7 +15,8 @@ type Chunk struct {
 	Events    []featurestore.Event
 	Through   int64
 	LogTime   featurestore.LogTime // the largest log time up to Through
-	FetchTime featurestore.Instant
+	FetchTime featurestore.Instant // when the fetch was sent that reached the log's end; 0 where it did not
+	ReadTime  featurestore.Instant // when the fetch was sent that gave the last of it; 0 from history
 	Prints    []online.Fingerprint // of the last record, where it was seen
 }
 

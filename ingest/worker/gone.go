@@ -34,7 +34,7 @@ func (v *View) remember(c *Chunk, works []int32) {
 			continue
 		}
 		next, at := ownThrough(w.entity.expect, v.fold.partition)
-		if v.ttl > 0 && int64(at)+v.ttl.Microseconds() < int64(c.FetchTime) {
+		if now := max(int64(c.ReadTime), int64(c.LogTime)); v.ttl > 0 && int64(at)+v.ttl.Microseconds() < now {
 			continue // its time to live may be over
 		}
 		w.own = max(w.own, next)

@@ -125,6 +125,7 @@ func TestMembersOnRealParts(t *testing.T) {
 	p.auditing()
 	view := p.apply(definitions).StreamView("activity")
 	first, second := p.member(), p.member()
+	third := (*Worker)(nil)
 	p.worker = first
 	p.eventually("both read", func() bool { return feeds(first) > 0 && feeds(second) > 0 })
 	for seed := range uint64(3) {
@@ -136,10 +137,10 @@ func TestMembersOnRealParts(t *testing.T) {
 		case 1:
 			ok(t, first.Stop())
 			p.worker = second
-			p.member()
+			third = p.member()
 		}
 		p.right(view, 1)
 	}
-	p.wantNoFindings(first, second)
+	p.wantNoFindings(first, second, third)
 	p.worker = nil
 }

@@ -164,7 +164,7 @@ func (p *partition) newChunk(spare <-chan *decodedChunk, from int64) *decodedChu
 func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, reached featurestore.LogTime) (featurestore.LogTime, error) {
 	c.end = batch.LastStable
 	chunk := *c.first()
-	chunk.Through, chunk.FetchTime = batch.Next-1, 0
+	chunk.Through, chunk.FetchTime, chunk.ReadTime = batch.Next-1, 0, batch.FetchTime
 	if batch.AtEnd() {
 		chunk.FetchTime = batch.FetchTime
 	}

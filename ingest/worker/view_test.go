@@ -311,7 +311,9 @@ func TestTimeToLive(t *testing.T) {
 		t.Fatalf("after its time: %v, %v", got, err)
 	}
 	ok(t, v.Audit(t.Context()))
-	ok(t, v.Apply(t.Context(), p.chunk(2, 3))) // the cached state is of an entity that is gone
+	c := p.chunk(2, 3)
+	c.ReadTime = s.clock
+	ok(t, v.Apply(t.Context(), c)) // the cached state is of an entity that is gone
 	if n := v.Counts(); n.Conflicts != 1 {
 		t.Errorf("counts %+v", n)
 	}
