@@ -1,9 +1,11 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore/online"
@@ -83,4 +85,34 @@ func TestLostLanesAreRebuilt(t *testing.T) {
 	p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
 	p.stop()
 	p.wantArchived(view)
+}
+
+// forgetful loses the lanes that are made, some times.
+type forgetful struct {
+	online.Store
+	left atomic.Int32
+}
+
+func (s *forgetful) Create(ctx context.Context, g online.Generation, m online.Meta) error {
+	err := s.Store.Create(ctx, g, m)
+	if err == nil && s.left.Add(-1) >= 0 {
+		err = s.Store.Drop(ctx, g, m.Lanes)
+	}
+	return err
+}
+
+// A store that evicts may lose lanes while they are made anew. The ingester goes
+// on making them, and does not end.
+func TestLanesLostWhileMade(t *testing.T) {
+	p, view := newActivity(t)
+	p.some(47, 30)
+	s := &forgetful{Store: p.store}
+	s.left.Store(3)
+	p.store = s
+	p.start()
+	p.right(view, 1)
+	p.eventually("it is live", func() bool { return p.state("activity", 1) == online.StateLive })
+	if s.left.Load() >= 0 {
+		t.Error("nothing was ever lost")
+	}
 }

@@ -196,7 +196,9 @@ func (w *Worker) run(ctx context.Context) error {
 			wait.reset()
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, featurestore.ErrUnavailable) || errors.Is(err, featurestore.ErrNotFound):
+		case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound), errors.Is(err, errLost):
+			// Lanes that are lost while they are made are made again: a store that evicts
+			// does so until a person ends it.
 			w.c.Logger.Warn("waiting for a part that is not available", "error", err)
 			if wait.sleep(ctx) != nil {
 				return nil
