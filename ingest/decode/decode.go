@@ -10,6 +10,7 @@ package decode
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -292,6 +293,9 @@ func (d *Decoder) event(b *Batch, p *placed, m *image) error {
 	}
 	if i := d.source.EventID; i >= 0 {
 		e.ID = idOf(&b.text, e.Fields[i])
+	}
+	if len(b.Events) == cap(b.Events) { // append alone copies large batches often
+		b.Events = slices.Grow(b.Events, max(256, len(b.Events)))
 	}
 	b.Events = append(b.Events, e)
 	return nil

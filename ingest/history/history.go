@@ -47,6 +47,8 @@ type Writer struct {
 	folder string
 
 	feeds  map[offline.Partition]*feed
+	recent recentFeed
+	file   *parquet.GenericWriter[any] // of the sealing goroutine, with its memory
 	active *buffers
 	spare  chan *buffers // the other buffers, once they are sealed
 	jobs   chan job
@@ -124,6 +126,7 @@ func (w *Writer) Hold(p offline.Partition) error {
 	w.mu.Lock()
 	w.manifests[p] = m
 	w.mu.Unlock()
+	w.recent = recentFeed{}
 	w.feeds[p] = &feed{unlock: unlock, archived: m.Ranges(p), from: begun, next: begun}
 	return nil
 }
@@ -140,6 +143,7 @@ func (w *Writer) Release(p offline.Partition) error {
 	}
 	err := w.Flush()
 	delete(w.feeds, p)
+	w.recent = recentFeed{}
 	w.mu.Lock()
 	delete(w.manifests, p)
 	w.mu.Unlock()
@@ -235,11 +239,22 @@ func (w *Writer) Consumed(p offline.Partition, through int64) error {
 }
 
 func (w *Writer) feed(p offline.Partition) (*feed, error) {
+	if w.recent.feed != nil && w.recent.of == p {
+		return w.recent.feed, nil
+	}
 	f := w.feeds[p]
 	if f == nil || f.next == begun {
 		return nil, featurestore.Invalidf("source %q: generation %d, partition %d is fed before Begin said from where", w.o.Source.Name, p.Generation, p.Partition)
 	}
+	w.recent = recentFeed{p, f}
 	return f, nil
+}
+
+// recentFeed is the feed that was asked for last: events of a partition come one
+// after the other.
+type recentFeed struct {
+	of   offline.Partition
+	feed *feed
 }
 
 // Buffered is how many rows wait for a seal, so that the caller can flush by

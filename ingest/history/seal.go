@@ -172,8 +172,14 @@ const writeRows = 1024
 
 // writeColumns writes the chosen rows as one row group.
 func (w *Writer) writeColumns(out io.Writer, b *buffer, rows []int, partition int32) error {
-	file := parquet.NewGenericWriter[any](out, w.schema,
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
+	if w.file == nil {
+		w.file = parquet.NewGenericWriter[any](out, w.schema,
+			parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
+	} else {
+		w.file.Reset(out)
+	}
+	file := w.file
+	w.file = nil // it is used again where it has ended in order
 	system := archive.SystemColumns(w.o.Source)
 	values := make([]parquet.Value, 0, writeRows)
 	for i, c := range file.ColumnWriters() {
@@ -184,5 +190,9 @@ func (w *Writer) writeColumns(out io.Writer, b *buffer, rows []int, partition in
 			}
 		}
 	}
-	return file.Close()
+	if err := file.Close(); err != nil {
+		return err
+	}
+	w.file = file
+	return nil
 }

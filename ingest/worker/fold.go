@@ -381,7 +381,7 @@ func (v *View) acknowledge(writes []online.Write, works []int32) {
 			// Our own bytes: forget the entity, so that the store's copy is read next time.
 			v.cache.drop(w.entity)
 		} else {
-			w.entity.expect = append(w.entity.expect[:0:0], prefix...)
+			w.entity.expect = append(w.entity.expect[:0], prefix...) // the call that compared it has been answered
 			w.entity.closed = w.named
 			w.entity.state.Stored()
 			v.cache.touch(w.entity, len(writes[n].Blob)+w.named.Size)

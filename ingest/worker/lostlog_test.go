@@ -7,13 +7,13 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 )
 
-// forgetful is an archive that is ended by a crash: what it was given since the
+// crashing is an archive that is ended by a crash: what it was given since the
 // last seal is not at rest.
-type forgetful struct{ Archive }
+type crashing struct{ Archive }
 
-func (a forgetful) Flush() error { return nil }
+func (a crashing) Flush() error { return nil }
 
-func (a forgetful) Close() error {
+func (a crashing) Close() error {
 	return a.Archive.(interface{ Abandon() error }).Abandon()
 }
 
@@ -27,7 +27,7 @@ func TestLostTail(t *testing.T) {
 	p.stop() // at rest
 	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
 		a, err := p.realArchive(s)
-		return forgetful{a}, err
+		return crashing{a}, err
 	}
 	p.random("orders", 0, 66, 25)
 	p.start()

@@ -39,9 +39,18 @@ func (o *ours) start(ctx context.Context) (*child, error) {
 	return o.project.process, nil
 }
 
-// progress goes by the watermarks. It is all once each lane has what it shall have.
+// progress goes by the watermarks. It is all once each lane has what it shall have;
+// until the first has, it alone is asked: to ask all costs Redis time.
 func (o *ours) progress(ctx context.Context) (events int64, done bool, err error) {
-	lanes, err := o.store.Lanes(ctx, generationOf(1), online.DefaultLanes)
+	if events, done, err = o.lanes(ctx, 1); done {
+		return o.lanes(ctx, online.DefaultLanes)
+	}
+	return events, done, err
+}
+
+// lanes says how far some of the lanes are.
+func (o *ours) lanes(ctx context.Context, n uint16) (events int64, done bool, err error) {
+	lanes, err := o.store.Lanes(ctx, generationOf(1), n)
 	if err != nil {
 		return 0, false, err
 	}

@@ -47,12 +47,14 @@ func Version(source *definition.StreamSource) int {
 // DECIMAL over INT64, timestamp TIMESTAMP(micros, UTC), bytes a plain
 // BYTE_ARRAY, a list or map the JSON text of featurestore.AppendJSON.
 func Schema(source *definition.StreamSource) (*parquet.Schema, error) {
-	instant := parquet.Timestamp(parquet.Microsecond)
+	// Positions and times nearly ascend: their differences are few bits each.
+	instant := parquet.Encoded(parquet.Timestamp(parquet.Microsecond), &parquet.DeltaBinaryPacked)
+	offset := parquet.Encoded(parquet.Int(64), &parquet.DeltaBinaryPacked)
 	columns := []parquet.Field{
 		column{instant, ColumnEventTime},
 		column{instant, ColumnLogTime},
 		column{parquet.Int(32), ColumnPartition},
-		column{parquet.Int(64), ColumnOffset},
+		column{offset, ColumnOffset},
 		column{parquet.Leaf(parquet.BooleanType), ColumnLate},
 	}
 	if source.Changes() {
