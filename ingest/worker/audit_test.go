@@ -212,7 +212,9 @@ func TestAuditLeavesWhatIsNowhere(t *testing.T) {
 	p.right(view, 1)
 	p.again("clicks", 1)
 	p.random("clicks", 0, 111, 20)
-	p.gap("activity", "clicks")
+	if gap := p.gap("activity", "clicks"); gap.Source != "clicks" {
+		t.Errorf("%+v", gap)
+	}
 	p.accept("clicks")
 	p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
 	p.right(view, 1)
