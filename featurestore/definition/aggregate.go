@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -161,10 +162,14 @@ func constantHalfLife(text string, call *agg.Call) error {
 // parseWhole reads a whole number in plain decimal digits.
 func parseWhole(text string, least, most int64) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || text[0] == '+' || text[0] == '0' && text != "0" || n < least || n > most {
-		return 0, fmt.Errorf("%s is not in range: write a whole number from %d to %d", quoted(text), least, most)
+	what := "is not in range"
+	switch {
+	case errors.Is(err, strconv.ErrSyntax), text[0] == '+', len(text) > 1 && text[0] == '0':
+		what = "is no whole number in plain digits"
+	case err == nil && n >= least && n <= most:
+		return n, nil
 	}
-	return n, nil
+	return 0, fmt.Errorf("%s %s: write a whole number from %d to %d", quoted(text), what, least, most)
 }
 
 // maxShareDigits is how many digits a share may have after the point.

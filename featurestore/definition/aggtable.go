@@ -147,6 +147,8 @@ func misfit(function, name string, t featurestore.Type) (why, way string) {
 		way = "convert it, as int64(x), which is microseconds"
 	case t.Kind == featurestore.KindDouble:
 		way = "make classes of it with bucketize(x, [...]), or convert it, as int64(x)"
+	case t.Kind == featurestore.KindMap:
+		way = `name one of its entries, as x["key"], or take the whole with last(x)`
 	case isComposite(t):
 		way = "name a part of it, as x[0], or take the whole with last(x)"
 	}

@@ -7,13 +7,13 @@ import (
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// featureBuilder expands the features of one stream view.
+// featureBuilder expands the features of one view.
 type featureBuilder struct {
-	l    *loader
-	d    *document
-	view *StreamView
-	in   *inputs
-	at   []*node // where each feature of the view stands: its window, or its name
+	l        *loader
+	d        *document
+	in       *inputs
+	features []window.Feature
+	at       []*node // where each of them stands: its window, or its name
 }
 
 func (b *featureBuilder) build() {
@@ -26,6 +26,11 @@ func (b *featureBuilder) build() {
 			latest = true
 		}
 	}
+	b.checkTTL(latest)
+}
+
+// checkTTL warns of a ttl that nothing looks at.
+func (b *featureBuilder) checkTTL(latest bool) {
 	if ttl := b.d.node.key("ttl"); ttl != nil && !latest {
 		b.l.warn(ttl, "remove it: windows end by themselves", "ttl has no effect: it is for latest values, and the view has none")
 	}
@@ -46,6 +51,7 @@ func (b *featureBuilder) windowed(n *node) {
 		b.l.problem(n.key("agg"), "write window: 24h, or windows: [1h, 24h]", "an aggregate needs a window")
 	}
 	f := window.Feature{Input: -1, Second: -1, By: -1, Where: -1, EmptyNull: n.has("empty")}
+	warned := false // of the default, once for all windows
 	typed := b.aggregate(n, &f)
 	if where := n.get("where"); where != nil && b.in.usable {
 		f.Where, _, _ = b.in.add(whole(where), featurestore.Bool)
@@ -77,8 +83,28 @@ func (b *featureBuilder) windowed(n *node) {
 			one.Type = featurestore.Type{}
 		}
 		one.Default = b.l.defaultOf(n, one.Type)
+		if of := neverNull(&one); of != "" && !one.Default.IsNull() && !warned {
+			warned = true
+			b.l.warn(n.key("default"), "remove it, unless a service has on_stale: default", "a default takes the place of null, which %s never is", of)
+		}
 		b.add(n, w, one)
 	}
+}
+
+// neverNull names a feature whose value is never null, "" for any other.
+func neverNull(f *window.Feature) string {
+	switch {
+	case f.Kind == window.Series:
+		return "a series"
+	case f.Call.By.Kind != featurestore.KindNull:
+		return f.Call.Func + " by a field"
+	}
+	switch f.Call.Func {
+	case "count", "count_null", "count_distinct", "approx_count_distinct", "ewm_count",
+		"histogram", "distinct", "first_n", "last_n", "last_distinct_n", "top_n", "bottom_n":
+		return f.Call.Func
+	}
+	return ""
 }
 
 func (b *featureBuilder) refuseKeys(n *node, where, hint string, keys ...string) {
@@ -99,7 +125,7 @@ func (b *featureBuilder) add(n, at *node, f window.Feature) {
 		return
 	}
 	if b.d.addColumn(b.l, n.get("name"), f.Name, f.Type) {
-		b.view.Features = append(b.view.Features, f)
+		b.features = append(b.features, f)
 		b.at = append(b.at, at)
 	}
 }

@@ -2,12 +2,12 @@ package definition
 
 import "github.com/freshet/freshet/transforms/agg"
 
-func streamFeatureShape() *shape {
+func featureShape() *shape {
 	return object("a feature",
 		field{key: "name", shape: variableShape(), need: true, doc: "write {name: events, agg: count, window: 1h}"},
-		field{key: "agg", shape: filledTextShape("an aggregate, as avg(x)"), doc: "An aggregate, as avg(x); without it the feature is the latest value."},
+		field{key: "agg", shape: aggregateShape(), doc: "An aggregate, as avg(x); without it the feature is the latest value."},
 		field{key: "window", shape: windowShape(), doc: "The window of the aggregate, as 24h."},
-		field{key: "windows", shape: listOf(windowShape(), 1), doc: "Several windows; each is appended to the name."},
+		field{key: "windows", shape: listOf(windowShape(), 1), doc: "write windows: [1h, 24h]; each is appended to the name"},
 		field{key: "offset", shape: durationShape(), doc: "How far back the window ends."},
 		field{key: "where", shape: expressionShape(), doc: "Which events count for this feature."},
 		field{key: "by", shape: nameShape(), doc: "A map: a value for each value of a field."},
@@ -20,6 +20,12 @@ func streamFeatureShape() *shape {
 		field{key: "type", shape: typeShape(), doc: "The type of a latest value."},
 		field{key: "column", shape: nameShape(), doc: "The field of a latest value; by default that of its name."},
 		field{key: "expr", shape: expressionShape(), doc: "The expression of a latest value."})
+}
+
+func aggregateShape() *shape {
+	s := filledTextShape("an aggregate, as avg(x)")
+	s.hint = func(string) string { return "write it as count or avg(x)" }
+	return s
 }
 
 func windowShape() *shape {

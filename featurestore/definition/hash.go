@@ -231,7 +231,9 @@ func hashBatchView(v *BatchView) codec.Hash {
 	m.timeSpec(s.AvailableAt)
 	m.length(s.Delay)
 	m.programs(v.Keys, s.Fields)
-	m.length(v.TTL)
+	if len(v.Aggregates) < len(v.Features) { // aggregates do not look at it
+		m.length(v.TTL)
+	}
 	m.text(v.Schedule.Text)
 	m.number(int64(len(v.Features)))
 	for _, f := range v.Features {
@@ -239,6 +241,12 @@ func hashBatchView(v *BatchView) codec.Hash {
 		m.typ(f.Type)
 		m.program(f.Expr, s.Fields)
 		m.value(f.Default, f.Type)
+	}
+	if len(v.Aggregates) > 0 {
+		m.programs(v.Inputs, s.Fields)
+		for i := range v.Aggregates {
+			m.feature(&v.Aggregates[i])
+		}
 	}
 	return m.sum()
 }

@@ -208,13 +208,16 @@ type StreamView struct {
 	Hash     codec.Hash
 }
 
-// BatchFeature is one column of a batch view: an expression over the source's
-// fields (a plain column is the expression of its name).
+// BatchFeature is one column of a batch view: the latest value of an expression
+// over the source's fields (a plain column is the expression of its name), or an
+// aggregate.
 type BatchFeature struct {
-	Name    string
-	Type    featurestore.Type
-	Expr    *expr.Program
-	Default featurestore.Value
+	Name      string
+	Type      featurestore.Type
+	Expr      *expr.Program      // nil for an aggregate
+	Aggregate int                // without Expr: its place among the view's Aggregates
+	Empty     featurestore.Value // without Expr: what an unknown entity has, before the default
+	Default   featurestore.Value
 }
 
 // Schedule says when a batch view's runs are due, in UTC.
@@ -223,16 +226,28 @@ type Schedule struct {
 	cron cron   // Text, compiled; zero for none
 }
 
-// BatchView is the latest row per entity of a warehouse table.
+// BatchView is what a run makes of each entity's rows in a warehouse table: the
+// latest row, and aggregates as of the run's cutoff. Aggregates are in the order
+// of their features, without defaults; Inputs, over the source's fields, are what
+// window.Row.Inputs holds.
 type BatchView struct {
 	Meta
-	Entity   *Entity
-	Source   *BatchSource
-	Keys     []*expr.Program
-	TTL      featurestore.Duration // 0: none
-	Schedule Schedule
-	Features []BatchFeature
-	Hash     codec.Hash
+	Entity     *Entity
+	Source     *BatchSource
+	Keys       []*expr.Program
+	TTL        featurestore.Duration // of latest values; 0: none
+	Schedule   Schedule
+	Features   []BatchFeature
+	Inputs     []*expr.Program
+	Aggregates []window.Feature
+	Plan       *window.Plan // of Aggregates; nil for none
+	Hash       codec.Hash
+}
+
+// Config is the view's aggregates as the engine sees them. Rows of a table are
+// never late.
+func (v *BatchView) Config() window.Config {
+	return window.Config{Features: v.Aggregates, Sources: []window.SourceRule{{}}}
 }
 
 // FeatureRef names a feature of a view.

@@ -62,6 +62,9 @@ func (l *loader) checkShape(n *node, s *shape, what, hint string) {
 		return
 	}
 	if len(s.alts) > 0 {
+		if n.form == formObject && s.manyKinds() && len(n.keys) > 0 && !l.oneKind(n, s, what) {
+			return
+		}
 		s = s.choose(n)
 	}
 	switch {

@@ -17,7 +17,7 @@ func streamViewShape() *shape {
 		field{key: "sources", shape: listOf(nameShape(), 1), doc: "Several stream sources."},
 		field{key: "where", shape: expressionShape(), doc: "Which events count."},
 		field{key: "keys", shape: keysShape(), doc: "Where the entity's keys come from: a field or an expression for each; by default the field of the key's name."},
-		field{key: "features", shape: listOf(streamFeatureShape(), 1), need: true, doc: "write features: [{name: events, agg: count, window: 1h}]"},
+		field{key: "features", shape: listOf(featureShape(), 1), need: true, doc: "write features: [{name: events, agg: count, window: 1h}]"},
 		field{key: "ttl", shape: lengthShape(), doc: "How long a latest value is good."},
 		field{key: "tile", shape: wordShape("tile", tileSteps(), nil), doc: "The step of the windows' start edge."})
 	s.oneOf = [][]string{{"source", "sources"}}
@@ -53,12 +53,13 @@ func (l *loader) buildStreamView(d *document) {
 		}
 	}
 	l.checkSequences(n, v)
-	features := &featureBuilder{l: l, d: d, view: v, in: in}
+	features := &featureBuilder{l: l, d: d, in: in}
 	features.build()
+	v.Features = features.features
 	d.partial = d.partial || l.problems.Errors() > before
 	d.view = v
-	if !d.partial {
-		l.compilePlan(d, v, features.at)
+	if !d.partial && in.usable { // else the types of some inputs are not known
+		v.Plan = l.compilePlan(d, v.Config(), features.at)
 	}
 	l.project.StreamViews = append(l.project.StreamViews, v)
 }
@@ -200,19 +201,22 @@ func (l *loader) checkSequences(n *node, v *StreamView) {
 	}
 }
 
-// compilePlan compiles the view for the engine, and takes its tiles, which are a
-// part of the view's meaning. at is where each feature stands.
-func (l *loader) compilePlan(d *document, v *StreamView, at []*node) {
-	c := v.Config()
+// compilePlan compiles a view for the engine, and takes its tiles, which are a
+// part of the view's meaning, into the features. at is where each feature stands.
+func (l *loader) compilePlan(d *document, c window.Config, at []*node) *window.Plan {
 	plan, err := window.Compile(c)
 	if err != nil {
 		l.refused(d, c, at, err)
-		return
+		return nil
 	}
-	v.Plan = plan
 	for i, f := range plan.Features() {
-		v.Features[i].Tile = f.Tile
+		c.Features[i].Tile = f.Tile
+		if f.Kind == window.Lifetime && plan.Rebuilds() {
+			l.warn(at[i], "put what is subtracted (count, sum, avg, var, stddev, skew, kurtosis) into a view of its own, or choose a window that ends",
+				"changes take rows back, and this view cannot subtract them: it keeps the newest %d rows of an entity, and a lifetime that had more is APPROXIMATE", window.MostNetRows)
+		}
 	}
+	return plan
 }
 
 // Config is what the view's plan is compiled from, and what an oracle judges by.

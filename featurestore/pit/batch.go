@@ -3,6 +3,7 @@ package pit
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 
 	"github.com/freshet/freshet/featurestore"
@@ -18,12 +19,13 @@ type batchJoin struct {
 	view  *definition.BatchView
 	reads []read
 	ids   *entities
-	runs  []Run
+	runs  []Run // ascending by completion; each with the greatest cutoff up to it
+	fold  *cutFold
 	cells []featurestore.Cell
 }
 
 func (j *Joiner) joinBatch(ctx context.Context, r *Request, o *output, view *definition.BatchView) error {
-	b := &batchJoin{r: r, o: o, view: view, cells: make([]featurestore.Cell, len(view.Features))}
+	b := &batchJoin{r: r, o: o, view: view, fold: newCutFold(view), cells: make([]featurestore.Cell, len(view.Features))}
 	var err error
 	if b.reads, b.ids, err = readsOf(r, o, view, view.Entity); err != nil {
 		return err
@@ -34,10 +36,14 @@ func (j *Joiner) joinBatch(ctx context.Context, r *Request, o *output, view *def
 	if b.runs, err = j.Batches.Runs(ctx, view); err != nil {
 		return err
 	}
+	b.runs = slices.Clone(b.runs)
+	for i := 1; i < len(b.runs); i++ {
+		b.runs[i].Cutoff = max(b.runs[i].Cutoff, b.runs[i-1].Cutoff)
+	}
 	return b.sweep(ctx, j)
 }
 
-// The columns of the sort, in order; the features follow. They are the order of
+// The columns of the sort, in order; the values follow. They are the order of
 // batch rows within an entity.
 const (
 	batchEntity = iota
@@ -48,29 +54,22 @@ const (
 	batchValues
 )
 
-// candidate is a row of an entity; candidates ascend in the order of batch rows.
-type candidate struct {
-	latest.Row
-	available featurestore.LogTime
-}
-
 // sweep sorts the rows of the spine's entities and answers the reads.
 func (b *batchJoin) sweep(ctx context.Context, j *Joiner) error {
-	fields := make([]frame.Field, 0, batchValues+len(b.view.Features))
+	var fields []frame.Field
 	for _, name := range []string{"entity", "time", "available", "file", "row"} {
 		fields = append(fields, frame.Field{Name: name, Type: featurestore.Int64})
 	}
-	for i := range b.view.Features {
-		fields = append(fields, frame.Field{Name: "value", Type: b.view.Features[i].Type})
-	}
+	fields = append(fields, NewBatchEvaluator(b.view).Columns()...)
 	var rows []candidate
 	current, next := -1, 0
 	flush := func(entity int) {
+		b.fold.entity(rows)
 		for ; next < len(b.reads) && b.reads[next].entity < entity; next++ {
 			if b.reads[next].entity != current {
 				b.answer(&b.reads[next], nil)
 			} else {
-				b.answer(&b.reads[next], rows)
+				b.answer(&b.reads[next], b.row(b.reads[next].at))
 			}
 		}
 		rows, current = rows[:0], entity
@@ -94,11 +93,10 @@ func (b *batchJoin) sweep(ctx context.Context, j *Joiner) error {
 }
 
 func (b *batchJoin) candidate(f *frame.Frame, i int) candidate {
-	c := candidate{available: featurestore.LogTime(f.Columns[batchAvailable].Int(i))}
-	c.Time = featurestore.EventTime(f.Columns[batchTime].Int(i))
-	c.Values = make([]featurestore.Value, len(b.view.Features))
-	for k := range c.Values {
-		c.Values[k] = f.Columns[batchValues+k].Value(i)
+	c := candidate{time: featurestore.EventTime(f.Columns[batchTime].Int(i)), available: featurestore.LogTime(f.Columns[batchAvailable].Int(i))}
+	c.values = make([]featurestore.Value, len(f.Columns)-batchValues)
+	for k := range c.values {
+		c.values[k] = f.Columns[batchValues+k].Value(i)
 	}
 	return c
 }
@@ -135,41 +133,28 @@ func (b *batchJoin) feed(ctx context.Context, batches Batches, fields []frame.Fi
 	})
 }
 
-// answer picks the row that a read sees.
-func (b *batchJoin) answer(r *read, rows []candidate) {
-	row := b.pick(r.at, rows)
+func (b *batchJoin) answer(r *read, row *latest.Row) {
 	latest.Cells(b.view, row, r.at, b.cells)
-	if row == nil {
-		b.o.set(r.role, r.row, b.cells, 0, false)
-		return
-	}
-	b.o.set(r.role, r.row, b.cells, row.Time, true)
+	b.o.set(r.role, r.row, b.cells, timeOf(row), row != nil)
 }
 
-// pick is the greatest row that counts at t, or nil.
-func (b *batchJoin) pick(t featurestore.Instant, rows []candidate) *latest.Row {
-	end, known := int64(t), featurestore.LogTime(0)
+// row is what a read at t sees of the entity at hand, or nil. Mode event_time
+// sees all that happened before its delay, and its windows end at t.
+func (b *batchJoin) row(t featurestore.Instant) *latest.Row {
 	if b.r.Mode == EventTime {
-		end -= int64(b.r.Delay)
-	} else {
-		cutoff, ok := b.cutoff(t)
-		if !ok {
-			return nil
-		}
-		end, known = min(end, int64(cutoff)), featurestore.LogTime(cutoff)
+		return b.fold.row(cut{end: featurestore.EventTime(int64(t) - int64(b.r.Delay)), known: neverAvailable, at: t})
 	}
-	last := sort.Search(len(rows), func(i int) bool { return int64(rows[i].Time) >= end }) - 1
-	for ; last >= 0; last-- {
-		if b.r.Mode == EventTime || rows[last].available <= known {
-			return &rows[last].Row
-		}
+	cutoff, ok := b.cutoff(t)
+	if !ok {
+		return nil
 	}
-	return nil
+	at := min(t, cutoff)
+	return b.fold.row(cut{end: featurestore.EventTime(at), known: featurestore.LogTime(cutoff), at: at})
 }
 
-// cutoff is that of the latest run that had completed by t: of those on record
-// from the first of them on, before it of the schedule's ticks, and without a
-// schedule of a run at t.
+// cutoff is the greatest of the runs that had completed by t, since a run that
+// looks further back replaces nothing: of those on record from the first of them
+// on, before it of the schedule's ticks, and without a schedule of a run at t.
 func (b *batchJoin) cutoff(t featurestore.Instant) (featurestore.Instant, bool) {
 	n := sort.Search(len(b.runs), func(i int) bool { return b.runs[i].Completed > t })
 	if n > 0 {
@@ -215,8 +200,7 @@ func (b *batchJoin) exact(ctx context.Context, batches Batches) error {
 		if id != "" && row == nil {
 			b.o.miss(r.row)
 		}
-		latest.Cells(b.view, row, r.at, b.cells)
-		b.o.set(r.role, r.row, b.cells, timeOf(row), row != nil)
+		b.answer(r, row)
 	}
 	return nil
 }

@@ -1,52 +1,64 @@
 package pit
 
 import (
+	"slices"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/frame"
+	"github.com/freshet/freshet/transforms/expr"
 )
 
-// BatchEvaluator evaluates a batch view's programs over the fields of its source.
+// BatchEvaluator evaluates a batch view's programs over the fields of its source:
+// its latest values, in the order of their features, then the inputs of its
+// aggregates.
 type BatchEvaluator struct {
-	v *definition.BatchView
+	keys, values []*expr.Program
 }
 
 // NewBatchEvaluator is an evaluator of a view.
-func NewBatchEvaluator(v *definition.BatchView) *BatchEvaluator { return &BatchEvaluator{v: v} }
+func NewBatchEvaluator(v *definition.BatchView) *BatchEvaluator {
+	e := &BatchEvaluator{keys: v.Keys}
+	for i := range v.Features {
+		if p := v.Features[i].Expr; p != nil {
+			e.values = append(e.values, p)
+		}
+	}
+	e.values = append(e.values, v.Inputs...)
+	return e
+}
 
 // Fields are the indexes of the source's fields that the view reads, ascending.
 func (e *BatchEvaluator) Fields() []int {
-	used := make([]bool, len(e.v.Source.Fields))
-	for _, p := range e.v.Keys {
-		mark(used, p.Slots())
-	}
-	for i := range e.v.Features {
-		mark(used, e.v.Features[i].Expr.Slots())
-	}
 	out := []int{}
-	for i, u := range used {
-		if u {
-			out = append(out, i)
+	for _, programs := range [][]*expr.Program{e.keys, e.values} {
+		for _, p := range programs {
+			out = append(out, p.Slots()...)
 		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Columns are what Values writes, as columns of a sort.
+func (e *BatchEvaluator) Columns() []frame.Field {
+	out := make([]frame.Field, len(e.values))
+	for i, p := range e.values {
+		out[i] = frame.Field{Name: "value", Type: p.Type()}
 	}
 	return out
 }
 
-func mark(used []bool, slots []int) {
-	for _, s := range slots {
-		used[s] = true
-	}
-}
-
 // Keys writes the entity's keys; a program that fails gives null.
 func (e *BatchEvaluator) Keys(fields, out []featurestore.Value) {
-	for i, p := range e.v.Keys {
+	for i, p := range e.keys {
 		out[i] = evalOrNull(p, fields)
 	}
 }
 
-// Values writes the features; a program that fails gives null.
+// Values writes the values; a program that fails gives null.
 func (e *BatchEvaluator) Values(fields, out []featurestore.Value) {
-	for i := range e.v.Features {
-		out[i] = evalOrNull(e.v.Features[i].Expr, fields)
+	for i, p := range e.values {
+		out[i] = evalOrNull(p, fields)
 	}
 }

@@ -8,9 +8,10 @@ import (
 
 // RunLayout is the columns of the file that a run of a batch view writes, in
 // order: the entity's keys (key__NAME), the time and origin of the row
-// (row__time, row__available_at, row__file, row__number), and the features
-// (value__NAME). Keys and features carry a prefix, since both may have one name.
-// Rows ascend by encoded key.
+// (row__time, row__available_at, row__file, row__number), the features
+// (value__NAME), and the status of each aggregate, its number (status__NAME).
+// Keys and features carry a prefix, since both may have one name. Rows ascend by
+// encoded key.
 type RunLayout struct {
 	Fields                              []frame.Field
 	Time, Available, File, Row, Feature int // places of the columns after the keys; Feature is the first
@@ -28,6 +29,9 @@ func LayoutOf(v *definition.BatchView) RunLayout {
 		frame.Field{Name: "row__file", Type: featurestore.String}, frame.Field{Name: "row__number", Type: featurestore.Int64})
 	for i := range v.Features {
 		l.Fields = append(l.Fields, frame.Field{Name: "value__" + v.Features[i].Name, Type: v.Features[i].Type})
+	}
+	for i := range v.Aggregates {
+		l.Fields = append(l.Fields, frame.Field{Name: "status__" + v.Aggregates[i].Name, Type: featurestore.Int64})
 	}
 	return l
 }

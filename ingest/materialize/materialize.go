@@ -1,7 +1,7 @@
 // Package materialize brings batch views online: it reads a warehouse table up
-// to a cutoff, keeps the latest row of each entity, writes these rows to Parquet
-// as a run of its own, puts them into the online store and sets the run on
-// record.
+// to a cutoff, makes one row of each entity (its latest values, and aggregates as
+// of the cutoff), writes these rows to Parquet as a run of its own, puts them into
+// the online store and sets the run on record.
 //
 // Law: a run is a function of the view's definition, the cutoff and the bytes of
 // the input files. Done twice it has the same id and leaves the same files and
@@ -105,6 +105,9 @@ type Report struct {
 
 // Run materializes a view.
 func (m *Materializer) Run(ctx context.Context, r Request) (*Report, error) {
+	if now := m.Clock(); len(r.View.Aggregates) > 0 && r.Cutoff > now {
+		return nil, featurestore.Invalidf("materialize %s: the cutoff %s lies after %s, and aggregates end at the cutoff: choose one that has come", r.View.Name, r.Cutoff, now)
+	}
 	inputs, err := m.inputs(r.View)
 	if err != nil {
 		return nil, err

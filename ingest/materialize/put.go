@@ -9,6 +9,7 @@ import (
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/frame"
+	"github.com/freshet/freshet/featurestore/latest"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/pit"
 )
@@ -26,7 +27,7 @@ func (m *Materializer) put(ctx context.Context, r Request, report *Report, path 
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Reader.Unload(ctx, table)) }()
-	p := &putter{m: m, ctx: ctx, r: &r, report: report, types: valueTypes(r.View)}
+	p := &putter{m: m, ctx: ctx, r: &r, report: report, types: latest.StoredTypes(r.View)}
 	for _, k := range r.View.Entity.Keys {
 		p.keyTypes = append(p.keyTypes, k.Type)
 	}
@@ -36,14 +37,6 @@ func (m *Materializer) put(ctx context.Context, r Request, report *Report, path 
 		return err
 	}
 	return p.flush()
-}
-
-func valueTypes(v *definition.BatchView) []featurestore.Type {
-	out := make([]featurestore.Type, len(v.Features))
-	for i := range v.Features {
-		out[i] = v.Features[i].Type
-	}
-	return out
 }
 
 // putter turns rows of the file into blobs and sends them in chunks.
@@ -87,12 +80,12 @@ func (p *putter) blob() (online.Row, error) {
 		Key:         key,
 		Run:         p.report.Run.ID,
 		Completed:   p.report.Run.Completed,
-		Time:        featurestore.EventTime(p.row[l.Time].Timestamp()),
 		AvailableAt: featurestore.LogTime(p.row[l.Available].Timestamp()),
 		File:        p.row[l.File].Str(),
 		FileRow:     p.row[l.Row].Int64(),
-		Values:      p.row[l.Feature:],
 	}
+	made := latest.Row{Time: featurestore.EventTime(p.row[l.Time].Timestamp()), Values: p.row[l.Feature:]}
+	latest.Store(p.r.View, &made, p.report.Run.Cutoff, &row)
 	return online.Row{Key: key, Blob: codec.AppendBatchRow(nil, p.types, &row)}, nil
 }
 

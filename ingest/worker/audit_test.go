@@ -71,9 +71,9 @@ func TestAuditOfABusyViewFindsNothing(t *testing.T) {
 	for seed := range uint64(20) {
 		p.some(70+seed, 40)
 	}
-	s := p.audited()
+	p.audited()
 	p.right(view, 1)
-	if s = p.audited(); s.Findings != 0 || s.Trouble != "" || s.Entities == 0 || s.Compared < s.Entities {
+	if s := p.audited(); s.Findings != 0 || s.Trouble != "" || s.Entities == 0 || s.Compared < s.Entities {
 		t.Errorf("%+v", s)
 	}
 }

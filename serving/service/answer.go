@@ -4,9 +4,7 @@ import (
 	"fmt"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
-	"github.com/freshet/freshet/featurestore/latest"
 	"github.com/freshet/freshet/featurestore/ondemand"
 )
 
@@ -23,15 +21,6 @@ func (e *StaleError) Error() string {
 
 // Unwrap makes it an ErrUnavailable.
 func (e *StaleError) Unwrap() error { return featurestore.ErrUnavailable }
-
-// readBatchRow fills the cells of a batch view; a nil row is an unknown entity.
-func readBatchRow(v *definition.BatchView, row *codec.BatchRow, t featurestore.Instant, out []featurestore.Cell) {
-	if row == nil {
-		latest.Cells(v, nil, t, out)
-		return
-	}
-	latest.Cells(v, &latest.Row{Time: row.Time, Values: row.Values}, t, out)
-}
 
 // evaluate computes every on-demand view: per view, row-major.
 func (l *lookup) evaluate() [][]featurestore.Cell {

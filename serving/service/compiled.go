@@ -7,6 +7,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/latest"
 )
 
 // Compiled is the plan of one service: immutable, safe for concurrent use.
@@ -93,9 +94,7 @@ func (c *Catalog) compileRole(s *definition.Service, r definition.Role) (role, e
 		}
 	} else if v := c.Project.BatchView(r.View); v != nil {
 		out.batch, entity, out.width = v, v.Entity, len(v.Features)
-		for _, f := range v.Features {
-			out.batchTypes = append(out.batchTypes, f.Type)
-		}
+		out.batchTypes = latest.StoredTypes(v)
 	} else {
 		return role{}, fmt.Errorf("service %q: role %q names no stored view %q", s.Name, r.Prefix, r.View)
 	}

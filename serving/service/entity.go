@@ -9,6 +9,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/latest"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/transforms/window"
 )
@@ -17,7 +18,7 @@ import (
 type found struct {
 	packed bool          // there is a state
 	state  window.Packed // verified, and not decoded: its tiles are merged as they are read
-	row    *codec.BatchRow
+	row    *batchRow
 	broken bool
 
 	// What the last read of the state gave, for rows that share entity and read
@@ -25,6 +26,13 @@ type found struct {
 	cells []featurestore.Cell
 	at    featurestore.Instant
 	says  RowState
+}
+
+// batchRow is what a run of a batch view made of an entity.
+type batchRow struct {
+	latest.Row
+	run       string
+	completed featurestore.Instant
 }
 
 // open verifies what is stored of an entity.
@@ -35,8 +43,10 @@ func (l *lookup) open(r *role, slot int32, parts online.Parts) {
 		f.packed = true
 		f.state, l.applied, err = codec.OpenEntity(parts.Open, parts.Closed, codec.Header{Definition: r.stream.Hash, Key: key}, l.applied)
 	} else {
-		f.row = &codec.BatchRow{Definition: r.batch.Hash, Key: key}
-		err = codec.DecodeBatchRow(parts.Open, r.batchTypes, f.row)
+		stored := codec.BatchRow{Definition: r.batch.Hash, Key: key}
+		if err = codec.DecodeBatchRow(parts.Open, r.batchTypes, &stored); err == nil {
+			f.row = &batchRow{Row: latest.Stored(r.batch, &stored), run: stored.Run, completed: stored.Completed}
+		}
 	}
 	if err != nil {
 		l.breaks(slot, err)
@@ -91,14 +101,14 @@ func (l *lookup) readBatch(r *role, slot int32, t featurestore.Instant, out []fe
 		fill(out, featurestore.StatusError)
 		return nothing
 	case f.row == nil:
-		readBatchRow(r.batch, nil, t, out)
+		latest.Cells(r.batch, nil, t, out)
 		return nothing
-	case l.req.AsOf != nil && f.row.Completed > t:
+	case l.req.AsOf != nil && f.row.completed > t:
 		fill(out, featurestore.TooOld)
 	default:
-		readBatchRow(r.batch, f.row, t, out)
+		latest.Cells(r.batch, &f.row.Row, t, out)
 	}
-	return RowState{Run: f.row.Run, Time: f.row.Time, HasTime: int64(f.row.Time) < int64(t)}
+	return RowState{Run: f.row.run, Time: f.row.Time, HasTime: int64(f.row.Time) < int64(t)}
 }
 
 // scratchOf gives each stream view a pool of scratch memory for reads: it fits

@@ -2,8 +2,10 @@ package oracle
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/window"
 )
 
 // BatchRow is one row of a warehouse table for one entity.
@@ -13,7 +15,8 @@ type BatchRow struct {
 	AvailableAt featurestore.LogTime
 	File        string
 	FileRow     int64
-	Values      []featurestore.Value
+	Values      []featurestore.Value // latest values
+	Inputs      []featurestore.Value // of aggregates
 }
 
 // Run is one materialization: it saw the rows with e < Cutoff that were
@@ -36,19 +39,8 @@ type BatchReading struct {
 // before the cut) or EXPIRED (the newest is past the ttl). A null in the row is
 // for the caller to call EMPTY.
 func LatestBatch(rows []BatchRow, r BatchReading) (*BatchRow, featurestore.Status) {
-	run := lastRun(r)
 	var newest *BatchRow
-	for i := range rows {
-		row := &rows[i]
-		if int64(row.Time) >= int64(r.At) {
-			continue
-		}
-		if r.Mode == EventTime && int64(row.Time) >= int64(r.At)-int64(r.Delay) {
-			continue
-		}
-		if r.Mode != EventTime && (run == nil || int64(row.Time) >= int64(run.Cutoff) || int64(row.AvailableAt) > int64(run.Cutoff)) {
-			continue
-		}
+	for _, row := range countedRows(rows, r) {
 		if newest == nil || compareBatch(row, newest) > 0 {
 			newest = row
 		}
@@ -62,7 +54,54 @@ func LatestBatch(rows []BatchRow, r BatchReading) (*BatchRow, featurestore.Statu
 	return newest, featurestore.Present
 }
 
-// lastRun is the latest run that was complete at the read time.
+// BatchAggregates gives the aggregates that a read sees: of the rows that count,
+// as of the run's cutoff, in mode EventTime as of At. An entity with a row that
+// counts was seen, however far back it lies. No row is late, and ties fall as they
+// do among batch rows.
+func BatchAggregates(c window.Config, rows []BatchRow, r BatchReading) ([]featurestore.Cell, error) {
+	counted := countedRows(rows, r)
+	slices.SortFunc(counted, compareBatch)
+	var events []window.Row
+	for i, row := range counted {
+		e := window.Row{Time: row.Time, LogTime: featurestore.LogTime(row.Time), Inputs: row.Inputs}
+		e.Offset = int64(i)
+		events = append(events, e)
+	}
+	at := r.At
+	if run := lastRun(r); r.Mode != EventTime && run != nil {
+		at = run.Cutoff
+	}
+	cells, err := Read(c, events, Reading{At: at, Mode: EventTime})
+	for i := range cells {
+		if len(events) > 0 && cells[i].Status == featurestore.NotFound {
+			cells[i].Status = featurestore.Empty
+		}
+	}
+	return cells, err
+}
+
+// countedRows are the rows that a read sees.
+func countedRows(rows []BatchRow, r BatchReading) []*BatchRow {
+	run := lastRun(r)
+	var out []*BatchRow
+	for i := range rows {
+		row := &rows[i]
+		if int64(row.Time) >= int64(r.At) {
+			continue
+		}
+		if r.Mode == EventTime && int64(row.Time) >= int64(r.At)-int64(r.Delay) {
+			continue
+		}
+		if r.Mode != EventTime && (run == nil || int64(row.Time) >= int64(run.Cutoff) || int64(row.AvailableAt) > int64(run.Cutoff)) {
+			continue
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// lastRun is, of the runs that were complete at the read time, the one with the
+// latest cutoff: a run that looks further back replaces nothing.
 func lastRun(r BatchReading) *Run {
 	var last *Run
 	for i := range r.Runs {
@@ -70,7 +109,7 @@ func lastRun(r BatchReading) *Run {
 		if run.Completed > r.At {
 			continue
 		}
-		if last == nil || cmp.Or(cmp.Compare(run.Completed, last.Completed), cmp.Compare(run.Cutoff, last.Cutoff)) > 0 {
+		if last == nil || run.Cutoff > last.Cutoff {
 			last = run
 		}
 	}

@@ -54,7 +54,7 @@ func (p *Plan) Estimate() Estimate {
 		e.Bytes += rows * (6 + 4*len(l.columns))
 	}
 	if p.raw {
-		e.Rows = mostNetRows
+		e.Rows = MostNetRows
 		e.Bytes = e.Rows * (6 + 4*len(p.net.columns))
 	}
 	return e

@@ -94,9 +94,10 @@ func (s *State) subtract(o *agg.Order, inputs []featurestore.Value) {
 	}
 }
 
-// mostNetRows is how many rows of the log are kept; where an older one could be
-// in a window, the window's value is APPROXIMATE.
-const mostNetRows = 10_000
+// MostNetRows is how many rows of the log a view that rebuilds keeps of an
+// entity; where an older one could be in a window, the window's value is
+// APPROXIMATE.
+const MostNetRows = 10_000
 
 // netPlan is what a view keeps of the rows that may be retracted.
 type netPlan struct {
@@ -124,11 +125,11 @@ func (n *netRows) reset() {
 // is or was there that may be about it.
 func (n *netRows) add(o *agg.Order, inputs []featurestore.Value, retraction bool) {
 	i := n.insert(o, inputs, retraction)
-	if k := len(n.rows) - 2*mostNetRows; k > 0 {
-		n.remove(0, k+mostNetRows/2)
-		i -= k + mostNetRows/2
+	if k := len(n.rows) - 2*MostNetRows; k > 0 {
+		n.remove(0, k+MostNetRows/2)
+		i -= k + MostNetRows/2
 	}
-	if len(n.rows) > mostNetRows {
+	if len(n.rows) > MostNetRows {
 		n.stale = true // one of them does not count any more
 	}
 	for j := i; j >= 0 && n.rows[j].order.Time == o.Time; j-- {
@@ -142,7 +143,7 @@ func (n *netRows) add(o *agg.Order, inputs []featurestore.Value, retraction bool
 // keep drops the rows that are of no more use, where now is the least instant at
 // which the state can still be read.
 func (n *netRows) keep(p *netPlan, now int64) {
-	drop := max(0, len(n.rows)-mostNetRows-1)
+	drop := max(0, len(n.rows)-MostNetRows-1)
 	if p.bounded {
 		drop = max(drop, n.before(floor(now-p.back, p.quantum)))
 	}
@@ -152,14 +153,14 @@ func (n *netRows) keep(p *netPlan, now int64) {
 // witness is the time of the newest row that is not kept for want of room; ok is
 // false for none.
 func (n *netRows) witness() (e int64, ok bool) {
-	if k := len(n.rows) - mostNetRows - 1; k >= 0 {
+	if k := len(n.rows) - MostNetRows - 1; k >= 0 {
 		return int64(n.rows[k].order.Time), true
 	}
 	return 0, false
 }
 
 // kept are the rows that count.
-func (n *netRows) kept() []rawRow { return n.rows[max(0, len(n.rows)-mostNetRows):] }
+func (n *netRows) kept() []rawRow { return n.rows[max(0, len(n.rows)-MostNetRows):] }
 
 // change is one row as the matching sees it.
 type change struct {
@@ -237,6 +238,14 @@ func taken(all []change, i int) int {
 // what no folded retraction has taken.
 func (s *State) refold() {
 	s.net.stale = false
+	if kept := s.net.kept(); !slices.ContainsFunc(kept, func(r rawRow) bool { return r.retraction }) {
+		s.resetDerived() // most entities have no retraction: then every row counts
+		for i := range kept {
+			s.net.scatter(&kept[i], s.scattered)
+			s.derive(&kept[i].order, s.scattered)
+		}
+		return
+	}
 	all := s.match()
 	s.foldNet(s, all, func(x *change) bool { return x.pending < 0 })
 }

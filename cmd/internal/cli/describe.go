@@ -67,8 +67,10 @@ func streamViewDetails(v *definition.StreamView) viewDetail {
 	if keep, bounded := v.Plan.Retention(); bounded {
 		d.Retention = keep.String()
 	}
-	for i := range v.Plan.Features() {
-		d.Features = append(d.Features, windowedDetails(v, i))
+	for i := range v.Features {
+		f := windowedDetails(v.Plan, v.Bindings[0].Inputs, i) // as the first source has them
+		f.Retraction = retractionText(&v.Plan.Features()[i])
+		d.Features = append(d.Features, f)
 	}
 	e := v.Plan.Estimate()
 	d.State = &stateDetail{Tiles: e.Tiles, BytesPerTile: e.BytesPerTile, Rows: e.Rows, Bytes: e.Bytes}
@@ -77,8 +79,16 @@ func streamViewDetails(v *definition.StreamView) viewDetail {
 
 func batchViewDetails(v *definition.BatchView) viewDetail {
 	d := viewDetail{Entity: v.Entity.Name, Sources: []string{v.Source.Name}, TTL: durationOrNone(v.TTL), Schedule: v.Schedule.Text}
-	for _, f := range v.Features {
-		d.Features = append(d.Features, featureDetail{Name: f.Name, Type: f.Type.String()})
+	for i := range v.Features {
+		f := &v.Features[i]
+		one := featureDetail{Name: f.Name, Type: f.Type.String()}
+		if f.Expr == nil {
+			one = windowedDetails(v.Plan, v.Inputs, f.Aggregate)
+		} else if len(v.Aggregates) > 0 {
+			one.Aggregate = "latest"
+		}
+		one.Default = defaultText(f.Default, f.Type)
+		d.Features = append(d.Features, one)
 	}
 	return d
 }

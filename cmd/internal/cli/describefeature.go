@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/transforms/agg"
+	"github.com/freshet/freshet/transforms/expr"
 	"github.com/freshet/freshet/transforms/window"
 )
 
@@ -37,17 +37,20 @@ type stateDetail struct {
 	Bytes        int `json:"bytes"`
 }
 
-func windowedDetails(v *definition.StreamView, i int) featureDetail {
-	f := &v.Plan.Features()[i]
-	out := featureDetail{Name: f.Name, Type: f.Type.String(), Aggregate: "latest", Retraction: retractionText(f)}
-	if !f.Default.IsNull() {
-		out.Default = f.Default.Exact(f.Type)
-	}
+// inputsText are the expressions that aggregates read.
+type inputsText []*expr.Program
+
+func (t inputsText) at(input int) string { return t[input].Canonical() }
+
+// windowedDetails describes feature i of a plan.
+func windowedDetails(plan *window.Plan, inputs inputsText, i int) featureDetail {
+	f := &plan.Features()[i]
+	out := featureDetail{Name: f.Name, Type: f.Type.String(), Aggregate: "latest", Default: defaultText(f.Default, f.Type)}
 	if f.Kind == window.Latest {
 		return out
 	}
-	cover := v.Plan.Cover(i)
-	out.Aggregate, out.Window, out.Offset = callText(v, f), windowText(f), durationOrNone(f.Offset)
+	cover := plan.Cover(i)
+	out.Aggregate, out.Window, out.Offset = callText(inputs, f), windowText(f), durationOrNone(f.Offset)
 	out.Tile = durationOrNone(cover.Tile)
 	if cover.Most > 0 {
 		out.WorstCover = cover.Most.Std().String()
@@ -56,28 +59,30 @@ func windowedDetails(v *definition.StreamView, i int) featureDetail {
 		out.Exact = fmt.Sprintf("the newest %d rows", f.MaxRows)
 	}
 	if f.Call.By.Kind != featurestore.KindNull {
-		out.By = fmt.Sprintf("%s, at most %d keys", inputText(v, f.By), f.Call.MaxKeys)
+		out.By = fmt.Sprintf("%s, at most %d keys", inputs.at(f.By), f.Call.MaxKeys)
 	}
 	if f.Where >= 0 {
-		out.Where = inputText(v, f.Where)
+		out.Where = inputs.at(f.Where)
 	}
 	return out
 }
 
-// inputText is an expression of a view, as its first source has it.
-func inputText(v *definition.StreamView, input int) string {
-	return v.Bindings[0].Inputs[input].Canonical()
+func defaultText(v featurestore.Value, t featurestore.Type) string {
+	if v.IsNull() {
+		return ""
+	}
+	return v.Exact(t)
 }
 
 // callText is an aggregate as it is written, as last_n(x, n: 3).
-func callText(v *definition.StreamView, f *window.Feature) string {
+func callText(inputs inputsText, f *window.Feature) string {
 	c := &f.Call
 	var args []string
 	if c.Input.Kind != featurestore.KindNull {
-		args = append(args, inputText(v, f.Input))
+		args = append(args, inputs.at(f.Input))
 	}
 	if c.Second.Kind != featurestore.KindNull {
-		args = append(args, inputText(v, f.Second))
+		args = append(args, inputs.at(f.Second))
 	}
 	add := func(name string, value any) { args = append(args, fmt.Sprintf("%s: %v", name, value)) }
 	switch c.Func {

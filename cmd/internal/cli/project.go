@@ -59,6 +59,14 @@ func DefinitionFiles(root string) ([]definition.File, error) {
 // ErrProblems has been told already, problem by problem.
 var ErrProblems = errors.New("the definitions are not valid")
 
+// problemsIn is ErrProblems, with how many there are.
+func problemsIn(problems definition.Problems) error {
+	if n := problems.Errors(); n != 1 {
+		return fmt.Errorf("%w: %d problems", ErrProblems, n)
+	}
+	return fmt.Errorf("%w: 1 problem", ErrProblems)
+}
+
 // LoadProject reads and checks the definitions; problems go to stderr.
 func (a *App) LoadProject(root string) (*definition.Project, []definition.File, error) {
 	files, err := DefinitionFiles(root)
@@ -70,7 +78,7 @@ func (a *App) LoadProject(root string) (*definition.Project, []definition.File, 
 		fmt.Fprint(a.Stderr, problems.Format())
 	}
 	if project == nil {
-		return nil, files, fmt.Errorf("%w: %d problems", ErrProblems, problems.Errors())
+		return nil, files, problemsIn(problems)
 	}
 	return project, files, nil
 }

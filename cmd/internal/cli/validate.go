@@ -28,7 +28,7 @@ func (a *App) ValidateCommand() *cobra.Command {
 				return err
 			}
 			if project == nil {
-				return fmt.Errorf("%w: %d problems", ErrProblems, problems.Errors())
+				return problemsIn(problems)
 			}
 			a.Note("%d files are valid: %d entities, %d sources, %d views, %d services, %d tests.", len(files),
 				len(project.Entities), len(project.StreamSources)+len(project.BatchSources),

@@ -1,5 +1,6 @@
 // Package testrun runs Test documents: their events go through the decoder, the
-// ingester's fold and a real online store, and their expectations are lookups.
+// ingester's fold and a real online store, the rows of their tables through runs
+// of the batch views, and their expectations are lookups.
 // What passes here is what a deployment answers.
 package testrun
 
@@ -51,7 +52,7 @@ func Run(ctx context.Context, root string, p *definition.Project, t *definition.
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.store.Close()) }()
-	if err := r.load(ctx, root); err != nil {
+	if err := r.load(ctx, root, dir); err != nil {
 		return nil, fmt.Errorf("test %q: %w", t.Name, err)
 	}
 	expect := slices.Clone(t.Expect)
@@ -74,6 +75,7 @@ type run struct {
 	plan    *service.Compiled
 	views   []*worker.View
 	feeds   []*feed
+	tables  []*table
 }
 
 // feed is the decoded events of one source, in log order.
@@ -84,7 +86,7 @@ type feed struct {
 }
 
 // load opens the views and decodes the events.
-func (r *run) load(ctx context.Context, root string) error {
+func (r *run) load(ctx context.Context, root, dir string) error {
 	generations := map[string]service.Generation{}
 	for _, v := range r.project.StreamViews {
 		id := online.Generation{Project: "test", View: v.Name, Number: 1}
@@ -111,11 +113,29 @@ func (r *run) load(ctx context.Context, root string) error {
 		return err
 	}
 	for _, e := range r.test.Events {
+		if err := r.open(root, dir, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open makes the events of a source ready.
+func (r *run) open(root, dir string, e definition.TestEvents) error {
+	if r.project.StreamSource(e.Source) != nil {
 		f, err := r.decode(root, e)
+		r.feeds = append(r.feeds, f)
+		return err
+	}
+	for _, v := range r.project.BatchViews {
+		if v.Source.Name != e.Source {
+			continue
+		}
+		t, err := r.openTable(root, filepath.Join(dir, "tables"), v, e)
 		if err != nil {
 			return err
 		}
-		r.feeds = append(r.feeds, f)
+		r.tables = append(r.tables, t)
 	}
 	return nil
 }
@@ -125,9 +145,6 @@ func (r *run) load(ctx context.Context, root string) error {
 // event that a deployment would reject fails the test here.
 func (r *run) decode(root string, e definition.TestEvents) (*feed, error) {
 	source := r.project.StreamSource(e.Source)
-	if source == nil {
-		return nil, featurestore.Invalidf("events of %q: only stream sources have events in this version", e.Source)
-	}
 	lines := e.JSON
 	if e.File != "" {
 		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(e.File)))
@@ -174,7 +191,8 @@ func rank(events []featurestore.Event) {
 	}
 }
 
-// advance applies every event with a log time before t.
+// advance applies every event with a log time before t, and makes the runs that
+// are due.
 func (r *run) advance(ctx context.Context, t featurestore.Instant) error {
 	r.clock = t
 	for _, f := range r.feeds {
@@ -193,6 +211,11 @@ func (r *run) advance(ctx context.Context, t featurestore.Instant) error {
 			if err := v.Apply(ctx, c); err != nil {
 				return err
 			}
+		}
+	}
+	for _, table := range r.tables {
+		if err := table.advance(ctx, t); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -219,8 +219,14 @@ func (c *Checker) sampleBatch(ctx context.Context, v *definition.BatchView) (*sa
 		}
 		row := oracle.BatchRow{Time: r.Time, AvailableAt: r.Available, File: r.File, FileRow: r.Row}
 		for _, f := range v.Features {
-			value, _ := f.Expr.Eval(r.Fields)
-			row.Values = append(row.Values, value)
+			if f.Expr != nil {
+				value, _ := f.Expr.Eval(r.Fields)
+				row.Values = append(row.Values, value)
+			}
+		}
+		for _, p := range v.Inputs {
+			value, _ := p.Eval(r.Fields)
+			row.Inputs = append(row.Inputs, value)
 		}
 		out.rows[at] = append(out.rows[at], row)
 	})

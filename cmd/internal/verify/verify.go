@@ -115,17 +115,41 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 	}
 	return c.compare(ctx, s, sampled.keys, func(i int) expected {
 		return expected{at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
+			row, err := batchRow(v, sampled.rows[i], oracle.BatchReading{At: t, Mode: oracle.Available, Runs: done})
 			out := make([]featurestore.Cell, len(v.Features))
-			// Without the ttl: what is found is then judged by the rule that every path shares.
-			row, _ := oracle.LatestBatch(sampled.rows[i], oracle.BatchReading{At: t, Mode: oracle.Available, Runs: done})
-			if row == nil {
-				latest.Cells(v, nil, t, out)
-			} else {
-				latest.Cells(v, &latest.Row{Time: row.Time, Values: row.Values}, t, out)
+			if err == nil {
+				latest.Cells(v, row, t, out)
 			}
-			return out, nil
+			return out, err
 		}}
 	})
+}
+
+// batchRow is what the oracle finds of an entity, nil for nothing. It is given no
+// ttl: what it finds is judged by the rule that every path shares.
+func batchRow(v *definition.BatchView, rows []oracle.BatchRow, r oracle.BatchReading) (*latest.Row, error) {
+	greatest, _ := oracle.LatestBatch(rows, r)
+	if greatest == nil {
+		return nil, nil
+	}
+	aggregates, err := oracle.BatchAggregates(v.Config(), rows, r)
+	if err != nil {
+		return nil, err
+	}
+	out := &latest.Row{Time: greatest.Time}
+	next := 0
+	for i := range v.Features {
+		if f := &v.Features[i]; f.Expr == nil {
+			out.Values = append(out.Values, aggregates[f.Aggregate].Value)
+			continue
+		}
+		out.Values = append(out.Values, greatest.Values[next])
+		next++
+	}
+	for _, c := range aggregates {
+		out.Values = append(out.Values, featurestore.Int64Value(int64(c.Status)))
+	}
+	return out, nil
 }
 
 // subject is a view as a report speaks of it.

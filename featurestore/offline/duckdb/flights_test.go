@@ -68,18 +68,7 @@ func (w *world) sameBytesTwice(t *testing.T, r *dataset.Request) {
 // compare reads a training set back and checks every 997th row.
 func (w *world) compare(t *testing.T, r *dataset.Request) {
 	t.Helper()
-	ctx := context.Background()
-	table, fields, err := w.db.Load(ctx, frame.File{Path: filepath.Join(r.Out, "data.parquet"), Name: "data.parquet"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := frame.New(fields)
-	if err := w.db.Columns(ctx, table, fields, func(f *frame.Frame) error { all.AppendFrame(f); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.db.Unload(ctx, table); err != nil {
-		t.Fatal(err)
-	}
+	all := w.loadAll(t, filepath.Join(r.Out, "data.parquet"))
 	w.sameSpine(t, r, all)
 	for _, view := range w.project.StreamViews {
 		w.compareView(t, r, all, view)

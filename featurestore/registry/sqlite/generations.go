@@ -52,19 +52,38 @@ func (s *Store) Retired(ctx context.Context) ([]registry.Generation, error) {
 	return query(ctx, s.db, "state = 'RETIRED'")
 }
 
+// moving is a transaction in which generations change their states, all at one
+// instant.
+type moving struct {
+	*sql.Tx
+	at featurestore.Instant
+}
+
 // set writes a generation's state.
-func set(ctx context.Context, tx *sql.Tx, g *registry.Generation, state registry.GenerationState, reason string, at featurestore.Instant) error {
-	g.State, g.Reason, g.Since = state, reason, at
-	_, err := tx.ExecContext(ctx, "UPDATE generations SET state = ?, reason = ?, since_us = ? WHERE view = ? AND number = ?",
-		string(state), reason, int64(at), g.View, g.Number)
+func (m moving) set(ctx context.Context, g *registry.Generation, state registry.GenerationState, reason string) error {
+	g.State, g.Reason, g.Since = state, reason, m.at
+	_, err := m.ExecContext(ctx, "UPDATE generations SET state = ?, reason = ?, since_us = ? WHERE view = ? AND number = ?",
+		string(state), reason, int64(m.at), g.View, g.Number)
 	return err
+}
+
+// retire retires every generation in a state but one.
+func (m moving) retire(ctx context.Context, l lives, state registry.GenerationState, except uint32, reason string) error {
+	for i := range l {
+		if g := &l[i]; g.State == state && g.Number != except {
+			if err := m.set(ctx, g, registry.Retired, reason); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // lives are the generations of one view, whatever their state.
 type lives []registry.Generation
 
-func livesOf(ctx context.Context, tx *sql.Tx, view string) (lives, error) {
-	list, err := query(ctx, tx, "view = ?", view)
+func livesOf(ctx context.Context, q querier, view string) (lives, error) {
+	list, err := query(ctx, q, "view = ?", view)
 	return list, err
 }
 
@@ -87,18 +106,6 @@ func (l lives) number(n uint32) *registry.Generation {
 	return &l[i]
 }
 
-// retire retires every generation in a state but one.
-func (l lives) retire(ctx context.Context, tx *sql.Tx, state registry.GenerationState, except uint32, reason string, at featurestore.Instant) error {
-	for i := range l {
-		if g := &l[i]; g.State == state && g.Number != except {
-			if err := set(ctx, tx, g, registry.Retired, reason, at); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // add makes the view's next generation.
 func (s *Store) add(ctx context.Context, tx *sql.Tx, l lives, g registry.Generation) (registry.Generation, error) {
 	g.Number, g.Lanes = 1, s.lanes
@@ -111,10 +118,10 @@ func (s *Store) add(ctx context.Context, tx *sql.Tx, l lives, g registry.Generat
 }
 
 func (s *Store) setTargets(ctx context.Context, tx *sql.Tx, r *registry.Revision, targets []registry.Target) error {
-	wanted := map[string]bool{}
+	m, wanted := moving{tx, r.Applied}, map[string]bool{}
 	for _, t := range targets {
 		wanted[t.View] = true
-		if err := s.setTarget(ctx, tx, r, t); err != nil {
+		if err := s.setTarget(ctx, m, r, t); err != nil {
 			return err
 		}
 	}
@@ -124,7 +131,7 @@ func (s *Store) setTargets(ctx context.Context, tx *sql.Tx, r *registry.Revision
 	}
 	for i := range list {
 		if !wanted[list[i].View] {
-			if err := set(ctx, tx, &list[i], registry.Retired, "the view was removed", r.Applied); err != nil {
+			if err := m.set(ctx, &list[i], registry.Retired, "the view was removed"); err != nil {
 				return err
 			}
 		}
@@ -134,8 +141,8 @@ func (s *Store) setTargets(ctx context.Context, tx *sql.Tx, r *registry.Revision
 
 // setTarget makes sure that a view's meaning is held or being built, and that no
 // other is being built.
-func (s *Store) setTarget(ctx context.Context, tx *sql.Tx, r *registry.Revision, t registry.Target) error {
-	l, err := livesOf(ctx, tx, t.View)
+func (s *Store) setTarget(ctx context.Context, m moving, r *registry.Revision, t registry.Target) error {
+	l, err := livesOf(ctx, m, t.View)
 	if err != nil {
 		return err
 	}
@@ -144,23 +151,23 @@ func (s *Store) setTarget(ctx context.Context, tx *sql.Tx, r *registry.Revision,
 	if building != nil && building.Hash == t.Hash {
 		keep = building.Number
 	}
-	if err := l.retire(ctx, tx, registry.Building, keep, "replaced while building", r.Applied); err != nil {
+	if err := m.retire(ctx, l, registry.Building, keep, "replaced while building"); err != nil {
 		return err
 	}
 	if keep != 0 || live != nil && live.Hash == t.Hash {
 		return nil
 	}
 	if standby != nil && standby.Hash == t.Hash {
-		return set(ctx, tx, standby, registry.Building, "its meaning is wanted again", r.Applied)
+		return m.set(ctx, standby, registry.Building, "its meaning is wanted again")
 	}
-	if err := l.retire(ctx, tx, registry.Broken, 0, "replaced", r.Applied); err != nil {
+	if err := m.retire(ctx, l, registry.Broken, 0, "replaced"); err != nil {
 		return err
 	}
 	next := registry.Generation{View: t.View, Hash: t.Hash, State: registry.Building, Reason: "to be filled from history", Since: r.Applied, Revision: r.Number}
 	if len(l) == 0 {
 		next.State, next.Reason = registry.Live, "the first generation"
 	}
-	_, err = s.add(ctx, tx, l, next)
+	_, err = s.add(ctx, m.Tx, l, next)
 	return err
 }
 
@@ -188,7 +195,8 @@ func (s *Store) Rebuild(ctx context.Context, o registry.Order) (g registry.Gener
 		if len(l) == 0 {
 			return featurestore.NotFoundf("view %q has no generation: it was never applied", o.View)
 		}
-		if err := l.retire(ctx, tx, registry.Broken, 0, "replaced", o.At); err != nil {
+		m := moving{tx, o.At}
+		if err := m.retire(ctx, l, registry.Broken, 0, "replaced"); err != nil {
 			return err
 		}
 		g, err = s.add(ctx, tx, l, registry.Generation{View: o.View, Hash: o.Hash, State: registry.Building, Reason: o.Reason, Since: o.At, Revision: o.Revision})
@@ -229,12 +237,13 @@ func (s *Store) SetState(ctx context.Context, step registry.Step) error {
 		case !slices.Contains(before(step.State), g.State):
 			return fmt.Errorf("generation %d of view %q is %s and cannot become %s: %w", g.Number, g.View, g.State, step.State, registry.ErrLostRace)
 		}
+		m := moving{tx, step.At}
 		if step.State == registry.Live {
-			if err := makeRoom(ctx, tx, l, step); err != nil {
+			if err := makeRoom(ctx, m, l, step); err != nil {
 				return err
 			}
 		}
-		if err := set(ctx, tx, g, step.State, step.Reason, step.At); err != nil {
+		if err := m.set(ctx, g, step.State, step.Reason); err != nil {
 			return err
 		}
 		return changed(ctx, tx)
@@ -242,26 +251,26 @@ func (s *Store) SetState(ctx context.Context, step registry.Step) error {
 }
 
 // makeRoom takes the live generation out of that state; one standby is kept.
-func makeRoom(ctx context.Context, tx *sql.Tx, l lives, step registry.Step) error {
+func makeRoom(ctx context.Context, m moving, l lives, step registry.Step) error {
 	live := l.in(registry.Live)
 	if live == nil {
 		return nil
 	}
 	reason := fmt.Sprintf("generation %d took over", step.Number)
 	if !step.Keep {
-		return set(ctx, tx, live, registry.Retired, reason, step.At)
+		return m.set(ctx, live, registry.Retired, reason)
 	}
-	if err := l.retire(ctx, tx, registry.Standby, 0, "a newer one is kept", step.At); err != nil {
+	if err := m.retire(ctx, l, registry.Standby, 0, "a newer one is kept"); err != nil {
 		return err
 	}
-	return set(ctx, tx, live, registry.Standby, reason, step.At)
+	return m.set(ctx, live, registry.Standby, reason)
 }
 
 // Switch implements registry.Store.
 func (s *Store) Switch(ctx context.Context, to []registry.Choice, reason string, at featurestore.Instant) error {
 	return s.transact(ctx, func(tx *sql.Tx) error {
 		for _, c := range to {
-			if err := switchOne(ctx, tx, c, reason, at); err != nil {
+			if err := switchOne(ctx, moving{tx, at}, c, reason); err != nil {
 				return err
 			}
 		}
@@ -269,8 +278,8 @@ func (s *Store) Switch(ctx context.Context, to []registry.Choice, reason string,
 	})
 }
 
-func switchOne(ctx context.Context, tx *sql.Tx, c registry.Choice, reason string, at featurestore.Instant) error {
-	l, err := livesOf(ctx, tx, c.View)
+func switchOne(ctx context.Context, m moving, c registry.Choice, reason string) error {
+	l, err := livesOf(ctx, m, c.View)
 	if err != nil {
 		return err
 	}
@@ -285,9 +294,9 @@ func switchOne(ctx context.Context, tx *sql.Tx, c registry.Choice, reason string
 	}
 	if live := l.in(registry.Live); live != nil {
 		// At most one is LIVE at any moment: the old one goes first.
-		if err := set(ctx, tx, live, registry.Standby, reason, at); err != nil {
+		if err := m.set(ctx, live, registry.Standby, reason); err != nil {
 			return err
 		}
 	}
-	return set(ctx, tx, g, registry.Live, reason, at)
+	return m.set(ctx, g, registry.Live, reason)
 }
