@@ -110,7 +110,8 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	if known && whole && sameBindings(r.view.view, want.view) {
 		r.state = want.generation.State
 		r.broken = r.broken && a.revision == w.revision
-		r.full = r.full || filled(stored)
+		// The lanes say whether they are filled: another process may have made them anew.
+		r.full = filled(stored)
 		return r.view.Reload(ctx)
 	}
 	if !whole && !mine.leads() {
@@ -132,7 +133,7 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	next := &running{view: v, state: want.generation.State}
 	switch {
 	case known && whole:
-		next.full = r.full || filled(stored)
+		next.full = filled(stored)
 	case whole:
 		// One that was being built goes on being filled; one in a GAP answers again
 		// once its partitions are seen to be in order.

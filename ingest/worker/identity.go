@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
@@ -27,6 +28,12 @@ func (e *GapError) Error() string {
 // still there, it must be the same record; where none is left to compare, reading
 // goes on as long as no offset is missing.
 func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.Bounds, err error) {
+	// The watermarks come first: by the time of the bounds, the log holds what they say.
+	for _, v := range p.views() {
+		if err := v.refresh(ctx); err != nil {
+			return 0, bounds, err
+		}
+	}
 	if bounds, err = p.log.Bounds(ctx, p.source.Topic, p.number); err != nil {
 		return 0, bounds, err
 	}
@@ -35,6 +42,7 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	}
 	p.archive.mu.Lock()
 	next, archived := p.archive.Next(p.archived())
+	first := p.archive.First(p.archived())
 	p.archive.mu.Unlock()
 	if archived && next < bounds.Start {
 		return 0, bounds, p.gap("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, next)
@@ -47,7 +55,7 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 		from = bounds.End
 	}
 	for _, v := range p.views() {
-		if err := p.identifyView(ctx, v, bounds, archived); err != nil {
+		if err := p.identifyView(ctx, v, bounds, archived && first < bounds.Start); err != nil {
 			return 0, bounds, err
 		}
 		from = min(from, v.Lowest(p.id())+1)
@@ -79,43 +87,61 @@ func (p *partition) hold() error {
 }
 
 // identifyView checks one view against the log. A log that nobody has met before
-// begins where it begins; what the archive has met, a view cannot do without.
-func (p *partition) identifyView(ctx context.Context, v *View, bounds logrecord.Bounds, archived bool) error {
+// begins where it begins; what is archived, and expired since, a view cannot do without.
+func (p *partition) identifyView(ctx context.Context, v *View, bounds logrecord.Bounds, expired bool) error {
 	low, high := v.Lowest(p.id()), v.Highest(p.id())
 	if high >= bounds.End {
 		return p.gap("the log ends at %d, but %d was applied before: it was truncated or made anew", bounds.End, high)
 	}
 	if low+1 < bounds.Start {
-		if archived || v.Met(p.id()) {
+		if expired || v.Met(p.id()) {
 			return p.gap("the log begins at %d, but %d is the next to be applied: records have expired", bounds.Start, low+1)
+		}
+		if !p.held {
+			return featurestore.Unavailablef("the log begins at %d, and another process still archives it: whether what has expired is at rest is not known yet", bounds.Start)
 		}
 		return v.Begin(ctx, p.id(), bounds.Start)
 	}
 	return p.sameLog(ctx, v, bounds)
 }
 
-// sameLog compares the newest fingerprints of a view, newest first, until one
-// record is found: the same goes on, another halts.
+// sameLog is a gap where the log has another record than the one that was applied.
 func (p *partition) sameLog(ctx context.Context, v *View, bounds logrecord.Bounds) error {
-	for _, print := range v.Prints(p.id()) {
-		if print.Offset < bounds.Start || print.Offset >= bounds.End {
+	other, err := differs(ctx, p.log, p.source.Topic, v.Prints(p.id()), place{p.number, bounds})
+	if err != nil || other < 0 {
+		return err
+	}
+	return p.gap("the record at offset %d is not the one that was applied: the topic was made anew", other)
+}
+
+// place is a partition of a topic, and what it holds.
+type place struct {
+	number int32
+	bounds logrecord.Bounds
+}
+
+// differs compares fingerprints, newest first, until one record is found: it
+// gives the offset of one that is another, -1 for the same, or for none.
+func differs(ctx context.Context, log logrecord.Log, topic string, prints []online.Fingerprint, at place) (int64, error) {
+	for _, print := range prints {
+		if print.Offset < at.bounds.Start || print.Offset >= at.bounds.End {
 			continue
 		}
-		batch, err := p.log.Peek(ctx, p.source.Topic, p.number, print.Offset)
+		batch, err := log.Peek(ctx, topic, at.number, print.Offset)
 		if err != nil {
-			return err
+			return -1, err
 		}
 		found := len(batch.Records) > 0 && batch.Records[0].Offset == print.Offset
 		same := found && batch.Records[0].LogTime == print.LogTime && logrecord.Fingerprint(&batch.Records[0]) == print.Hash
 		batch.Release()
 		if found && !same {
-			return p.gap("the record at offset %d is not the one that was applied: the topic was made anew", print.Offset)
+			return print.Offset, nil
 		}
 		if found {
-			return nil
+			return -1, nil
 		}
 	}
-	return nil
+	return -1, nil
 }
 
 func (p *partition) gap(format string, args ...any) error {

@@ -56,7 +56,11 @@ func (w *Worker) replayOf(v *View) replayer {
 				continue
 			}
 			rest := offline.Range{From: reached[p] + 1, To: to + 1}
-			if err := w.replayLog(ctx, s, p, rest, each); err != nil {
+			err := w.replayable(ctx, v, p, rest)
+			if err == nil {
+				err = w.replayLog(ctx, s, p, rest, each)
+			}
+			if err != nil {
 				return fmt.Errorf("%w: source %q partition %d: %w", errRebuild, s.Name, p.Number, err)
 			}
 		}
@@ -122,15 +126,28 @@ func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through
 	return reached, nil
 }
 
+// replayable is an error where the log does not hold a range of what a view has
+// applied: it has expired, or is another log's by now.
+func (w *Worker) replayable(ctx context.Context, v *View, p online.Partition, rest offline.Range) error {
+	topic := v.view.Bindings[v.binding[p.Source]].Source.Topic
+	bounds, err := w.c.Log.Bounds(ctx, topic, p.Number)
+	switch {
+	case err != nil:
+		return err
+	case bounds.Start > rest.From:
+		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
+	case bounds.End < rest.To:
+		return fmt.Errorf("the log ends at %d, but %d was applied before: it was truncated or made anew", bounds.End, rest.To-1)
+	}
+	other, err := differs(ctx, w.c.Log, topic, v.Prints(p), place{p.Number, bounds})
+	if err == nil && other >= 0 {
+		err = fmt.Errorf("the record at offset %d is not the one that was applied: the topic was made anew", other)
+	}
+	return err
+}
+
 // replayLog gives what the log holds of a range of a partition.
 func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p online.Partition, rest offline.Range, each func(*Chunk)) (err error) {
-	bounds, err := w.c.Log.Bounds(ctx, s.Topic, p.Number)
-	if err != nil {
-		return err
-	}
-	if bounds.Start > rest.From {
-		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
-	}
 	d, err := decode.New(s, decode.Options{Replay: p.Generation == offline.FilesGeneration, Schemas: w.c.Schemas})
 	if err != nil {
 		return err

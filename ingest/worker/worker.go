@@ -73,6 +73,7 @@ type Worker struct {
 	archives map[string]*openArchive
 	revision int64
 	parts    []*partition
+	holding  []*partition // of these, and of arrangements before: their archives may be held
 	share    share
 	sources  []string       // that this arrangement reads
 	topics   map[string]int // theirs, with the partitions that it has seen
@@ -200,28 +201,33 @@ func (w *Worker) arrange(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.mu.Lock()
-	w.revision, w.parts, w.share = a.revision, parts, mine
-	for _, r := range w.views {
-		r.far = nil // who reads what may have changed
-	}
-	w.mu.Unlock()
+	w.adopt(a.revision, parts, mine)
 
 	var group errgroup.Group
 	for _, p := range parts {
 		group.Go(func() error {
 			defer p.begun.Store(false)
 			err := w.runPartition(ctx, p)
-			if errors.Is(err, errArchive) || errors.Is(err, errLost) {
+			if err != nil {
 				cancel()
-				return ignoreLost(err)
 			}
-			return nil
+			return ignoreLost(err)
 		})
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.revision) })
 	group.Go(func() error { return w.watchStore(ctx, cancel) })
-	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine, parts))
+	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine))
+}
+
+// adopt makes partitions the arrangement.
+func (w *Worker) adopt(revision int64, parts []*partition, mine share) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.revision, w.parts, w.share = revision, parts, mine
+	w.holding = append(w.holding, parts...)
+	for _, r := range w.views {
+		r.far = nil // who reads what may have changed
+	}
 }
 
 // runPartition runs one partition; its error halts its views and no others.
@@ -230,10 +236,15 @@ func (w *Worker) runPartition(ctx context.Context, p *partition) error {
 	ticker := time.NewTicker(w.c.Heartbeat)
 	defer ticker.Stop()
 	p.ticks = ticker.C
-	err := p.run(ctx)
-	if err == nil {
-		return nil
+	if err := p.run(ctx); err != nil {
+		return w.halted(ctx, p, err)
 	}
+	return nil
+}
+
+// halted says what the end of a partition means for its views. It is an error
+// where that cannot be stored: the partition then halts anew, until lookups know.
+func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
 	p.progress.trouble(p.id(), err)
 	if errors.Is(err, errLost) || errors.Is(err, errArchive) && errors.Is(err, featurestore.ErrUnavailable) {
 		w.c.Logger.Warn("a partition must be arranged anew", "source", p.source.Name, "partition", p.number, "error", err)
@@ -250,12 +261,13 @@ func (w *Worker) runPartition(ctx context.Context, p *partition) error {
 	w.states.Lock()
 	defer w.states.Unlock()
 	p.begun.Store(false) // nobody may take the views for ready any more
+	var errs []error
 	for _, v := range p.views() {
 		if err := v.setState(ctx, state); err != nil {
-			w.c.Logger.Warn("a view's state could not be stored", "state", state, "view", v.Name(), "error", err)
+			errs = append(errs, fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Advance moves every lane to the end of what is applied, now: a replay does so
