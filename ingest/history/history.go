@@ -166,6 +166,19 @@ func (w *Writer) Next(p offline.Partition) (offset int64, ok bool) {
 	return ranges[len(ranges)-1].To, true
 }
 
+// First is the offset at which what is archived of a partition begins; 0 where
+// Next is not ok.
+func (w *Writer) First(p offline.Partition) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if m := w.manifests[p]; m != nil {
+		if ranges := m.Ranges(p); len(ranges) > 0 {
+			return ranges[0].From
+		}
+	}
+	return 0
+}
+
 // Begin says that the feed of a partition starts at an offset: from there on,
 // what is appended and consumed is complete. It comes before the first Append of
 // a partition, which it holds if that was not done before. Offsets that are

@@ -17,6 +17,7 @@ type Archive interface {
 	Hold(p offline.Partition) error
 	Release(p offline.Partition) error
 	Next(p offline.Partition) (offset int64, ok bool)
+	First(p offline.Partition) int64
 	Begin(p offline.Partition, offset int64) error
 	Append(ev *featurestore.Event) error
 	Consumed(p offline.Partition, through int64) error

@@ -139,6 +139,7 @@ func (v *View) refold(ctx context.Context, targets map[string]*target, replay re
 		through := map[online.Partition]int64{}
 		for _, t := range targets {
 			for p, w := range t.through {
+				// A mark without a log time only says where a log begins: nothing of it is applied.
 				if p.Source == b.Source.Name && w.Offset >= 0 && w.LogTime != noLogTime {
 					through[p] = max(through[p], w.Offset)
 				}

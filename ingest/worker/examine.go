@@ -173,7 +173,12 @@ func (x *examination) follow(ctx context.Context, need map[online.Partition]int6
 		if to = min(to, bounds.End-1); from >= to {
 			continue
 		}
-		if err := x.w.replayLog(ctx, s, p, offline.Range{From: from + 1, To: to + 1}, func(c *Chunk) { x.sample.take(c, i) }); err != nil {
+		more := offline.Range{From: from + 1, To: to + 1}
+		err = x.w.replayable(ctx, x.view, p, more)
+		if err == nil {
+			err = x.w.replayLog(ctx, s, p, more, func(c *Chunk) { x.sample.take(c, i) })
+		}
+		if err != nil {
 			return fmt.Errorf("view %q: %w: source %q partition %d: %w", x.view.Name(), errRebuild, s.Name, p.Number, err)
 		}
 		x.through[p] = to

@@ -47,7 +47,9 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 		}
 	}
 	if err == nil {
-		err = v.setState(ctx, online.StateCatchingUp)
+		if err = v.setState(ctx, online.StateCatchingUp); errors.Is(err, featurestore.ErrNotFound) {
+			err = errLost // meanwhile
+		}
 	}
 	passes := err == nil || ctx.Err() != nil || errors.Is(err, featurestore.ErrUnavailable) || errors.Is(err, errLost)
 	if passes && err != nil {
@@ -171,7 +173,7 @@ func (w *Worker) caughtUp(r *running) bool {
 		}
 		own[p.id()] = true
 		s, ok := w.progress.status(p.id())
-		if !ok || !p.begun.Load() || s.Through < s.End-1 || v.Lowest(p.id()) < s.Through {
+		if !ok || !p.begun.Load() || s.Through < s.End-1 || v.Lowest(p.id()) < s.Through || v.Highest(p.id()) >= s.End {
 			return false
 		}
 	}

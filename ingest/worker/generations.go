@@ -126,7 +126,8 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 		if a.changes != w.changes {
 			r.broken = false // it is tried again
 		}
-		r.full = r.full || filled(stored)
+		// The lanes say whether they are filled: another process may have made them anew.
+		r.full = filled(stored)
 		return r.view.Reload(ctx)
 	}
 	if !whole && !mine.leads() {
@@ -148,7 +149,7 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	next := &running{view: v, state: want.generation.State, since: want.generation.Since}
 	switch {
 	case known && whole:
-		next.full = r.full || filled(stored)
+		next.full = filled(stored)
 	case whole:
 		// One that was being built goes on being filled; one in a GAP answers again
 		// once its partitions are seen to be in order.

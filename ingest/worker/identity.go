@@ -15,6 +15,12 @@ import (
 // still there, it must be the same record; where none is left to compare, reading
 // goes on as long as no offset is missing.
 func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.Bounds, err error) {
+	// The watermarks come first: by the time of the bounds, the log holds what they say.
+	for _, v := range p.views() {
+		if err := v.refresh(ctx); err != nil {
+			return 0, bounds, err
+		}
+	}
 	if err := p.shared.verify(ctx); err != nil {
 		return 0, bounds, err
 	}
@@ -26,6 +32,7 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	}
 	p.archive.mu.Lock()
 	next, archived := p.archive.Next(p.archived())
+	first := p.archive.First(p.archived())
 	p.archive.mu.Unlock()
 	if archived && next < bounds.Start {
 		return 0, bounds, p.gap("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, next)
@@ -37,14 +44,14 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 		}
 	}
 	if !archived {
-		next = begin.archive
+		next, first = begin.archive, bounds.Start
 	}
 	from = next
 	if !p.held {
 		from = bounds.End
 	}
 	for _, v := range p.views() {
-		if err := p.identifyView(ctx, v, bounds, begin, archived); err != nil {
+		if err := p.identifyView(ctx, v, bounds, begin, first); err != nil {
 			return 0, bounds, err
 		}
 		from = min(from, v.Lowest(p.id())+1)
@@ -76,11 +83,20 @@ func (p *partition) hold() error {
 }
 
 // identifyView checks one view against the log. A log that nobody has met before
-// begins where it begins; what the archive has met, a view cannot do without, so
-// that it takes from history what has expired.
-func (p *partition) identifyView(ctx context.Context, v *View, bounds logrecord.Bounds, begin beginning, archived bool) error {
-	if !archived && !v.Met(p.id()) {
-		return v.Begin(ctx, p.id(), begin.of(v, bounds))
+// begins where it begins, or where the archive does, which may hold more; what has
+// expired since, a view takes from history.
+func (p *partition) identifyView(ctx context.Context, v *View, bounds logrecord.Bounds, begin beginning, first int64) error {
+	if low := v.Lowest(p.id()); !v.Met(p.id()) {
+		if !p.held && low+1 < bounds.Start {
+			return featurestore.Unavailablef("the log begins at %d, and another process still archives it: whether what has expired is at rest is not known yet", bounds.Start)
+		}
+		at := begin.of(v, bounds)
+		if first < bounds.Start {
+			at = slices.Repeat([]int64{first - 1}, len(at))
+		}
+		if err := v.Begin(ctx, p.id(), at); err != nil || first >= bounds.Start {
+			return err
+		}
 	}
 	if low := v.Lowest(p.id()); low+1 < bounds.Start {
 		return p.refill(ctx, v, low, bounds)

@@ -156,7 +156,7 @@ func (v *View) reload(ctx context.Context) error {
 		return err
 	}
 	for _, s := range stored {
-		if s.Meta.State == online.StateMissing {
+		if s.Meta.State == online.StateMissing || s.Meta.State == online.StateLost {
 			return errLost
 		}
 		if s.Meta.Definition != v.view.Hash {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
@@ -89,29 +90,41 @@ func (s share) lost() <-chan struct{} {
 	return s.assignment.Lost
 }
 
-// handOver gives back what an ended share had, sealed, for the others to go on.
-func (w *Worker) handOver(s share, parts []*partition) error {
+// handOver gives back what an ended share had, sealed, for the others to go on:
+// also what this arrangement does not read, because its views are being filled.
+func (w *Worker) handOver(s share) error {
 	if s.assignment == nil || !ended(s.assignment) {
 		return nil
 	}
-	var errs []error
-	for _, p := range parts {
-		errs = append(errs, p.archive.release(p.archived()))
-	}
+	err := w.release(func(*partition) bool { return true })
 	s.assignment.Release()
-	return errors.Join(errs...)
+	return err
 }
 
 // releaseOthers gives back the archives of partitions that the arrangement before
 // had and this one has not: a share may also change without having been lost.
 func (w *Worker) releaseOthers(mine share) error {
+	return w.release(func(p *partition) bool { return !mine.owns(p.source.Topic, p.number) })
+}
+
+// release gives back the archives of some partitions.
+func (w *Worker) release(which func(*partition) bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var errs []error
-	for _, p := range w.parts {
-		if !mine.owns(p.source.Topic, p.number) && w.archives[p.source.Name] == p.archive {
+	keep := map[online.Partition]*partition{}
+	for _, p := range w.holding {
+		switch {
+		case w.archives[p.source.Name] != p.archive: // it was closed
+		case which(p):
 			errs = append(errs, p.archive.release(p.archived()))
+		default:
+			keep[p.id()] = p
 		}
+	}
+	w.holding = w.holding[:0]
+	for _, p := range keep {
+		w.holding = append(w.holding, p)
 	}
 	return errors.Join(errs...)
 }

@@ -84,30 +84,40 @@ func (p *partition) run(ctx context.Context) error {
 			wait.reset()
 			p.moved = false
 		}
-		var rewind *rewindError
-		var damaged *damagedError
-		if errors.As(err, &damaged) && ctx.Err() == nil {
-			if err = p.rebuild(ctx, damaged); err == nil {
-				continue // read again, on the rebuilt entities
-			}
-		}
+		err = p.resume(ctx, err, wait.sleep)
 		switch {
 		case ctx.Err() != nil:
 			return haltedBy(ctx)
-		case errors.Is(err, errArchive), errors.Is(err, errLost), errors.As(err, new(*HaltedError)):
-		case errors.As(err, &rewind):
-			continue
-		case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
-			p.progress.trouble(p.id(), err)
-			if wait.sleep(ctx) != nil {
-				return haltedBy(ctx)
-			}
-			if err = p.reload(ctx); err == nil || errors.Is(err, featurestore.ErrUnavailable) {
-				continue
-			}
+		case err != nil:
+			return fmt.Errorf("source %q partition %d: %w", p.source.Name, p.number, err)
 		}
-		return fmt.Errorf("source %q partition %d: %w", p.source.Name, p.number, err)
 	}
+}
+
+// resume is nil where the stream goes on after an error, from the store's
+// watermarks. A part that is not available is given a pause.
+func (p *partition) resume(ctx context.Context, err error, pause func(context.Context) error) error {
+	var rewind *rewindError
+	var damaged *damagedError
+	if errors.As(err, &damaged) && ctx.Err() == nil {
+		if err = p.rebuild(ctx, damaged); err == nil {
+			return nil // read again, on the rebuilt entities
+		}
+	}
+	switch {
+	case errors.Is(err, errArchive), errors.Is(err, errLost), errors.As(err, new(*HaltedError)):
+	case errors.As(err, &rewind):
+		return nil
+	case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
+		p.progress.trouble(p.id(), err)
+		if paused := pause(ctx); paused != nil {
+			return paused
+		}
+		if err = p.reload(ctx); errors.Is(err, featurestore.ErrUnavailable) {
+			return nil
+		}
+	}
+	return err
 }
 
 // reload takes the store's watermarks for true: after an error nobody knows
@@ -121,19 +131,27 @@ func (p *partition) reload(ctx context.Context) error {
 	return nil
 }
 
-// stream reads from where the store stands until something ends it.
-func (p *partition) stream(ctx context.Context) error {
+// begin finds its place in the log, and opens the log there.
+func (p *partition) begin(ctx context.Context) (reader logrecord.Reader, from int64, err error) {
 	from, bounds, err := p.identify(ctx)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	reader, err := p.log.Open(ctx, p.source.Topic, p.number, from)
-	if err != nil {
-		return err
+	if reader, err = p.log.Open(ctx, p.source.Topic, p.number, from); err != nil {
+		return nil, 0, err
 	}
 	p.last = &Chunk{Partition: p.id(), Through: from - 1, LogTime: noLogTime}
 	p.progress.begin(p.id(), from-1, bounds.End)
 	p.begun.Store(true)
+	return reader, from, nil
+}
+
+// stream reads from where the store stands until something ends it.
+func (p *partition) stream(ctx context.Context) error {
+	reader, from, err := p.begin(ctx)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	decoded := make(chan *decodedChunk)
@@ -187,20 +205,11 @@ func (p *partition) applyAll(ctx context.Context, in <-chan *decodedChunk, spare
 
 // apply gives a chunk to everybody and reports progress once all have it.
 func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
-	first := c.first()
-	if first.Through < first.From {
-		p.last.FetchTime = max(p.last.FetchTime, first.FetchTime)
-		p.progress.idle(p.id(), c.end)
+	if p.empty(c) {
 		return nil
 	}
-	if err := p.spend(c); err != nil {
+	if err := p.accept(c); err != nil {
 		return err
-	}
-	// Letters come first: once the watermarks have passed a bad record, nobody reads it again.
-	if len(c.letters) > 0 {
-		if err := p.letters.Append(c.letters...); err != nil {
-			return featurestore.Unavailablef("the dead letters cannot be kept: %w", err)
-		}
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i := range p.readings {
@@ -208,10 +217,40 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 			group.Go(func() error { return v.Apply(groupCtx, &c.parts[i].Chunk) })
 		}
 	}
-	group.Go(func() error { return p.keep(first) })
+	group.Go(func() error { return p.keep(c.first()) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	p.applied(c)
+	return nil
+}
+
+// empty reports whether a chunk only says how long there was nothing new.
+func (p *partition) empty(c *decodedChunk) bool {
+	first := c.first()
+	if first.Through >= first.From {
+		return false
+	}
+	p.last.FetchTime = max(p.last.FetchTime, first.FetchTime)
+	p.progress.idle(p.id(), c.end)
+	return true
+}
+
+// accept keeps a chunk's dead letters, where they are not too many. They come
+// first: once the watermarks have passed a bad record, nobody reads it again.
+func (p *partition) accept(c *decodedChunk) error {
+	if err := p.spend(c); err != nil || len(c.letters) == 0 {
+		return err
+	}
+	if err := p.letters.Append(c.letters...); err != nil {
+		return featurestore.Unavailablef("the dead letters cannot be kept: %w", err)
+	}
+	return nil
+}
+
+// applied notes that everybody has a chunk.
+func (p *partition) applied(c *decodedChunk) {
+	first := c.first()
 	p.moved = true
 	p.last = &Chunk{
 		Partition: first.Partition, Through: first.Through, LogTime: first.LogTime, FetchTime: first.FetchTime,
@@ -219,7 +258,6 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 	}
 	p.progress.applied(p.id(), c)
 	p.served(c)
-	return nil
 }
 
 // spend counts a chunk's bad records; too many of them halt before any is passed.

@@ -60,7 +60,11 @@ func (w *Worker) replayOf(v *View) replayer {
 					"source", s.Name, "generation", p.Generation, "partition", p.Number, "offsets", rest.To-rest.From)
 				continue
 			}
-			if err := w.replayLog(ctx, s, p, rest, each); err != nil {
+			err := w.replayable(ctx, v, p, rest)
+			if err == nil {
+				err = w.replayLog(ctx, s, p, rest, each)
+			}
+			if err != nil {
 				return fmt.Errorf("%w: source %q partition %d: %w", errRebuild, s.Name, p.Number, err)
 			}
 		}
@@ -120,15 +124,29 @@ func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through
 	return reached, nil
 }
 
-// replayLog gives what the log holds of a range of a partition.
-func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p online.Partition, rest offline.Range, each func(*Chunk)) (err error) {
-	bounds, err := w.c.Log.Bounds(ctx, s.Topic, p.Number)
+// replayable is an error where the log does not hold a range of what a view has
+// applied: it has expired, or is another log's by now.
+func (w *Worker) replayable(ctx context.Context, v *View, p online.Partition, rest offline.Range) error {
+	topic := v.view.Bindings[v.binding[p.Source]].Source.Topic
+	bounds, err := w.c.Log.Bounds(ctx, topic, p.Number)
+	switch {
+	case err != nil:
+		return err
+	case bounds.Start > rest.From:
+		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
+	}
+	found, err := agree(ctx, w.c.Log, topic, p.Number, bounds, v.Prints(p))
 	if err != nil {
 		return err
 	}
-	if bounds.Start > rest.From {
-		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
+	if reason := madeAnew(bounds, applied{high: rest.To - 1}, found); reason != "" {
+		return errors.New(reason)
 	}
+	return nil
+}
+
+// replayLog gives what the log holds of a range of a partition.
+func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p online.Partition, rest offline.Range, each func(*Chunk)) (err error) {
 	d, err := decode.New(s, decode.Options{Replay: p.Generation == offline.FilesGeneration, Schemas: w.c.Schemas})
 	if err != nil {
 		return err

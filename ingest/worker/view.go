@@ -16,7 +16,7 @@ import (
 // Errors that end a view's part in the stream until a person or a rebuild acts.
 var (
 	errStale = errors.New("the lanes belong to another definition: this process is out of date")
-	errLost  = errors.New("the lanes have lost their metadata: the online store lost data")
+	errLost  = errors.New("the lanes are lost: their metadata is gone, or the online store has evicted keys")
 )
 
 // rewindError asks the caller to read the partition again after Offset: the
@@ -134,6 +134,14 @@ func (v *View) Reload(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.cache.clear()
+	return v.reload(ctx)
+}
+
+// refresh reads the watermarks again: others may have moved them since. What is
+// cached is compared when it is written.
+func (v *View) refresh(ctx context.Context) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return v.reload(ctx)
 }
 
@@ -398,7 +406,9 @@ func (v *View) Audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.state = online.Worst(stored)
+	if v.state = online.Worst(stored); v.state == online.StateLost {
+		return errLost // says another process, which has seen the store evict keys
+	}
 	if v.lanes.equal(stored, v.mine) {
 		v.lanes.take(stored, v.mine)
 		return nil

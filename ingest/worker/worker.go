@@ -92,6 +92,7 @@ type Worker struct {
 	revision int64
 	held     bool // a changed view's generation was found to be broken: none of its revision takes over
 	parts    []*partition
+	holding  []*partition // of these, and of arrangements before: their archives may be held
 	share    share
 	audited  AuditStatus
 
@@ -237,12 +238,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.mu.Lock()
-	w.revision, w.changes, w.held, w.parts, w.share = a.revision, a.changes, a.held(), parts, mine
-	for _, r := range w.views {
-		r.far = nil // who reads what may have changed
-	}
-	w.mu.Unlock()
+	w.adopt(a, parts, mine)
 	w.progress.arrange(parts)
 
 	var group errgroup.Group
@@ -251,17 +247,27 @@ func (w *Worker) arrange(ctx context.Context) error {
 		group.Go(func() error {
 			defer p.begun.Store(false)
 			err := w.runPartition(ctx, runs[p.shared], p)
-			if errors.Is(err, errArchive) || errors.Is(err, errLost) {
+			if err != nil {
 				cancel()
-				return ignoreLost(err)
 			}
-			return nil
+			return ignoreLost(err)
 		})
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.changes) })
 	group.Go(func() error { return w.watchLogs(ctx, parts) })
 	group.Go(func() error { return w.watchStore(ctx, cancel) })
-	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine, parts))
+	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine))
+}
+
+// adopt makes partitions the arrangement.
+func (w *Worker) adopt(a *arrangement, parts []*partition, mine share) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.revision, w.changes, w.held, w.parts, w.share = a.revision, a.changes, a.held(), parts, mine
+	w.holding = append(w.holding, parts...)
+	for _, r := range w.views {
+		r.far = nil // who reads what may have changed
+	}
 }
 
 // sourceContexts gives the partitions of each source a context that ends with
@@ -282,10 +288,15 @@ func (w *Worker) runPartition(ctx, run context.Context, p *partition) error {
 	ticker := time.NewTicker(w.c.Heartbeat)
 	defer ticker.Stop()
 	p.ticks = ticker.C
-	err := p.run(run)
-	if err == nil {
-		return nil
+	if err := p.run(run); err != nil {
+		return w.halted(ctx, p, err)
 	}
+	return nil
+}
+
+// halted says what the end of a partition means for its views. It is an error
+// where that cannot be stored: the partition then halts anew, until lookups know.
+func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
 	if errors.As(err, new(*GapError)) {
 		p.shared.halt(err)
 		// What was applied of a log that is gone is nowhere else.
@@ -307,12 +318,13 @@ func (w *Worker) runPartition(ctx, run context.Context, p *partition) error {
 	w.states.Lock()
 	defer w.states.Unlock()
 	p.begun.Store(false) // nobody may take the views for ready any more
+	var errs []error
 	for _, v := range p.views() {
 		if err := v.setState(ctx, state); err != nil {
-			w.c.Logger.Warn("a view's state could not be stored", "state", state, "view", v.Name(), "error", err)
+			errs = append(errs, fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Advance moves every lane to the end of what is applied, now: a replay does so
