@@ -26,6 +26,12 @@ func (v *View) applied(p online.Partition) applied {
 	return v.lanes.applied(p)
 }
 
+// topicPartition is a place in the log.
+type topicPartition struct {
+	topic  string
+	number int32
+}
+
 // agreement says what the fingerprints of a partition say of its log.
 type agreement struct {
 	same    int64 // the newest offset whose record is the one that was applied; -1: none was found
@@ -34,13 +40,13 @@ type agreement struct {
 
 // agree compares fingerprints with the records at their offsets, newest first,
 // until one is the same. Those of records that are gone say nothing.
-func agree(ctx context.Context, log logrecord.Log, topic string, number int32, bounds logrecord.Bounds, prints []online.Fingerprint) (agreement, error) {
+func agree(ctx context.Context, log logrecord.Log, at topicPartition, bounds logrecord.Bounds, prints []online.Fingerprint) (agreement, error) {
 	a := agreement{same: -1, differs: -1}
 	for _, print := range prints {
 		if print.Offset < bounds.Start || print.Offset >= bounds.End {
 			continue
 		}
-		batch, err := log.Peek(ctx, topic, number, print.Offset)
+		batch, err := log.Peek(ctx, at.topic, at.number, print.Offset)
 		if err != nil {
 			return a, err
 		}

@@ -33,7 +33,7 @@ func (p *partition) beginnings(ctx context.Context, bounds logrecord.Bounds, arc
 		if !met {
 			continue
 		}
-		found, err := agree(ctx, p.log, p.source.Topic, p.number, bounds, have.prints)
+		found, err := agree(ctx, p.log, topicPartition{p.source.Topic, p.number}, bounds, have.prints)
 		if err != nil || found.same < 0 {
 			return b, err
 		}

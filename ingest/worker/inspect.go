@@ -117,7 +117,7 @@ func (x Inspector) partition(ctx context.Context, s *definition.StreamSource, id
 }
 
 func (x Inspector) judge(ctx context.Context, topic string, state *LogState, bounds logrecord.Bounds, have applied) error {
-	found, err := agree(ctx, x.Log, topic, state.Partition, bounds, have.prints)
+	found, err := agree(ctx, x.Log, topicPartition{topic, state.Partition}, bounds, have.prints)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func TestLostTail(t *testing.T) {
 	p.again("orders", 1)
 	p.random("orders", 0, 67, 40)
 	p.start()
-	p.gap("activity", "orders")
+	_ = p.gap("activity", "orders")
 
 	generations, err := p.registry.Generations(t.Context())
 	ok(t, err)

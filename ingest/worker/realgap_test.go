@@ -42,7 +42,7 @@ func TestGapsOnRealParts(t *testing.T) {
 	p.again("clicks", 2)
 	p.random("clicks", 1, 72, 100)
 	p.random("clicks", 0, 73, 300)
-	p.gap("activity", "clicks")
+	_ = p.gap("activity", "clicks")
 	t.Logf("noticed %s after it was deleted", time.Since(began))
 	p.accept("clicks")
 	p.right(view, 1)
@@ -52,7 +52,7 @@ func TestGapsOnRealParts(t *testing.T) {
 	p.again("clicks", 1)
 	p.random("clicks", 0, 74, 400)
 	p.start()
-	p.gap("activity", "clicks")
+	_ = p.gap("activity", "clicks")
 	p.accept("clicks")
 	p.right(view, 1)
 	live()
@@ -91,7 +91,7 @@ func TestGapsOnRealParts(t *testing.T) {
 	p.random("clicks", 0, 77, 50)
 	p.expire("clicks", 0, 520)
 	p.start()
-	p.gap("activity", "clicks")
+	_ = p.gap("activity", "clicks")
 	lost := online.Partition{Source: "clicks", Generation: p.logs["clicks"], Number: 0}
 	p.moveTo(lost, 500, 520)
 	p.logs["clicks"]++

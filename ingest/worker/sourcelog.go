@@ -100,7 +100,7 @@ func (s *sourceLog) comparePartition(ctx context.Context, number int32) error {
 		return err
 	}
 	for _, a := range have {
-		found, err := agree(ctx, s.log, s.topic, number, bounds, a.prints)
+		found, err := agree(ctx, s.log, topicPartition{s.topic, number}, bounds, a.prints)
 		if err != nil {
 			return err
 		}
