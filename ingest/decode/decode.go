@@ -295,7 +295,7 @@ func (d *Decoder) event(b *Batch, p *placed, m *image) error {
 		e.ID = idOf(&b.text, e.Fields[i])
 	}
 	if len(b.Events) == cap(b.Events) { // append alone copies large batches often
-		b.Events = slices.Grow(b.Events, max(256, len(b.Events)))
+		b.Events = slices.Grow(b.Events, max(256, len(b.Events)/2))
 	}
 	b.Events = append(b.Events, e)
 	return nil

@@ -77,10 +77,10 @@ func (c *cache) drop(e *entity) {
 	e.state = nil
 }
 
-// dropLane forgets every entity of a lane.
-func (c *cache) dropLane(lane uint16) {
+// dropLanes forgets every entity of some lanes.
+func (c *cache) dropLanes(lanes map[uint16]bool) {
 	for _, e := range c.byKey {
-		if e.lane == lane {
+		if lanes[e.lane] {
 			c.drop(e)
 		}
 	}

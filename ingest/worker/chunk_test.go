@@ -56,7 +56,7 @@ func TestCache(t *testing.T) {
 			e := c.get([]byte(key))
 			switch op := rapid.IntRange(0, 5).Draw(rt, "op"); {
 			case op == 0:
-				c.dropLane(1)
+				c.dropLanes(map[uint16]bool{1: true})
 				used = slices.DeleteFunc(used, func(k string) bool { return len(k) == 2 })
 			case op == 1 && e != nil:
 				c.drop(e)

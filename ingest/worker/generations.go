@@ -314,6 +314,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 	}
 	var out []*partition
 	spent, turn := newSpending(w.c.Budget), make(chan struct{}, 1)
+	spare := make(chan *decodedChunk, 1)
 	for number := range n {
 		if !mine.owns(s.Topic, int32(number)) {
 			continue
@@ -321,7 +322,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 		p := &partition{
 			source: s, generation: generation, number: int32(number), replayed: replayed, shared: shared, log: w.c.Log, history: w.c.History,
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
-			rebuild: w.rebuild, spent: spent, chunk: chunkEvents(len(s.Fields), n), turn: turn, observer: w.c.Observer,
+			rebuild: w.rebuild, spent: spent, chunk: chunkEvents(len(s.Fields), n), turn: turn, spare: spare, observer: w.c.Observer,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

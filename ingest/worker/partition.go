@@ -41,8 +41,9 @@ type partition struct {
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
-	chunk      int           // events of a chunk, at most about
-	turn       chan struct{} // full while a chunk of the source is being applied
+	chunk      int                // events of a chunk, at most about
+	turn       chan struct{}      // full while a chunk of the source is being applied
+	spare      chan *decodedChunk // an applied chunk of the source, for its memory
 	observer   Observer
 	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
@@ -155,13 +156,12 @@ func (p *partition) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	decoded := make(chan *decodedChunk)
-	spare := make(chan *decodedChunk, 1)
 	var group errgroup.Group
 	group.Go(func() error {
 		defer close(decoded)
-		return errors.Join(p.read(ctx, reader, from, decoded, spare), reader.Close())
+		return errors.Join(p.read(ctx, reader, from, decoded), reader.Close())
 	})
-	applyErr := p.applyAll(ctx, decoded, spare)
+	applyErr := p.applyAll(ctx, decoded)
 	cancel()
 	for range decoded { // let the reader see that it is over
 		<-p.turn
@@ -177,7 +177,7 @@ func ignoreCanceled(err error) error {
 }
 
 // applyAll feeds chunks to the views and the archive, and beats the heart.
-func (p *partition) applyAll(ctx context.Context, in <-chan *decodedChunk, spare chan<- *decodedChunk) error {
+func (p *partition) applyAll(ctx context.Context, in <-chan *decodedChunk) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -196,7 +196,7 @@ func (p *partition) applyAll(ctx context.Context, in <-chan *decodedChunk, spare
 				return err
 			}
 			select {
-			case spare <- c:
+			case p.spare <- c:
 			default:
 			}
 		}

@@ -60,7 +60,7 @@ func eventsOf(bytes, fields int) int {
 }
 
 // read fetches and decodes ahead of what is applied, until an error.
-func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, out chan<- *decodedChunk, spare <-chan *decodedChunk) error {
+func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, out chan<- *decodedChunk) error {
 	fetched := make(chan *logrecord.Batch)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -79,7 +79,7 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 			}
 		}
 	})
-	group.Go(func() error { return p.fillChunks(ctx, fetched, from, out, spare) })
+	group.Go(func() error { return p.fillChunks(ctx, fetched, from, out) })
 	return group.Wait()
 }
 
@@ -87,7 +87,7 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 // while chunks of this partition or of another are being applied, it grows. So it
 // holds little when little comes, and under load a key that many of its events
 // touch is written once.
-func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Batch, from int64, out chan<- *decodedChunk, spare <-chan *decodedChunk) error {
+func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Batch, from int64, out chan<- *decodedChunk) error {
 	reached := noLogTime
 	var c *decodedChunk
 	for {
@@ -108,7 +108,7 @@ func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Ba
 				mine = true
 			case batch := <-receive:
 				if c == nil {
-					c = p.newChunk(spare, from)
+					c = p.newChunk(from)
 				}
 				var err error
 				reached, err = p.decode(c, batch, from, reached)
@@ -142,10 +142,10 @@ func (c *decodedChunk) full(events int) bool {
 }
 
 // newChunk is an empty chunk, with the memory of an applied one where there is one.
-func (p *partition) newChunk(spare <-chan *decodedChunk, from int64) *decodedChunk {
+func (p *partition) newChunk(from int64) *decodedChunk {
 	var c *decodedChunk
 	select {
-	case c = <-spare:
+	case c = <-p.spare:
 	default:
 		c = &decodedChunk{parts: make([]decodedPart, len(p.readings))}
 	}

@@ -135,7 +135,7 @@ func (w *Worker) replayable(ctx context.Context, v *View, p online.Partition, re
 	case bounds.Start > rest.From:
 		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
 	}
-	found, err := agree(ctx, w.c.Log, topic, p.Number, bounds, v.Prints(p))
+	found, err := agree(ctx, w.c.Log, topicPartition{topic, p.Number}, bounds, v.Prints(p))
 	if err != nil {
 		return err
 	}

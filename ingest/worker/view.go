@@ -274,14 +274,18 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 	}
 }
 
-// storeCalls are the applies of a chunk that are under way.
+// storeCalls are the applies of a chunk. One is under way while the next is
+// folded, and no more: a call that waits in the store for others of a large chunk
+// would run into its time limit, and what is then unknown is done again.
 type storeCalls struct {
 	view    *View
 	group   sync.WaitGroup
 	results []*[]online.Result
 }
 
+// start applies while the caller goes on, once the call before is answered.
 func (c *storeCalls) start(ctx context.Context, batches []online.Batch) {
+	c.group.Wait()
 	into := new([]online.Result)
 	c.results = append(c.results, into)
 	c.group.Go(func() { *into = c.view.send(ctx, batches) })
@@ -289,6 +293,7 @@ func (c *storeCalls) start(ctx context.Context, batches []online.Batch) {
 
 // call applies in this goroutine.
 func (c *storeCalls) call(ctx context.Context, batches []online.Batch) {
+	c.group.Wait()
 	results := c.view.send(ctx, batches)
 	c.results = append(c.results, &results)
 }
@@ -306,7 +311,7 @@ func (c *storeCalls) wait() []online.Result {
 // settle acts on the store's answers, lane by lane: again says that some lanes
 // must be folded once more, on fresh blobs.
 func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, works [][]int32, results []online.Result) (again bool, err error) {
-	rewind := false
+	lost := map[uint16]bool{}
 	var refused error
 	for i, r := range results {
 		lane := batches[i].Lane.Lane
@@ -326,9 +331,8 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 			return false, v.rewind(ctx, c.Partition)
 		case online.OutcomeWatermark, online.OutcomeUnknown:
 			// The fate of the lane is read from the store; what was cached of it is not trusted.
-			rewind = true
+			lost[lane] = true
 			v.forget(works[i])
-			v.cache.dropLane(lane)
 			if r.Outcome == online.OutcomeUnknown {
 				v.counts.Unknown++
 			}
@@ -340,7 +344,8 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 		}
 	}
 	switch {
-	case rewind:
+	case len(lost) > 0:
+		v.cache.dropLanes(lost)
 		return false, v.rewind(ctx, c.Partition)
 	case refused != nil:
 		v.dropWork()

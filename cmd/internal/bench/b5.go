@@ -21,8 +21,7 @@ const (
 )
 
 // b5 is the stream: Kafka in, Redis out, the broker on the same cores.
-func b5(o *options) (rows []row, err error) {
-	ctx := context.Background()
+func b5(ctx context.Context, o *options) (rows []row, err error) {
 	s, err := startServices(ctx)
 	if err != nil {
 		return nil, err

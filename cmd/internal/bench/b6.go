@@ -23,8 +23,7 @@ import (
 )
 
 // b6 is freshness: how long after an event was due a lookup shows it.
-func b6(o *options) (rows []row, err error) {
-	ctx := context.Background()
+func b6(ctx context.Context, o *options) (rows []row, err error) {
 	s, err := startServices(ctx)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -18,7 +19,7 @@ import (
 )
 
 // engine measures the aggregation engine alone, without stores and logs.
-func engine(o *options) ([]row, error) {
+func engine(_ context.Context, o *options) ([]row, error) {
 	var rows []row
 	for _, part := range []func(int) ([]row, error){adding, decoding, sums, reading, sizes} {
 		list, err := part(o.pairs)

@@ -5,9 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,7 +41,7 @@ func opponents(blob int) map[string]opponent {
 
 // runLayout is the process of an opponent: the same client, fetch and decoding as
 // ours. One batch is written while the next is decoded. It ends on SIGTERM.
-func runLayout(args []string) error {
+func runLayout(ctx context.Context, args []string) error {
 	if len(args) != 7 {
 		return fmt.Errorf("an opponent takes name, broker, redis, topic, partitions, events of each and bytes")
 	}
@@ -54,8 +52,6 @@ func runLayout(args []string) error {
 		return err
 	}
 	cli.TuneGC()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	project, problems := definition.Load([]definition.File{{Path: "spending.yaml", Data: []byte(definitionsOf(args[3]))}})
 	if project == nil {
 		return problems

@@ -13,17 +13,24 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	// What was started is ended also where the run is broken off.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -41,10 +48,10 @@ type options struct {
 	slice      time.Duration
 }
 
-func run(args []string) error {
-	workloads := map[string]func(*options) ([]row, error){"engine": engine, "B5": b5, "B6": b6, "rebuild": rebuild}
+func run(ctx context.Context, args []string) error {
+	workloads := map[string]func(context.Context, *options) ([]row, error){"engine": engine, "B5": b5, "B6": b6, "rebuild": rebuild}
 	if len(args) > 0 && args[0] == layoutCommand {
-		return runLayout(args[1:])
+		return runLayout(ctx, args[1:])
 	}
 	if len(args) == 0 || workloads[args[0]] == nil {
 		return fmt.Errorf("name a workload: %s", strings.Join(slices.Sorted(maps.Keys(workloads)), ", "))
@@ -62,7 +69,7 @@ func run(args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	rows, err := workloads[args[0]](&o)
+	rows, err := workloads[args[0]](ctx, &o)
 	if err != nil {
 		return err
 	}

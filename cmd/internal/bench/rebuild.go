@@ -16,8 +16,7 @@ import (
 const rebuildAim = 2e6
 
 // rebuild measures how fast a new generation is filled from the archive, by size.
-func rebuild(o *options) (rows []row, err error) {
-	ctx := context.Background()
+func rebuild(ctx context.Context, o *options) (rows []row, err error) {
 	s, err := startServices(ctx)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ const gcPercent = 300
 // memoryLimit is where the collector works harder rather than let the heap grow:
 // what an ingester keeps (its cache, chunks and the archive's buffers) is bounded
 // well below it.
-const memoryLimit = 768 << 20
+const memoryLimit = 832 << 20
 
 // TuneGC sets the collector for a process that streams.
 func TuneGC() {
