@@ -168,7 +168,7 @@ func (a *App) pusher(ctx context.Context, source *definition.StreamSource) (send
 			return nil, nil, err
 		}
 		return func(ctx context.Context, events [][]byte) ([]rpc.Rejected, error) {
-			return node.WriteEvents(ctx, parts.Log, source, events, nil, parts.Clock.Now())
+			return node.WriteEvents(ctx, parts.Log, source, events, node.Stamp{Time: parts.Clock.Now()})
 		}, parts.Close, nil
 	}
 	own := *a

@@ -110,7 +110,7 @@ func (b *Backend) WriteEvents(ctx context.Context, name string, events [][]byte)
 	if b.Carry != nil {
 		b.Carry(ctx, func(key, value string) { headers = headers.Append(key, []byte(value)) })
 	}
-	return WriteEvents(ctx, b.Log, source, events, headers, b.Clock.Now())
+	return WriteEvents(ctx, b.Log, source, events, Stamp{Time: b.Clock.Now(), Headers: headers})
 }
 
 func (b *Backend) source(name string) (*definition.StreamSource, error) {
@@ -124,9 +124,16 @@ func (b *Backend) source(name string) (*definition.StreamSource, error) {
 	return nil, &service.NameError{Code: "UNKNOWN_SOURCE", Message: fmt.Sprintf("there is no stream source %q", name)}
 }
 
-// WriteEvents sends JSON events of a source through a log, at the log time now.
+// Stamp is what all records of a call of WriteEvents have: their log time, and
+// headers beside their own.
+type Stamp struct {
+	Time    featurestore.Instant
+	Headers logrecord.Headers
+}
+
+// WriteEvents sends JSON events of a source through a log.
 // They are spread over the partitions by their bytes: a repeated event meets itself.
-func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.StreamSource, events [][]byte, headers logrecord.Headers, now featurestore.Instant) ([]rpc.Rejected, error) {
+func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.StreamSource, events [][]byte, s Stamp) ([]rpc.Rejected, error) {
 	partitions, err := log.Partitions(ctx, source.Topic)
 	if err != nil {
 		return nil, err
@@ -139,13 +146,13 @@ func WriteEvents(ctx context.Context, log logrecord.Log, source *definition.Stre
 	records := make([][]logrecord.Record, partitions)
 	var batch decode.Batch
 	for i, e := range events {
-		rec := d.Pushed(e, featurestore.LogTime(now.Floor(featurestore.Millisecond)))
+		rec := d.Pushed(e, featurestore.LogTime(s.Time.Floor(featurestore.Millisecond)))
 		if err := d.Append(&batch, &rec, featurestore.PartitionID{}); err != nil {
 			rejected = append(rejected, rpc.Rejected{Index: i, Reason: rejection(err)})
 			continue
 		}
 		at := int(logrecord.Fingerprint(&rec) % uint64(partitions))
-		rec.Headers = append(rec.Headers, headers...)
+		rec.Headers = append(rec.Headers, s.Headers...)
 		records[at] = append(records[at], rec)
 	}
 	for at, list := range records {
