@@ -1,0 +1,76 @@
+package worker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// load makes every unfinished work's entity present, reading what is not cached
+// in one round trip.
+func (v *View) load(ctx context.Context) error {
+	f := &v.fold
+	var ids []online.EntityID
+	var missing []int32
+	for i := range f.works {
+		w := &f.works[i]
+		if w.done || w.entity != nil {
+			continue
+		}
+		if w.entity = v.cache.get([]byte(w.key)); w.entity == nil {
+			missing = append(missing, int32(i))
+			ids = append(ids, v.entityID(w.lane, w.key))
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	parts, err := v.store.Get(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var damaged *damagedError
+	for n, i := range missing {
+		if err := v.adopt(&f.works[i], parts[n]); err != nil {
+			damaged = damaged.with(v, &f.works[i], err)
+		}
+	}
+	if damaged != nil {
+		v.counts.Damaged += int64(len(damaged.found))
+		return damaged
+	}
+	return nil
+}
+
+// entityID names an entity; where the view splits its states, both parts of it.
+func (v *View) entityID(lane uint16, key string) online.EntityID {
+	return online.EntityID{LaneID: online.LaneID{Generation: v.id, Lane: lane}, Key: []byte(key), Split: v.view.Plan.Splits()}
+}
+
+// adopt makes what was read the work's entity. The error says why the blobs do
+// not decode, or that they are not what was acknowledged.
+func (v *View) adopt(w *work, parts online.Parts) error {
+	e := &entity{key: w.key, lane: w.lane, state: v.cache.state(), bytes: len(parts.Open) + len(parts.Closed)}
+	if parts.Open != nil || parts.Closed != nil {
+		header := codec.Header{Definition: v.view.Hash, Key: []byte(w.key)}
+		if err := codec.DecodeEntity(parts.Open, parts.Closed, header, v.view.Plan, e.state); err != nil {
+			return err
+		}
+		prefix, err := codec.AppliedPrefix(parts.Open)
+		if err != nil {
+			return err
+		}
+		e.expect = slices.Clone(prefix)
+		e.closed = codec.ClosedOf(parts.Closed)
+	}
+	if w.own > 0 {
+		if next, _ := ownThrough(e.expect, v.fold.partition); next < w.own {
+			return errGone
+		}
+	}
+	v.cache.put(e)
+	w.entity = e
+	return nil
+}

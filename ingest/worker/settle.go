@@ -1,0 +1,101 @@
+package worker
+
+import (
+	"context"
+	"sync"
+
+	"github.com/freshet/freshet/featurestore/online"
+)
+
+// storeCalls are the applies of a chunk. One is under way while the next is
+// folded, and no more: a call that waits in the store for others of a large chunk
+// would run into its time limit, and what is then unknown is done again.
+type storeCalls struct {
+	view    *View
+	group   sync.WaitGroup
+	results []*[]online.Result
+}
+
+// start applies while the caller goes on, once the call before is answered.
+func (c *storeCalls) start(ctx context.Context, batches []online.Batch) {
+	c.group.Wait()
+	into := new([]online.Result)
+	c.results = append(c.results, into)
+	c.group.Go(func() { *into = c.view.send(ctx, batches) })
+}
+
+// call applies in this goroutine.
+func (c *storeCalls) call(ctx context.Context, batches []online.Batch) {
+	c.group.Wait()
+	results := c.view.send(ctx, batches)
+	c.results = append(c.results, &results)
+}
+
+// wait gives the results of all calls in their order.
+func (c *storeCalls) wait() []online.Result {
+	c.group.Wait()
+	var all []online.Result
+	for _, r := range c.results {
+		all = append(all, *r...)
+	}
+	return all
+}
+
+// settle acts on the store's answers, lane by lane: again says that some lanes
+// must be folded once more, on fresh blobs.
+func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, works [][]int32, results []online.Result) (again bool, err error) {
+	lost := map[uint16]bool{}
+	var refused error
+	for i, r := range results {
+		lane := batches[i].Lane.Lane
+		switch r.Outcome {
+		case online.OutcomeOK:
+			v.counts.Batches++
+			v.lanes.set(lane, c.Partition, batches[i].To)
+			v.acknowledge(batches[i].Writes, works[i])
+		case online.OutcomeVersion:
+			v.remember(c, works[i])
+			v.forget(works[i])
+			again = true
+		case online.OutcomeDefinition:
+			// The lanes say whether they are gone or another definition's. What the
+			// others have answered is not taken over.
+			v.cache.clear()
+			return false, v.rewind(ctx, c.Partition)
+		case online.OutcomeWatermark, online.OutcomeUnknown:
+			// The fate of the lane is read from the store; what was cached of it is not trusted.
+			lost[lane] = true
+			v.forget(works[i])
+			if r.Outcome == online.OutcomeUnknown {
+				v.counts.Unknown++
+			}
+		case online.OutcomeRefused:
+			// Nothing has changed there; what was folded for it is not stored.
+			v.counts.Refused++
+			refused = r.Err
+			v.forget(works[i])
+		}
+	}
+	switch {
+	case len(lost) > 0:
+		v.cache.dropLanes(lost)
+		return false, v.rewind(ctx, c.Partition)
+	case refused != nil:
+		v.dropWork()
+		return false, refused // the caller waits before it begins again
+	}
+	return again, nil
+}
+
+// rewind takes the store's watermarks for true and asks for the partition from
+// the lowest of them. Errors of the store stay errors: the caller waits and
+// tries again from the start.
+func (v *View) rewind(ctx context.Context, p online.Partition) error {
+	v.counts.Rewinds++
+	v.dropWork()
+	delete(v.fed, p)
+	if err := v.reload(ctx); err != nil {
+		return err
+	}
+	return &rewindError{Offset: v.lanes.lowest(p)}
+}
