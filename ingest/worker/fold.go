@@ -39,7 +39,8 @@ type work struct {
 	closed      []byte       // the new closed part; nil where the stored one stays
 	named       codec.Closed // in the new blob
 	done        bool         // acknowledged, or without effect
-	own         int64        // how far the chunk's partition was acknowledged in it, plus one
+	stood       bool         // it was acknowledged before
+	own         int64        // how far the chunk's partition was, plus one
 }
 
 // collect evaluates the view's expressions over a chunk and groups the rows that
@@ -214,10 +215,8 @@ func (v *View) adopt(w *work, parts online.Parts) error {
 		e.expect = slices.Clone(prefix)
 		e.closed = codec.ClosedOf(parts.Closed)
 	}
-	if w.own > 0 {
-		if next, _ := ownThrough(e.expect, v.fold.partition); next < w.own {
-			return errGone
-		}
+	if gone(parts.Open, v.fold.partition, w.stood, w.own) {
+		return errGone
 	}
 	v.cache.put(e)
 	w.entity = e
