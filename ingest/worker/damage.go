@@ -21,6 +21,7 @@ type damage struct {
 	reason error
 
 	partition featurestore.PartitionID
+	stood     bool  // it must be there
 	own       int64 // how far the partition must be in it, plus one
 }
 
@@ -40,7 +41,7 @@ func (e *damagedError) with(v *View, w *work, reason error) *damagedError {
 	if e == nil {
 		e = &damagedError{view: v}
 	}
-	e.found = append(e.found, damage{key: w.key, lane: w.lane, reason: reason, partition: v.fold.partition, own: w.own})
+	e.found = append(e.found, damage{key: w.key, lane: w.lane, reason: reason, partition: v.fold.partition, stood: w.stood, own: w.own})
 	return e
 }
 
@@ -101,10 +102,9 @@ func (v *View) damaged(ctx context.Context, found []damage) (map[string]*target,
 	}
 	targets := map[string]*target{}
 	for i, d := range found {
-		next, _ := ownThrough(parts[i].Open, d.partition)
 		s, h := new(window.State), codec.Header{Definition: v.view.Hash, Key: []byte(d.key)}
 		absent := parts[i].Open == nil && parts[i].Closed == nil
-		if next < d.own || !absent && codec.DecodeEntity(parts[i].Open, parts[i].Closed, h, v.view.Plan, s) != nil {
+		if gone(parts[i].Open, d.partition, d.stood, d.own) || !absent && codec.DecodeEntity(parts[i].Open, parts[i].Closed, h, v.view.Plan, s) != nil {
 			targets[d.key] = &target{damage: d, parts: parts[i], state: new(window.State)}
 		}
 	}
@@ -183,6 +183,9 @@ func (v *View) refoldChunk(c *Chunk, binding int, targets map[string]*target) {
 func (v *View) replace(ctx context.Context, targets map[string]*target) (again bool, err error) {
 	var batches []online.Batch
 	for _, t := range targets {
+		if len(t.state.Applied) == 0 && t.parts.Open == nil && t.parts.Closed == nil {
+			continue // nothing of it is applied any more, and nothing stands
+		}
 		w, err := v.replacement(t)
 		if err != nil {
 			return false, err

@@ -39,7 +39,8 @@ type work struct {
 	closed      []byte       // the new closed part; nil where the stored one stays
 	named       codec.Closed // in the new blob
 	done        bool         // acknowledged, or without effect
-	own         int64        // how far the chunk's partition was acknowledged in it, plus one
+	stood       bool         // it was acknowledged before
+	own         int64        // how far the chunk's partition was, plus one
 }
 
 // collect evaluates the view's expressions over a chunk and groups the rows that

@@ -13,30 +13,40 @@ var errGone = errors.New("the store no longer has what it acknowledged of this e
 
 // ownThrough is how far a partition is applied in an applied prefix, plus one; 0
 // is not at all.
-func ownThrough(prefix []byte, id featurestore.PartitionID) (next int64, at featurestore.LogTime) {
+func ownThrough(prefix []byte, id featurestore.PartitionID) int64 {
 	list, err := codec.AppliedOf(prefix)
 	if err != nil {
-		return 0, 0
+		return 0
 	}
 	if e := list.Find(id); e != nil {
-		return e.Offset + 1, e.MaxLogTime
+		return e.Offset + 1
 	}
-	return 0, 0
+	return 0
 }
 
 // remember notes how far this chunk's partition is in entities that the store has
 // otherwise than they are cached. The lane's watermark was right, and nobody else
-// writes what this partition holds: what is read next must be as far.
+// writes what this partition holds: what is read next must be as far, and must be
+// there at all. (Where it is not because other partitions' writes were lost, it is
+// rebuilt up to their watermarks, which is as right.)
 func (v *View) remember(c *Chunk, works []int32) {
 	for _, i := range works {
 		w := &v.fold.works[i]
 		if w.entity == nil || len(w.entity.expect) == 0 {
 			continue
 		}
-		next, at := ownThrough(w.entity.expect, v.fold.partition)
-		if now := max(int64(c.ReadTime), int64(c.LogTime)); v.ttl > 0 && int64(at)+v.ttl.Microseconds() < now {
+		list, err := codec.AppliedOf(w.entity.expect)
+		at, some := list.MaxLogTime()
+		now := max(int64(c.ReadTime), int64(c.LogTime))
+		if err != nil || !some || v.ttl > 0 && int64(at)+v.ttl.Microseconds() < now {
 			continue // its time to live may be over
 		}
-		w.own = max(w.own, next)
+		w.stood = true
+		w.own = max(w.own, ownThrough(w.entity.expect, v.fold.partition))
 	}
+}
+
+// gone reports whether what was read of an entity is less than what it had.
+func gone(open []byte, id featurestore.PartitionID, stood bool, own int64) bool {
+	return stood && (open == nil || ownThrough(open, id) < own)
 }

@@ -65,10 +65,8 @@ func (v *View) adopt(w *work, parts online.Parts) error {
 		e.expect = slices.Clone(prefix)
 		e.closed = codec.ClosedOf(parts.Closed)
 	}
-	if w.own > 0 {
-		if next, _ := ownThrough(e.expect, v.fold.partition); next < w.own {
-			return errGone
-		}
+	if gone(parts.Open, v.fold.partition, w.stood, w.own) {
+		return errGone
 	}
 	v.cache.put(e)
 	w.entity = e

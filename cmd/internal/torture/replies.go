@@ -21,7 +21,7 @@ func (w *world) behindProxy() (*plant.Proxy, error) {
 	}
 	w.atEnd(p.Close)
 	o := usual()
-	o.mix.Step = featurestore.Second / 4
+	o.mix.Step = 2 * featurestore.Millisecond // so that states stay as they are, and what grows would be queues
 	o.online, o.store = fmt.Sprintf("{addrs: [%q]}", p.Addr()), redis.Config{Addrs: []string{w.redis.Addr()}}
 	return p, w.open(o)
 }
