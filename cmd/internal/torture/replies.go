@@ -21,7 +21,7 @@ func (w *world) behindProxy() (*plant.Proxy, error) {
 	}
 	w.atEnd(p.Close)
 	o := usual()
-	o.mix.Step = 2 * featurestore.Millisecond // so that states stay as they are, and what grows would be queues
+	o.mix.Step = 2 * featurestore.Millisecond
 	o.online, o.store = fmt.Sprintf("{addrs: [%q]}", p.Addr()), redis.Config{Addrs: []string{w.redis.Addr()}}
 	return p, w.open(o)
 }
@@ -74,6 +74,9 @@ func slowStore(w *world) error {
 	if err := w.begin(400); err != nil {
 		return err
 	}
+	// States must stay as they are, so that what grows would be queues: few users,
+	// and nothing that waits for its time.
+	w.gen.Mix.Users, w.gen.Mix.Pages, w.gen.Mix.Plain = 3, 2, true
 	p.Delay(200 * time.Millisecond)
 	w.struck()
 	var most [2]int64 // in the first half, and in the second

@@ -127,6 +127,7 @@ type Mix struct {
 	Again  float64               // share of events whose id was there before
 	Bare   float64               // share of events without their optional fields
 	Extra  string                // further members of every event
+	Plain  bool                  // every event has happened just before its log time
 	Skew   featurestore.Duration // of the producers' clocks, either way
 	Step   featurestore.Duration // that the log's time moves by at most from one record to the next
 }
@@ -200,6 +201,9 @@ func (g *Generator) Next() Event {
 // ahead, or late.
 func (g *Generator) eventTime(a featurestore.LogTime) featurestore.EventTime {
 	t := featurestore.EventTime(a)
+	if g.Mix.Plain {
+		return t - 1
+	}
 	if g.r.Float64() < g.Mix.Late {
 		return t - featurestore.EventTime(Lateness) - 1 - featurestore.EventTime(g.r.Int64N(int64(featurestore.Hour)))
 	}
