@@ -41,6 +41,10 @@ func (e *damagedError) with(v *View, w *work, reason error) *damagedError {
 	if e == nil {
 		e = &damagedError{view: v}
 	}
+	if d, noted := v.gone[w.key]; noted {
+		e.found = append(e.found, d)
+		return e
+	}
 	e.found = append(e.found, damage{key: w.key, lane: w.lane, reason: reason, partition: v.fold.partition, stood: w.stood, own: w.own})
 	return e
 }
@@ -75,6 +79,9 @@ func (v *View) rebuild(ctx context.Context, found []damage, replay replayer) err
 	defer v.rebuilding.Unlock()
 	for range rebuildAttempts {
 		targets, err := v.damaged(ctx, found)
+		if err == nil && len(targets) == 0 {
+			v.back(found)
+		}
 		if err != nil || len(targets) == 0 {
 			return err
 		}
@@ -82,6 +89,9 @@ func (v *View) rebuild(ctx context.Context, found []damage, replay replayer) err
 			return err
 		}
 		again, err := v.replace(ctx, targets)
+		if err == nil && !again {
+			v.back(found)
+		}
 		if err != nil || !again {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 // errGone says of an entity that the store lost it, or took an older one back,
@@ -44,6 +45,39 @@ func (v *View) remember(c *Chunk, works []int32) {
 		w.stood = true
 		w.own = max(w.own, ownThrough(w.entity.expect, v.fold.partition))
 	}
+}
+
+// isGone reports whether what was read of an entity is less than what it had, by
+// what this chunk or one of another partition has seen: until it is rebuilt,
+// nobody may begin it anew.
+func (v *View) isGone(w *work, open []byte) bool {
+	if d, noted := v.gone[w.key]; noted {
+		at := v.lanes.at(w.lane, v.partitionOf(d.partition)).offset
+		if at+1 >= d.own && gone(open, d.partition, d.stood, d.own) {
+			return true
+		}
+		// It is rebuilt; or its lane went back, too, and what is missing is read again.
+		delete(v.gone, w.key)
+	}
+	if !gone(open, v.fold.partition, w.stood, w.own) {
+		return false
+	}
+	v.gone[w.key] = damage{key: w.key, lane: w.lane, reason: errGone, partition: v.fold.partition, stood: w.stood, own: w.own}
+	return true
+}
+
+// back says that entities are what their lanes say again.
+func (v *View) back(found []damage) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range found {
+		delete(v.gone, found[i].key)
+	}
+}
+
+// partitionOf names a partition of the view as the store does.
+func (v *View) partitionOf(id featurestore.PartitionID) online.Partition {
+	return online.Partition{Source: v.view.Bindings[id.Source].Source.Name, Generation: id.Generation, Number: id.Partition}
 }
 
 // gone reports whether what was read of an entity is less than what it had.

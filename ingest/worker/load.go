@@ -65,7 +65,7 @@ func (v *View) adopt(w *work, parts online.Parts) error {
 		e.expect = slices.Clone(prefix)
 		e.closed = codec.ClosedOf(parts.Closed)
 	}
-	if gone(parts.Open, v.fold.partition, w.stood, w.own) {
+	if v.isGone(w, parts.Open) {
 		return errGone
 	}
 	v.cache.put(e)

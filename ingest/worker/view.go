@@ -64,6 +64,7 @@ type View struct {
 	cache  *cache
 	counts Counts
 	fold   foldBuffers
+	gone   map[string]damage // entities that the store has lost, until they are rebuilt
 
 	rebuilding sync.Mutex // held by whoever rebuilds entities, one at a time
 
@@ -76,7 +77,7 @@ type View struct {
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, mine: map[online.Partition]bool{}}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}}
 	for i, b := range c.View.Bindings {
 		v.binding[b.Source.Name] = i
 	}
