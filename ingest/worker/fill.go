@@ -211,11 +211,12 @@ type farEnd struct {
 
 // passed reports whether every lane has applied a partition to that end, and
 // whether its owner has since been at the end of the log: it has then found the
-// log to be the one that the positions came from.
+// log to be the one that the positions came from. Its clock may be behind that of
+// the owner before.
 func (v *View) passed(id online.Partition, far farEnd) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.lanes.lowest(id) >= far.end-1 && v.lanes.fetched(id) > far.fetch
+	return v.lanes.lowest(id) >= far.end-1 && v.lanes.fetched(id) != far.fetch
 }
 
 // askEnds asks once where the partitions of other processes end, for each
