@@ -198,13 +198,20 @@ func (h historyOf) Scan(_ context.Context, spec offline.Spec) (offline.Stream, e
 		}
 		s.add(p.Of(spec.Index), rest, bounds, spec.Keep)
 	}
+	if h.p.w.faults && h.p.w.n(20) == 19 {
+		s.batches = s.batches[:h.p.w.n(len(s.batches)+1)]
+		s.err = featurestore.Unavailablef("the history is not there")
+	}
+	h.p.interlude(6)
 	return s, h.p.perhapsAway("history")
 }
 
-// streamOf gives batches; between two of them others do something.
+// streamOf gives batches. What becomes of it was chosen when it was opened: it is
+// read ahead, by whom and how far is not the schedule's.
 type streamOf struct {
 	p       *process
 	batches []offline.Batch
+	err     error
 }
 
 func (s *streamOf) add(id featurestore.PartitionID, rest *restingPart, bounds offline.Range, keep func(*featurestore.Event) bool) {
@@ -225,21 +232,19 @@ func (s *streamOf) add(id featurestore.PartitionID, rest *restingPart, bounds of
 	s.batches = append(s.batches, b)
 }
 
-func (s *streamOf) Next(ctx context.Context) (offline.Batch, error) {
-	s.p.interlude(6)
-	if err := s.p.perhapsAway("history"); err != nil {
-		return offline.Batch{}, err
-	}
-	if ctx.Err() != nil {
-		return offline.Batch{}, ctx.Err()
-	}
+func (s *streamOf) Next(context.Context) (offline.Batch, error) {
 	if len(s.batches) == 0 {
-		return offline.Batch{}, io.EOF
+		return offline.Batch{}, cmp.Or(s.err, io.EOF)
 	}
 	b := s.batches[0]
 	s.batches = s.batches[1:]
 	return b, nil
 }
 
-func (s *streamOf) Stats() offline.Stats { return offline.Stats{} }
-func (s *streamOf) Close() error         { return nil }
+func (s *streamOf) Close() error { return nil }
+
+// Stats is asked at the end of a fill: others have done something meanwhile.
+func (s *streamOf) Stats() offline.Stats {
+	s.p.interlude(6)
+	return offline.Stats{}
+}

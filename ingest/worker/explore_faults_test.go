@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/offline"
@@ -58,6 +59,8 @@ func (w *world) fault() {
 			w.registry.add(w.view, lanesOfSchedules)
 			w.revision++
 			w.trace("generation %d is wanted", len(w.registry.list))
+		} else if w.n(2) == 1 {
+			w.registry.goBack()
 		}
 	}
 }
@@ -189,8 +192,14 @@ func (w *world) loss() {
 	w.trace("keys of generation %d, lane %d, are gone (evicted so far: %d)", id.Number, id.Lane, w.evicted)
 }
 
-// tainted reports whether a lane that is in use lacks keys, which nobody knows yet.
+// tainted reports whether a lane that is in use lacks keys, which nobody knows yet,
+// or a process has yet to see that, and will have it built anew.
 func (w *world) tainted() bool {
+	for _, p := range w.processes {
+		if p != nil && (p.lose || p.evicted < w.evicted) {
+			return true
+		}
+	}
 	for _, g := range w.wanted() {
 		for _, id := range g.LaneIDs(lanesOfSchedules) {
 			if l := w.store.lanes[id]; l != nil && l.spoiled {
@@ -224,13 +233,8 @@ func (w *world) expire(m *modelPart, start int64) {
 	if m.broken || rest.next() == 0 || start > m.end() {
 		return
 	}
-	for _, g := range w.wanted() {
-		for _, id := range g.LaneIDs(lanesOfSchedules) {
-			w.mayGap = w.mayGap || w.markOf(id, m) < start-1
-		}
-	}
-	w.mayGap = w.mayGap || rest.next() < start || len(w.copies) > 0 || len(w.store.late) > 0
 	m.start = start
+	w.mayGap = w.mayGap || w.expired()
 	w.trace("%v: what lies before %d has expired", m.id, start)
 }
 
@@ -264,6 +268,7 @@ func (w *world) replace(m *modelPart, cut int64) {
 		m.records = slices.Clone(m.records[:cut])
 	}
 	m.lives++
+	m.clock += 1000 // else a record may be replaced by its like
 	for range w.n(6) {
 		w.log.produce(m, w.tape, m.broken)
 	}
@@ -355,14 +360,26 @@ func (w *world) noteHalt(s *streaming) {
 
 // noteUnhealed is about an error that a rebuild may have: what it needs is gone.
 func (w *world) noteUnhealed(err error) {
-	if errors.Is(err, featurestore.ErrUnavailable) {
+	if errors.Is(err, featurestore.ErrUnavailable) || errors.Is(err, errLost) {
 		return // later
 	}
-	for _, m := range w.log.all() {
-		if errors.Is(err, errRebuild) && (m.broken || m.start > 0) {
-			w.excused = true
-			return
-		}
+	if errors.Is(err, errRebuild) && w.mayLack() {
+		w.excused = true
+		return
 	}
 	w.violation("a partition halts: %v", err)
+}
+
+// noteUnfilled is about a generation that cannot be filled, and why.
+func (w *world) noteUnfilled(why string) {
+	if strings.Contains(why, errRebuild.Error()) && w.mayLack() {
+		w.excused = true
+		return
+	}
+	w.violation("a generation cannot be filled: %s", why)
+}
+
+// mayLack reports whether records may be nowhere any more, or were never there.
+func (w *world) mayLack() bool {
+	return slices.ContainsFunc(w.log.all(), func(m *modelPart) bool { return m.broken || m.start > 0 })
 }

@@ -161,14 +161,15 @@ type modelReader struct {
 	lives int
 }
 
-// Next gives some records. A reader notices that a log was replaced below its
-// feet: the log's client is told so by the broker.
+// Next gives some records. Where a log was replaced below a reader's feet, its
+// client was told so by the broker, or has lost the connection at least.
 func (r *modelReader) Next(context.Context) (*logrecord.Batch, error) {
 	m := r.part
 	if err := r.p.perhapsAway("log"); err != nil {
 		return nil, err
 	}
-	if r.lives != m.lives {
+	interrupted := r.lives != m.lives
+	if r.lives = m.lives; interrupted && r.p.w.n(2) == 1 {
 		return nil, featurestore.Unavailablef("the partition has another leader")
 	}
 	if r.from < m.start || r.from > m.end() {
@@ -178,7 +179,7 @@ func (r *modelReader) Next(context.Context) (*logrecord.Batch, error) {
 	if r.p.w.faults {
 		to = min(r.from+1+int64(r.p.w.n(4)), to)
 	}
-	b := &logrecord.Batch{Partition: m.id.Number, Next: to, LogStart: m.start, LastStable: m.end(), FetchTime: featurestore.Instant(r.p.w.clock + r.p.skew)}
+	b := &logrecord.Batch{Partition: m.id.Number, Interrupted: interrupted, Next: to, LogStart: m.start, LastStable: m.end(), FetchTime: featurestore.Instant(r.p.w.clock + r.p.skew)}
 	for _, rec := range m.records[r.from:to] {
 		if rec.visible {
 			b.Records = append(b.Records, rec.record)

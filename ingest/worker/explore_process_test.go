@@ -1,11 +1,9 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -42,6 +40,7 @@ type streaming struct {
 	queue   []*decodedChunk
 	ended   error // of the reader
 	halted  error
+	run     context.Context // of all partitions of the source: it ends when one finds it in a GAP
 }
 
 // crashed unwinds the calls of a process that has died.
@@ -55,6 +54,7 @@ func (w *world) start(number int) *process {
 	p.worker = New(Config{
 		Project: generation.Project, Registry: w.registry, Log: logOf{p: p}, Online: storeOf{w.store, p}, History: historyOf{p},
 		Letters: p, Logger: w.logger(number), CacheBytes: []int{1 << 16, 3000}[w.n(2)],
+		Now: func() featurestore.Instant { return featurestore.Instant(w.clock) }, KeepPrevious: w.keep,
 		OpenArchive: func(s *definition.StreamSource) (Archive, error) {
 			return &archiveOf{p: p, source: s.Name, feeds: map[offline.Partition]*feedOf{}}, p.perhapsAway("archive")
 		},
@@ -158,16 +158,15 @@ func (p *process) arrange(ctx context.Context) error {
 	if err := w.open(ctx, a, mine); err != nil {
 		return err
 	}
-	parts, err := w.partitions(ctx, a.current, mine)
+	parts, err := w.partitions(ctx, a, mine)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(parts, func(a, b *partition) int { // they come in any order
-		return cmp.Or(cmp.Compare(a.source.Name, b.source.Name), cmp.Compare(a.number, b.number))
-	})
-	w.adopt(a.revision, parts, mine)
+	w.adopt(a, parts, mine)
+	w.progress.arrange(parts)
+	runs := sourceContexts(ctx, parts)
 	for _, part := range parts {
-		p.streams = append(p.streams, &streaming{p: part})
+		p.streams = append(p.streams, &streaming{p: part, run: runs[part.shared]})
 	}
 	return nil
 }
@@ -202,9 +201,11 @@ func (s *streaming) stop() {
 
 // stream does the next thing of a partition: it begins, reads ahead, applies or beats.
 func (p *process) stream(s *streaming) {
-	ctx, w := background(), p.w
+	ctx, w := s.run, p.w
 	switch {
 	case s.halted != nil:
+	case ctx.Err() != nil:
+		p.outcome(s, ctx.Err())
 	case s.reader == nil:
 		reader, from, err := s.p.begin(ctx)
 		if without("the group's offset is no start") {
@@ -231,16 +232,24 @@ func (p *process) stream(s *streaming) {
 }
 
 func (p *process) fetch(s *streaming) {
-	batch, err := s.reader.Next(background())
+	if s.ended != nil {
+		return
+	}
+	batch, err := s.reader.Next(s.run)
+	if err == nil && batch.Interrupted && !without("a fetch that was interrupted is compared") {
+		err = s.p.shared.verify(s.run)
+	}
 	if err != nil {
 		s.ended = s.p.outOfRange(err)
 		return
 	}
-	c := p.w.spare.take()
-	s.reached, err = s.p.decode(c, batch, s.from, s.reached)
+	if n := len(s.queue); n == 0 || p.w.faults && p.w.n(3) > 0 { // else the chunk grows
+		p.w.spare.giveTo(s.p)
+		s.queue = append(s.queue, s.p.newChunk(s.from))
+	}
+	s.reached, err = s.p.decode(s.queue[len(s.queue)-1], batch, s.from, s.reached)
 	p.w.trace("process %d reads %v, %d to %d: %v", p.number, s.p.id(), s.from, batch.Next-1, err)
 	s.from, s.ended = batch.Next, err
-	s.queue = append(s.queue, c)
 }
 
 // apply is partition.apply, with its goroutines one behind the other.
@@ -253,7 +262,7 @@ func (p *process) apply(s *streaming) {
 	s.queue = s.queue[1:]
 	err := error(nil)
 	if s.p.empty(c) {
-		p.w.spare.give(c)
+		p.w.spare.take(c)
 		return
 	}
 	if without("the group's offset is no start") || without("queued records are dropped at a rewind") {
@@ -267,30 +276,27 @@ func (p *process) apply(s *streaming) {
 		s.p.applied(c)
 		p.w.committed[s.p.id()] = max(p.w.committed[s.p.id()], c.first().Through+1)
 	}
-	p.w.spare.give(c)
+	p.w.spare.take(c)
 	p.outcome(s, err)
 }
 
 // spareChunks are chunks of one reading, with the memory that they have grown.
 type spareChunks struct{ list []*decodedChunk }
 
-func (s *spareChunks) take() *decodedChunk {
-	n := len(s.list)
-	if n == 0 {
-		return &decodedChunk{parts: make([]decodedPart, 1)}
-	}
-	c := s.list[n-1]
-	s.list = s.list[:n-1]
-	return c
-}
+func (s *spareChunks) take(c *decodedChunk) { s.list = append(s.list, c) }
 
-func (s *spareChunks) give(c *decodedChunk) { s.list = append(s.list, c) }
+func (s *spareChunks) giveTo(p *partition) {
+	if n := len(s.list); n > 0 && len(p.spare) == 0 {
+		p.spare <- s.list[n-1]
+		s.list = s.list[:n-1]
+	}
+}
 
 func (p *process) spread(s *streaming, c *decodedChunk) error {
 	var todo []func() error
 	for i := range s.p.readings {
 		for _, v := range s.p.readings[i].views {
-			todo = append(todo, func() error { return v.Apply(background(), &c.parts[i].Chunk) })
+			todo = append(todo, func() error { return v.Apply(s.run, &c.parts[i].Chunk) })
 		}
 	}
 	todo = append(todo, func() error { return s.p.keep(c.first()) })
@@ -316,7 +322,10 @@ func (p *process) outcome(s *streaming, err error) {
 	if !without("queued records are dropped at a rewind") || s.ended != nil {
 		s.reader, s.queue, s.ended = nil, nil, nil
 	}
-	err = s.p.resume(background(), err, func(context.Context) error { return nil })
+	err = s.p.resume(s.run, err, func(context.Context) error { return nil })
+	if s.run.Err() != nil {
+		err = haltedBy(s.run)
+	}
 	if err == nil {
 		return
 	}
@@ -333,9 +342,13 @@ func (p *process) outcome(s *streaming, err error) {
 // tend does one of the things that the process does beside reading.
 func (p *process) tend() {
 	w := p.w
-	switch w.n(6) {
+	switch w.n(8) {
 	case 0:
 		p.notice()
+	case 4:
+		p.recheck()
+	case 5:
+		p.chores()
 	case 1:
 		p.watch()
 	case 2:
@@ -364,15 +377,17 @@ func (p *process) fill() {
 		}
 		return
 	}
-	ctx, cancel := context.WithCancel(background())
-	defer cancel()
-	p.cancel = cancel
+	ctx := &fillContext{Context: background()}
+	p.cancel = func() { ctx.err = context.Canceled }
 	defer func() { p.cancel = nil }()
 	p.w.trace("process %d fills generation %d", p.number, v.ID().Number)
 	p.inside-- // its partitions go on meanwhile
 	err := p.worker.fill(ctx, v)
 	p.inside++
 	p.w.trace("process %d has filled generation %d: %v", p.number, v.ID().Number, err)
+	if r := p.worker.views[v.ID()]; r != nil && r.broken {
+		p.w.noteUnfilled(r.why)
+	}
 	p.rearrange()
 }
 
@@ -387,6 +402,55 @@ func (p *process) flip() {
 	}
 }
 
+// fillContext ends a fill, which reads ahead in goroutines of its own, where it
+// looks, and nowhere else: so what it reads does not depend on how they run.
+type fillContext struct {
+	context.Context
+	err error
+}
+
+func (c *fillContext) Err() error { return c.err }
+
+// recheck is what watchLogs does now and then.
+func (p *process) recheck() {
+	own := map[*sourceLog][]int32{}
+	for _, s := range p.streams {
+		own[s.p.shared] = append(own[s.p.shared], s.p.number)
+	}
+	for _, s := range p.streams {
+		numbers := own[s.p.shared]
+		if delete(own, s.p.shared); numbers == nil || s.run.Err() != nil {
+			continue
+		}
+		err := s.p.shared.compare(s.run, numbers)
+		if errors.As(err, new(*GapError)) {
+			p.w.trace("process %d finds that the log is another: %v", p.number, err)
+			s.p.shared.halt(err)
+		}
+	}
+}
+
+// chores checks what is to take over, and retires what was kept. A world of
+// damage has no check: it would find that, and wait for the stream to mend it.
+func (p *process) chores() {
+	if !p.leads() {
+		return
+	}
+	if r := p.worker.unchecked(); r != nil {
+		if p.w.mood[moodRot] || p.w.mood[moodLoss] {
+			p.worker.mu.Lock()
+			r.checked = true
+			p.worker.mu.Unlock()
+		} else {
+			p.worker.check(background(), r)
+		}
+		p.w.trace("process %d checks generation %d: %t %s", p.number, r.view.ID().Number, r.checked, r.why)
+	} else if r := p.worker.keptLongEnough(); r != nil {
+		p.worker.retire(background(), r)
+		p.w.trace("process %d retires generation %d", p.number, r.view.ID().Number)
+	}
+}
+
 // notice is what a process sees when it looks around.
 func (p *process) notice() {
 	for topic, n := range p.worker.topics {
@@ -394,7 +458,7 @@ func (p *process) notice() {
 			p.rearrange()
 		}
 	}
-	if p.worker.revision != p.w.revision || p.assignment != nil && ended(p.assignment) {
+	if p.worker.changes != p.w.revision || p.assignment != nil && ended(p.assignment) {
 		p.rearrange()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/transforms/oracle"
 	"github.com/freshet/freshet/transforms/window"
 )
@@ -80,9 +81,12 @@ func (w *world) rows(key string, applied featurestore.Applied) []window.Row {
 func (w *world) verify() {
 	for _, g := range w.registry.list {
 		id := online.Generation{Project: generation.Project, View: g.View, Number: g.Number}
-		if g.State != "RETIRED" {
+		if g.State != registry.Retired && g.State != registry.Broken {
 			w.verifyGeneration(id)
 		}
+	}
+	if w.registry.broken != "" {
+		w.violation("a generation is broken: %s", w.registry.broken)
 	}
 }
 
@@ -95,7 +99,7 @@ func (w *world) verifyGeneration(g online.Generation) {
 	switch {
 	case broken && state != online.StateGap && !w.excused:
 		w.violation("generation %d is %s: a log was replaced, and nobody says so", g.Number, state)
-	case !broken && state == online.StateGap && !w.mayGap && !w.expired(g):
+	case !broken && state == online.StateGap && !w.mayGap && !w.expired():
 		w.violation("generation %d is in a GAP, and nothing is missing", g.Number)
 	case state != online.StateGap && state != online.StateLive && !w.excused:
 		w.violation("generation %d is %s in the end", g.Number, state)
@@ -118,19 +122,26 @@ func (w *world) stateOf(g online.Generation) online.State {
 			lanes[i].Meta = l.meta
 		}
 	}
-	return worst(lanes)
+	return online.Worst(lanes)
 }
 
-// expired reports whether a generation, or the archive, lacks what the log does
-// not hold any more.
-func (w *world) expired(g online.Generation) bool {
+// expired reports whether the archive, or a lane, lacks what the log does not hold
+// any more. What is at rest a lane gets from there; of what lies before that,
+// nobody can say whether it ever counted.
+func (w *world) expired() bool {
 	for _, m := range w.log.all() {
-		if rest := w.history.parts[m.id].next(); rest > 0 && rest < m.start {
+		rest := w.history.parts[m.id]
+		if m.start == 0 {
+			continue
+		}
+		if next := rest.next(); next > 0 && next < m.start {
 			return true
 		}
-		for _, id := range g.LaneIDs(lanesOfSchedules) {
-			if w.markOf(id, m) < m.start-1 {
-				return true
+		for _, g := range w.wanted() {
+			for _, id := range g.LaneIDs(lanesOfSchedules) {
+				if at := w.markOf(id, m); at < m.start-1 && (rest.next() == 0 || rest.ranges[0].From > at+1) {
+					return true
+				}
 			}
 		}
 	}

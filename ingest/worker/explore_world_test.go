@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
@@ -29,8 +31,9 @@ type world struct {
 	faults    bool
 	revision  int64
 	clock     int64
-	depth     int // of steps within steps
-	evicted   int // keys
+	keep      time.Duration // of what was live before
+	depth     int           // of steps within steps
+	evicted   int           // keys
 	mayGap    bool
 	excused   bool // somebody could not rebuild what is damaged, for a reason
 	committed map[online.Partition]int64
@@ -91,9 +94,11 @@ func newWorld(t *tape, e *explorer, out io.Writer) *world {
 	}
 	e.batch.Reset()
 	w.store.fate = w.fate
+	w.registry.w = w
 	for i := range w.mood {
 		w.mood[i] = t.n(2) == 1
 	}
+	w.keep = time.Duration(t.n(2)) * 5 * time.Minute
 	for i, topic := range []string{"clicks", "clicks", "orders"} {
 		if i == 1 && t.n(2) == 0 {
 			continue
@@ -144,20 +149,24 @@ func (w *world) assign(p *process) {
 
 // arrangement is what the registry wants.
 func (w *world) arrangement() *arrangement {
-	a := &arrangement{revision: w.revision, current: w.project}
+	a := &arrangement{changes: w.revision, revision: 1, current: w.project}
 	for _, g := range w.registry.list {
-		if g.State != registry.Retired {
+		switch g.State {
+		case registry.Retired:
+		case registry.Broken:
+			a.broken = append(a.broken, g)
+		default:
 			a.views = append(a.views, wantedView{w.view, g})
 		}
 	}
 	return a
 }
 
-// wanted are the generations that are not retired.
+// wanted are the generations that somebody writes.
 func (w *world) wanted() []online.Generation {
 	var out []online.Generation
 	for _, g := range w.registry.list {
-		if g.State != registry.Retired {
+		if g.State != registry.Retired && g.State != registry.Broken {
 			out = append(out, online.Generation{Project: generation.Project, View: g.View, Number: g.Number})
 		}
 	}
@@ -167,7 +176,9 @@ func (w *world) wanted() []online.Generation {
 // modelRegistry holds the generations of the one view.
 type modelRegistry struct {
 	registry.Store // what is not called
+	w              *world
 	list           []registry.Generation
+	broken         string // why one is
 }
 
 func (r *modelRegistry) add(v *definition.StreamView, lanes uint16) {
@@ -178,15 +189,48 @@ func (r *modelRegistry) add(v *definition.StreamView, lanes uint16) {
 	r.list = append(r.list, g)
 }
 
-// SetState moves a generation on.
-func (r *modelRegistry) SetState(_ context.Context, _ string, number uint32, s registry.GenerationState, _ string) error {
-	for i := range r.list {
-		if s == registry.Live && r.list[i].State == registry.Live {
-			r.list[i].State = registry.Retired
+// SetState makes one step of a generation's life.
+func (r *modelRegistry) SetState(_ context.Context, s registry.Step) error {
+	g := &r.list[s.Number-1]
+	from := map[registry.GenerationState]registry.GenerationState{registry.Live: registry.Building, registry.Retired: registry.Standby, registry.Broken: registry.Building}
+	switch {
+	case g.State == s.State:
+		return nil
+	case g.State != from[s.State]:
+		return registry.ErrLostRace
+	case s.State == registry.Live:
+		for i := range r.list {
+			switch o := &r.list[i]; {
+			case o.State == registry.Live && s.Keep:
+				o.State, o.Since = registry.Standby, s.At
+			case o.State == registry.Live, o.State == registry.Standby:
+				o.State = registry.Retired
+			}
 		}
+	case s.State == registry.Broken:
+		r.broken = s.Reason
 	}
-	r.list[number-1].State = s
+	g.State, g.Since = s.State, s.At
+	r.w.revision++
 	return nil
+}
+
+// goBack makes the generation live that was live before.
+func (r *modelRegistry) goBack() {
+	for i := range r.list {
+		if r.list[i].State != registry.Standby {
+			continue
+		}
+		for j := range r.list {
+			if r.list[j].State == registry.Live {
+				r.list[j].State, r.list[j].Since = registry.Standby, featurestore.Instant(r.w.clock)
+			}
+		}
+		r.list[i].State = registry.Live
+		r.w.revision++
+		r.w.trace("generation %d answers again", r.list[i].Number)
+		return
+	}
 }
 
 // live is the number of the generation that answers.
@@ -212,6 +256,7 @@ func (w *world) fate(b *online.Batch) fate {
 // step is one thing that happens, to the log, to the store, or in a process into
 // which it may run.
 func (w *world) step() {
+	w.mayGap = w.mayGap || w.expired()
 	switch c := w.n(30); {
 	case c == 0:
 		w.clock += int64(w.n(3)) * micros
@@ -268,7 +313,7 @@ func (w *world) settle() {
 	}
 	for round, quiet := 0, 0; quiet < 2 || quiet < 8 && !w.live(); round++ {
 		before := w.store.moved
-		w.clock += micros
+		w.clock += 20 * micros
 		if len(w.store.late) > 0 {
 			w.store.arriveLate()
 			before--
@@ -329,7 +374,7 @@ func (p *process) settle() bool {
 			}
 		}
 		if s.reader != nil {
-			p.outcome(s, s.p.beat(background()))
+			p.outcome(s, s.p.beat(s.run))
 		}
 		rest = rest && (s.halted != nil || s.reader != nil || p.w.haltedElsewhere(s))
 	}
@@ -339,7 +384,8 @@ func (p *process) settle() bool {
 	if p.arranged {
 		p.fill()
 	}
-	if p.arranged {
+	if p.recheck(); p.arranged {
+		p.chores()
 		p.flip()
 	}
 	return rest && p.arranged
