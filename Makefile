@@ -65,7 +65,7 @@ compiler:
 ##@ Test
 
 .PHONY: test
-test: compiler services test-race test-rest ## Everything: units, races, a real Kafka broker and a real redis-server
+test: compiler services test-race test-explore test-rest ## Everything: units, races, a real Kafka broker and a real redis-server
 	@echo "make test: all passed"
 
 .PHONY: services
@@ -78,6 +78,18 @@ services: ## Find redis-server and Kafka's jars, or install them where that is a
 test-race: ## The packages that run goroutines, under the race detector
 	@echo "== packages that run goroutines, under the race detector"
 	$(GO) test $(TEST) -race $$($(PACKAGES) | grep -E '$(CONCURRENT)')
+
+.PHONY: test-explore
+test-explore: ## The write path: random schedules, and its mutants, without the race detector
+	@echo "== random schedules of the write path, and mutants of it"
+	$(GO) test -tags=$(TAGS) -timeout=15m -v -run='^(TestExplore|TestMutantsAreCaught)$$' ./ingest/worker
+
+SCHEDULES ?= 1000000
+SEED      ?= 1
+
+.PHONY: explore
+explore: ## Random schedules of the write path by hand: make explore SCHEDULES=1000000 SEED=1
+	$(GO) test -tags=$(TAGS) -timeout=0 -v -run='^TestExplore$$' ./ingest/worker -explore.schedules=$(SCHEDULES) -explore.seed=$(SEED)
 
 .PHONY: test-rest
 test-rest: ## All other packages

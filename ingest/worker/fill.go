@@ -47,9 +47,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 		}
 	}
 	if err == nil {
-		if err = v.setState(ctx, online.StateCatchingUp); errors.Is(err, featurestore.ErrNotFound) {
-			err = errLost // meanwhile
-		}
+		err = w.sayFilled(ctx, v)
 	}
 	passes := err == nil || ctx.Err() != nil || errors.Is(err, featurestore.ErrUnavailable) || errors.Is(err, errLost)
 	if passes && err != nil {
@@ -65,6 +63,29 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	default:
 		r.broken, r.why = true, err.Error()
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)
+	}
+	return nil
+}
+
+// sayFilled stores that a generation is filled. Another process may have filled it
+// meanwhile, and found a GAP in it since: that stays.
+func (w *Worker) sayFilled(ctx context.Context, v *View) error {
+	w.states.Lock()
+	defer w.states.Unlock()
+	stored, err := v.store.Lanes(ctx, v.id, v.laneCount())
+	if err != nil {
+		return err
+	}
+	switch s := online.Worst(stored); {
+	case s == online.StateMissing, s == online.StateLost:
+		return errLost // meanwhile
+	case s == online.StateGap, s == online.StateHalted, filled(stored):
+		return nil
+	}
+	if err := v.setState(ctx, online.StateCatchingUp); errors.Is(err, featurestore.ErrNotFound) {
+		return errLost
+	} else if err != nil {
+		return err
 	}
 	return nil
 }
@@ -211,11 +232,12 @@ type farEnd struct {
 
 // passed reports whether every lane has applied a partition to that end, and
 // whether its owner has since been at the end of the log: it has then found the
-// log to be the one that the positions came from.
+// log to be the one that the positions came from. Its clock may be behind that of
+// the owner before.
 func (v *View) passed(id online.Partition, far farEnd) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.lanes.lowest(id) >= far.end-1 && v.lanes.fetched(id) > far.fetch
+	return v.lanes.lowest(id) >= far.end-1 && v.lanes.fetched(id) != far.fetch
 }
 
 // askEnds asks once where the partitions of other processes end, for each
@@ -228,7 +250,8 @@ func (w *Worker) askEnds(ctx context.Context) error {
 	}
 	var ask []question
 	w.mu.Lock()
-	for _, r := range w.views {
+	for _, id := range w.sorted() {
+		r := w.views[id]
 		if !r.full || r.view.isLive() {
 			r.far = nil
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -236,7 +237,8 @@ func (w *Worker) partitions(ctx context.Context, a *arrangement, mine share) ([]
 	}
 	var out []*partition
 	w.sources, w.topics, w.logs = nil, map[string]int{}, map[string]uint32{}
-	for name, list := range readings {
+	for _, name := range slices.Sorted(maps.Keys(readings)) {
+		list := readings[name]
 		n, err := w.c.Log.Partitions(ctx, list[0].source.Topic)
 		if errors.Is(err, featurestore.ErrNotFound) {
 			w.c.Logger.Warn("a topic does not exist yet: its views wait for it", "source", name, "topic", list[0].source.Topic)

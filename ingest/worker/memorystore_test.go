@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
 )
 
@@ -20,7 +21,7 @@ type memoryStore struct {
 	late  []online.Batch // sent, reported as unknown, not arrived yet
 	ttl   time.Duration  // of the last batch
 
-	wrong mutant // a rule that it leaves out
+	moved int // how often something changed
 
 	// fate is asked for each batch; nil is no fault.
 	fate func(*online.Batch) fate
@@ -34,6 +35,8 @@ type memoryLane struct {
 	blobs map[string][]byte
 
 	closed map[string][]byte
+
+	spoiled bool // keys were evicted of it
 }
 
 // fate is what becomes of a batch.
@@ -138,7 +141,7 @@ func (s *memoryStore) apply(b *online.Batch) online.Outcome {
 	if w, ok := l.marks[b.Partition]; ok {
 		at = w.Offset
 	}
-	if at != b.From && (s.wrong != greaterForEqual || b.To.Offset < at) {
+	if at != b.From && (!without("watermarks are equal, not smaller") || b.To.Offset < at) {
 		return online.OutcomeWatermark
 	}
 	for _, w := range b.Writes {
@@ -157,6 +160,9 @@ func (s *memoryStore) apply(b *online.Batch) online.Outcome {
 			delete(l.closed, string(w.Key))
 		}
 	}
+	if len(b.Writes) > 0 || b.From != b.To.Offset {
+		s.moved++
+	}
 	l.marks[b.Partition] = b.To
 	return online.OutcomeOK
 }
@@ -164,28 +170,47 @@ func (s *memoryStore) apply(b *online.Batch) online.Outcome {
 // same reports whether a stored blob has the applied list that was read.
 func (s *memoryStore) same(have, expect []byte) bool {
 	switch {
-	case s.wrong == noIdentity:
+	case without("entities are compared"):
 		return true
 	case expect == nil:
 		return have == nil
 	case len(expect) == 0:
 		return have != nil && len(have) == 0
-	case s.wrong == countedIdentity:
-		return len(have) > 0 && have[0] == expect[0]
+	case without("the whole list is compared, not a counter"):
+		return counter(have) == counter(expect)
 	}
 	return bytes.HasPrefix(have, expect)
+}
+
+// counter is a number that grows with each record of an applied list.
+func counter(blob []byte) (n int64) {
+	list, err := codec.AppliedOf(blob)
+	if err != nil {
+		return -1
+	}
+	for _, e := range list {
+		n += e.Offset + 1
+	}
+	return n
 }
 
 func (s *memoryStore) Create(_ context.Context, g online.Generation, m online.Meta) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.down {
+		return errDown
+	}
 	for _, id := range g.LaneIDs(m.Lanes) {
-		if l := s.lanes[id]; l != nil {
+		if l := s.lanes[id]; l != nil && l.meta.State != online.StateMissing {
 			if !l.meta.SameGeneration(m) {
 				return featurestore.Invalidf("lane %d has other metadata", id.Lane)
 			}
 			continue
+		} else if l != nil { // its metadata is gone, and nothing else
+			l.meta = m
+			continue
 		}
+		s.moved++
 		s.lanes[id] = &memoryLane{meta: m, marks: map[online.Partition]online.Watermark{}, blobs: map[string][]byte{}, closed: map[string][]byte{}}
 	}
 	return nil
@@ -194,10 +219,21 @@ func (s *memoryStore) Create(_ context.Context, g online.Generation, m online.Me
 func (s *memoryStore) SetState(_ context.Context, g online.Generation, state online.State) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.down {
+		return errDown
+	}
+	there, lanes := 0, 1
 	for id, l := range s.lanes {
-		if id.Generation == g {
-			l.meta.State = state
+		if id.Generation != g || l.meta.State == online.StateMissing {
+			continue
 		}
+		if there, lanes = there+1, int(l.meta.Lanes); l.meta.State != state {
+			l.meta.State = state
+			s.moved++
+		}
+	}
+	if there < lanes {
+		return featurestore.NotFoundf("%d of %d lanes have no metadata", lanes-there, lanes)
 	}
 	return nil
 }
@@ -224,6 +260,10 @@ func (s *memoryStore) PutRows(context.Context, online.Generation, uint16, []onli
 func (s *memoryStore) Drop(_ context.Context, g online.Generation, lanes uint16) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.down {
+		return errDown
+	}
+	s.moved++
 	for _, id := range g.LaneIDs(lanes) {
 		delete(s.lanes, id)
 	}

@@ -310,6 +310,9 @@ func (p *partition) beat(ctx context.Context) error {
 		if err := v.Audit(ctx); err != nil {
 			return err
 		}
+		if v.laneState() == online.StateBuilding { // the store has gone back, or another process makes it anew
+			return errLost
+		}
 		if v.inGap() { // another process may have seen what this one did not
 			if err := p.shared.verify(ctx); err != nil {
 				return err

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -50,7 +52,8 @@ func (w *Worker) replayOf(v *View) replayer {
 		if err != nil {
 			return err
 		}
-		for p, to := range through {
+		for _, p := range slices.SortedFunc(maps.Keys(through), online.Partition.Compare) {
+			to := through[p]
 			if reached[p] >= to {
 				continue
 			}

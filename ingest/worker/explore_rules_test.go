@@ -1,0 +1,162 @@
+//go:build !race
+
+package worker
+
+// modelMutants are rules that a store's script or a loop keeps; the models ask
+// for them.
+var modelMutants = []string{
+	"entities are compared", "watermarks are equal, not smaller",
+	"a fetch that was interrupted is compared", "queued records are dropped at a rewind", "the group's offset is no start",
+}
+
+// mutants are rules that the code of this package keeps. Whoever changes such a
+// line moves the mistake along.
+var mutants = []mutant{
+	{"a heart beats also where nothing moved", "partition.go", `	for _, v := range p.views() {
+		if p.last.Through >= 0`, `	for _, v := range p.views() {
+		if WITHOUT && p.last.LogTime == noLogTime {
+			continue
+		}
+		if p.last.Through >= 0`},
+	{"a heart beats", "partition.go", `func (p *partition) beat(ctx context.Context) error {
+`, `func (p *partition) beat(ctx context.Context) error {
+	if WITHOUT {
+		return nil
+	}
+`},
+	{"a state closes by its own list", "fold.go", `	v.view.Plan.Settle(w.entity.state)
+	v.encode(w)
+`, `	own := slices.Clone(w.entity.state.Applied)
+	if WITHOUT {
+		for i := range own {
+			e := &w.entity.state.Applied[i]
+			at := v.lanes.at(w.lane, online.Partition{Source: v.view.Bindings[e.Source].Source.Name, Generation: e.Generation, Number: e.Partition})
+			e.MaxLogTime = max(e.MaxLogTime, at.logTime)
+		}
+	}
+	v.view.Plan.Settle(w.entity.state)
+	copy(w.entity.state.Applied, own)
+	v.encode(w)
+`},
+	{"entities that were only consulted are compared", "fold.go", `		case window.Duplicate:
+			v.counts.Duplicate++
+			entered = true
+`, `		case window.Duplicate:
+			v.counts.Duplicate++
+			entered = entered || !WITHOUT
+`},
+	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(w.entity.state, &f.rows[at]) {
+`, `		list := slices.Clone(w.entity.state.Applied)
+		verdict := v.view.Plan.Apply(w.entity.state, &f.rows[at])
+		if verdict == window.Duplicate && WITHOUT {
+			w.entity.state.Applied = list
+		}
+		switch verdict {
+`},
+	{"who begins knows what others have applied", "identity.go", `		if err := v.refresh(ctx); err != nil {
+`, `		if WITHOUT {
+			break
+		}
+		if err := v.refresh(ctx); err != nil {
+`},
+	{"idle lanes move along", "view.go", `		if m.offset > c.Through {
+`, `		if m.offset > c.Through || WITHOUT {
+`},
+	{"a chunk follows on what the store has", "view.go", `	if through := v.through(c.Partition); c.From > through+1 {
+`, `	if through := v.through(c.Partition); c.From > through+1 && !WITHOUT {
+`},
+	{"no lane passes what it has not seen", "view.go", `	if through := v.through(c.Partition); c.Through > through {
+`, `	if through := v.through(c.Partition); c.Through > through && !WITHOUT {
+`},
+	{"a feed ends where the store stands otherwise", "lanes.go", `		if v.lanes.moved(p, &before) {
+`, `		if v.lanes.moved(p, &before) && !WITHOUT {
+`},
+	{"reading begins at the lowest lane", "lanes.go", `	low := int64(math.MaxInt64)
+	for i := range l.marks {
+		low`, `	low := int64(math.MaxInt64)
+	if WITHOUT {
+		return l.highest(p)
+	}
+	for i := range l.marks {
+		low`},
+	{"a generation is live when it has caught up", "fill.go", `	v := r.view
+	for _, b := range v.view.Bindings {
+`, `	v := r.view
+	if WITHOUT {
+		return true
+	}
+	for _, b := range v.view.Bindings {
+`},
+	{"the lanes say whether they are filled", "generations.go", `		r.full = filled(stored)
+		return`, `		r.full = filled(stored) || r.full && WITHOUT
+		return`},
+	{"what is left of lost lanes is dropped", "generations.go", `	if !whole && (some || known) {
+`, `	if !whole && (some || known) && !WITHOUT {
+`},
+	{"eviction makes every view LOST", "storewatch.go", `func (w *Worker) lose(ctx context.Context) error {
+`, `func (w *Worker) lose(ctx context.Context) error {
+	if WITHOUT {
+		return nil
+	}
+`},
+	{"a GAP that cannot be stored is said again", "worker.go", `	return errors.Join(errs...)
+}
+
+// Advance moves`, `	if WITHOUT {
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// Advance moves`},
+	{"a damaged entity is never passed over", "fold.go", `	if damaged != nil {
+		v.counts.Damaged`, `	if damaged != nil && WITHOUT {
+		for i := range f.works {
+			if w := &f.works[i]; !w.done && w.entity == nil {
+				w.done = true
+			}
+		}
+		damaged = nil
+	}
+	if damaged != nil {
+		v.counts.Damaged`},
+	{"blobs are dropped after an unknown outcome", "view.go", `			lost[lane] = true
+			v.forget(works[i])
+`, `			lost[lane] = true
+			if r.Outcome == online.OutcomeUnknown && WITHOUT {
+				v.acknowledge(batches[i].Writes, works[i])
+				delete(lost, lane)
+				continue
+			}
+			v.forget(works[i])
+`},
+	{"fingerprints are compared", "sourcelog.go", `		if reason := madeAnew(bounds, a, found); reason != "" {
+`, `		if reason := madeAnew(bounds, a, found); reason != "" && !(WITHOUT && found.differs >= 0 && a.high < bounds.End) {
+`},
+	{"the log is compared at each beginning", "identity.go", `	if err := p.shared.verify(ctx); err != nil {
+`, `	if err := p.shared.verify(ctx); err != nil && !(WITHOUT && p.begun.Load()) {
+`},
+	{"an end below what was applied is a GAP", "agreement.go", `	case have.high >= bounds.End:
+`, `	case have.high >= bounds.End && !WITHOUT:
+`},
+	{"expired records come from history, or are a GAP", "identity.go", `	if low := v.Lowest(p.id()); low+1 < bounds.Start {
+`, `	if low := v.Lowest(p.id()); low+1 < bounds.Start && WITHOUT {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return v.advance(ctx, &Chunk{Partition: p.id(), Through: bounds.Start - 1, LogTime: noLogTime})
+	}
+	if low := v.Lowest(p.id()); low+1 < bounds.Start {
+`},
+	{"a new partition is read from its beginning", "identity.go", `	if low := v.Lowest(p.id()); !v.Met(p.id()) {
+`, `	if low := v.Lowest(p.id()); low == -1 && WITHOUT {
+		return v.Begin(ctx, p.id(), slices.Repeat([]int64{bounds.End}, int(v.laneCount())))
+	}
+	if low := v.Lowest(p.id()); !v.Met(p.id()) {
+`},
+	{"a fill hands over behind its last record", "refill.go", `		c := &Chunk{Partition: id, Events: batch.Events, Through: batch.Through}
+`, `		c := &Chunk{Partition: id, Events: batch.Events, Through: batch.Through}
+		if WITHOUT {
+			c.Through++
+		}
+`},
+}
