@@ -53,8 +53,10 @@ var mutants = []mutant{
 		}
 		switch verdict {
 `},
-	{"who begins knows what others have applied", "identity.go", `		if err := v.refresh(ctx); err != nil {
-`, `		if WITHOUT {
+	{"who begins knows what others have applied", "sourcelog.go", `	for _, v := range s.views {
+		if err := v.refresh(ctx); err != nil {
+`, `	for _, v := range s.views {
+		if WITHOUT {
 			break
 		}
 		if err := v.refresh(ctx); err != nil {
