@@ -53,14 +53,6 @@ var mutants = []mutant{
 		}
 		switch verdict {
 `},
-	{"who begins knows what others have applied", "sourcelog.go", `	for _, v := range s.views {
-		if err := v.refresh(ctx); err != nil {
-`, `	for _, v := range s.views {
-		if WITHOUT {
-			break
-		}
-		if err := v.refresh(ctx); err != nil {
-`},
 	{"idle lanes move along", "view.go", `		if m.offset > c.Through {
 `, `		if m.offset > c.Through || WITHOUT {
 `},
