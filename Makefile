@@ -82,7 +82,7 @@ test-race: ## The packages that run goroutines, under the race detector
 .PHONY: test-explore
 test-explore: ## The write path: random schedules, and its mutants, without the race detector
 	@echo "== random schedules of the write path, and mutants of it"
-	$(GO) test -tags=$(TAGS) -timeout=15m -v -run='^(TestExplore|TestMutantsAreCaught)$$' ./ingest/worker
+	$(GO) test -tags=$(TAGS) -timeout=15m -v -run='^(TestExplore|TestMutantsAreCaught)$$' ./ingest/worker -explore.schedules=100000
 
 SCHEDULES ?= 1000000
 SEED      ?= 1

@@ -76,7 +76,7 @@ func (w *world) copy() {
 
 // failover takes lanes back to how a copy has them.
 func (w *world) failover() {
-	if len(w.copies) == 0 {
+	if len(w.copies) == 0 || w.halts() {
 		return
 	}
 	which := w.n(len(w.copies))
@@ -98,6 +98,17 @@ func (w *world) failover() {
 		}
 	}
 	w.trace("the store fails over to copy %d, all lanes: %t", which, all)
+}
+
+// halts reports whether a partition has halted: its process says so once. Where the
+// store then forgets that, nobody says it again until a person acts.
+func (w *world) halts() bool {
+	for _, p := range w.processes {
+		if slices.ContainsFunc(p.streams, func(s *streaming) bool { return s.halted != nil }) {
+			return true
+		}
+	}
+	return false
 }
 
 // keys are the entities of a lane, ascending, also those that have only one part.
@@ -166,7 +177,7 @@ func (w *world) loss() {
 	}
 	id, key := w.lane()
 	l := w.store.lanes[id]
-	if l == nil {
+	if l == nil || w.halts() {
 		return
 	}
 	switch w.n(5) {

@@ -53,12 +53,6 @@ var mutants = []mutant{
 		}
 		switch verdict {
 `},
-	{"who begins knows what others have applied", "identity.go", `		if err := v.refresh(ctx); err != nil {
-`, `		if WITHOUT {
-			break
-		}
-		if err := v.refresh(ctx); err != nil {
-`},
 	{"idle lanes move along", "view.go", `		if m.offset > c.Through {
 `, `		if m.offset > c.Through || WITHOUT {
 `},

@@ -15,12 +15,6 @@ import (
 // still there, it must be the same record; where none is left to compare, reading
 // goes on as long as no offset is missing.
 func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.Bounds, err error) {
-	// The watermarks come first: by the time of the bounds, the log holds what they say.
-	for _, v := range p.views() {
-		if err := v.refresh(ctx); err != nil {
-			return 0, bounds, err
-		}
-	}
 	if err := p.shared.verify(ctx); err != nil {
 		return 0, bounds, err
 	}

@@ -322,10 +322,14 @@ func (p *partition) beat(ctx context.Context) error {
 	return nil
 }
 
-// outOfRange turns the log's answer into the state that a person must see.
+// outOfRange turns the log's answer into the state that a person must see. What has
+// expired since the log was opened may be at rest: that is looked for anew.
 func (p *partition) outOfRange(err error) error {
 	var gone *logrecord.OutOfRangeError
 	if errors.As(err, &gone) {
+		if gone.Offset < gone.Start {
+			return &rewindError{Offset: gone.Offset - 1}
+		}
 		return p.shared.gap(p.number, gone.Error())
 	}
 	return err

@@ -130,6 +130,10 @@ func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through
 // replayable is an error where the log does not hold a range of what a view has
 // applied: it has expired, or is another log's by now.
 func (w *Worker) replayable(ctx context.Context, v *View, p online.Partition, rest offline.Range) error {
+	// Others may have applied what is asked for: the store has its fingerprints.
+	if err := v.refresh(ctx); err != nil {
+		return err
+	}
 	topic := v.view.Bindings[v.binding[p.Source]].Source.Topic
 	bounds, err := w.c.Log.Bounds(ctx, topic, p.Number)
 	switch {
@@ -138,11 +142,13 @@ func (w *Worker) replayable(ctx context.Context, v *View, p online.Partition, re
 	case bounds.Start > rest.From:
 		return fmt.Errorf("the log begins at %d, and offsets from %d are not at rest: they have expired", bounds.Start, rest.From)
 	}
-	found, err := agree(ctx, w.c.Log, topicPartition{topic, p.Number}, bounds, v.Prints(p))
+	have := v.applied(p)
+	have.high = max(have.high, rest.To-1)
+	found, err := agree(ctx, w.c.Log, topicPartition{topic, p.Number}, bounds, have.prints)
 	if err != nil {
 		return err
 	}
-	if reason := madeAnew(bounds, applied{high: rest.To - 1}, found); reason != "" {
+	if reason := madeAnew(bounds, have, found); reason != "" {
 		return errors.New(reason)
 	}
 	return nil

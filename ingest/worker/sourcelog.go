@@ -58,11 +58,25 @@ func (s *sourceLog) verify(ctx context.Context) error {
 		return s.err
 	}
 	covers := s.asked.Load()
-	err := s.compare(ctx, nil)
+	err := s.refresh(ctx)
+	if err == nil {
+		err = s.compare(ctx, nil)
+	}
 	if ctx.Err() == nil { // who gave up answers for nobody else
 		s.covered, s.err = covers, err
 	}
 	return err
+}
+
+// refresh reads what was applied, also by others. It comes before the bounds: by
+// their time, the log holds what the watermarks say.
+func (s *sourceLog) refresh(ctx context.Context) error {
+	for _, v := range s.views {
+		if err := v.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compare compares partitions with the log: those given, or all that some view
