@@ -152,7 +152,9 @@ func (w *world) rot() {
 	case 0:
 		blob = blob[:w.n(len(blob))]
 	case 1:
-		if other := keys[w.n(len(keys))]; other != key && parts[other] != nil {
+		// Not one that was this entity's own before: an older state that was put
+		// back is whole, and only an audit sees it.
+		if other := keys[w.n(len(keys))]; other != key && parts[other] != nil && !bytes.Contains(parts[other], []byte(key)) {
 			blob = parts[other]
 		}
 	case 2:
