@@ -103,7 +103,7 @@ var mutants = []mutant{
 }
 
 // Advance moves`},
-	{"a damaged entity is never passed over", "fold.go", `	if damaged != nil {
+	{"a damaged entity is never passed over", "load.go", `	if damaged != nil {
 		v.counts.Damaged`, `	if damaged != nil && WITHOUT {
 		for i := range f.works {
 			if w := &f.works[i]; !w.done && w.entity == nil {
@@ -114,7 +114,7 @@ var mutants = []mutant{
 	}
 	if damaged != nil {
 		v.counts.Damaged`},
-	{"blobs are dropped after an unknown outcome", "view.go", `			lost[lane] = true
+	{"blobs are dropped after an unknown outcome", "settle.go", `			lost[lane] = true
 			v.forget(works[i])
 `, `			lost[lane] = true
 			if r.Outcome == online.OutcomeUnknown && WITHOUT {
