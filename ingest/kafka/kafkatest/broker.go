@@ -29,6 +29,8 @@ const stopWithin = 15 * time.Second
 type Config struct {
 	Dir   string // its data, settings and log file
 	Cache string // of the jars: see Jars
+
+	Secure *Secure // a second listener, with TLS and SASL; nil for none
 }
 
 // Broker is one broker. Its methods are not safe for concurrent use.
@@ -37,6 +39,7 @@ type Broker struct {
 	java string
 	libs string
 	addr string
+	safe string   // of the secure listener
 	proc *process // nil while it is down
 }
 
@@ -147,12 +150,20 @@ func (b *Broker) format(ctx context.Context) error {
 	if err := os.MkdirAll(b.cfg.Dir, 0o755); err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
-	ports, err := freePorts(2)
+	ports, err := freePorts(3)
 	if err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
 	b.addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
 	text := settings(b.addr, fmt.Sprintf("127.0.0.1:%d", ports[1]), filepath.Join(b.cfg.Dir, "data"))
+	args := []string{"-XX:TieredStopAtLevel=1", "-cp", filepath.Join(b.libs, "*"), "kafka.tools.StorageTool", "format", "--ignore-formatted"}
+	if s := b.cfg.Secure; s != nil {
+		b.safe = fmt.Sprintf("127.0.0.1:%d", ports[2])
+		if text, err = s.settings(text, b.cfg.Dir, b.addr, b.safe); err != nil {
+			return fmt.Errorf("kafkatest: %w", err)
+		}
+		args = append(args, s.users()...)
+	}
 	if err := os.WriteFile(b.settingsPath(), []byte(text), 0o644); err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
@@ -160,8 +171,8 @@ func (b *Broker) format(ctx context.Context) error {
 	if _, err := rand.Read(id[:]); err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, b.java, "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(b.libs, "*"), "kafka.tools.StorageTool", "format",
-		"--ignore-formatted", "--cluster-id="+base64.RawURLEncoding.EncodeToString(id[:]), "-c", b.settingsPath())
+	args = append(args, "--cluster-id="+base64.RawURLEncoding.EncodeToString(id[:]), "-c", b.settingsPath())
+	cmd := exec.CommandContext(ctx, b.java, args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("kafkatest: format the storage: %w\n%s", err, tail(out, 2000))
 	}

@@ -11,11 +11,17 @@ import (
 // missing the test fails with what to install: real parts are not optional.
 func StartForTest(t testing.TB) *Broker {
 	t.Helper()
+	return StartSecureForTest(t, nil)
+}
+
+// StartSecureForTest is StartForTest with a secure listener beside the plain one.
+func StartSecureForTest(t testing.TB, secure *Secure) *Broker {
+	t.Helper()
 	cache, err := CacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := Start(t.Context(), Config{Dir: t.TempDir(), Cache: cache})
+	b, err := Start(t.Context(), Config{Dir: t.TempDir(), Cache: cache, Secure: secure})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,46 @@
+package kafkatest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Secure is a listener with TLS and SASL, for one user by PLAIN and by SCRAM.
+type Secure struct {
+	PEM      []byte // the broker's key (PKCS 8) and certificate
+	User     string
+	Password string
+}
+
+// SecureAddr is the host:port of the secure listener.
+func (b *Broker) SecureAddr() string { return b.safe }
+
+// settings adds the listener to a broker's settings.
+func (s *Secure) settings(text, dir, plain, safe string) (string, error) {
+	store := filepath.Join(dir, "broker.pem")
+	if err := os.WriteFile(store, s.PEM, 0o600); err != nil {
+		return "", err
+	}
+	text = strings.Replace(text, "listeners=PLAINTEXT://"+plain+",", "listeners=PLAINTEXT://"+plain+",SASL_SSL://"+safe+",", 1)
+	text = strings.Replace(text, "advertised.listeners=PLAINTEXT://"+plain, "advertised.listeners=PLAINTEXT://"+plain+",SASL_SSL://"+safe, 1)
+	const login, module = "listener.name.sasl_ssl.", "org.apache.kafka.common.security."
+	return text + strings.Join([]string{
+		"ssl.keystore.type=PEM",
+		"ssl.keystore.location=" + store,
+		login + "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+		login + "plain.sasl.jaas.config=" + module + fmt.Sprintf("plain.PlainLoginModule required user_%s=%q;", s.User, s.Password),
+		login + "scram-sha-256.sasl.jaas.config=" + module + "scram.ScramLoginModule required;",
+		login + "scram-sha-512.sasl.jaas.config=" + module + "scram.ScramLoginModule required;",
+		"",
+	}, "\n"), nil
+}
+
+// users are the arguments by which the storage is formatted with the user.
+func (s *Secure) users() (args []string) {
+	for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
+		args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, s.User, s.Password))
+	}
+	return args
+}
