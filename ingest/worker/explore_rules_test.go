@@ -93,16 +93,16 @@ var mutants = []mutant{
 		return nil
 	}
 `},
-	{"a GAP that cannot be stored is said again", "worker.go", `	return errors.Join(errs...)
+	{"a GAP that cannot be stored is said again", "halted.go", `	return errors.Join(errs...)
 }
 
-// Advance moves`, `	if WITHOUT {
+// sayHalted says`, `	if WITHOUT {
 		return nil
 	}
 	return errors.Join(errs...)
 }
 
-// Advance moves`},
+// sayHalted says`},
 	{"a damaged entity is never passed over", "load.go", `	if damaged != nil {
 		v.counts.Damaged`, `	if damaged != nil && WITHOUT {
 		for i := range f.works {

@@ -294,39 +294,6 @@ func (w *Worker) runPartition(ctx, run context.Context, p *partition) error {
 	return nil
 }
 
-// halted says what the end of a partition means for its views. It is an error
-// where that cannot be stored: the partition then halts anew, until lookups know.
-func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
-	if errors.As(err, new(*GapError)) {
-		p.shared.halt(err)
-		// What was applied of a log that is gone is nowhere else.
-		err = errors.Join(err, p.archive.seal())
-	}
-	p.progress.trouble(p.id(), err)
-	if errors.Is(err, errLost) || errors.Is(err, errArchive) && errors.Is(err, featurestore.ErrUnavailable) {
-		w.c.Logger.Warn("a partition must be arranged anew", "source", p.source.Name, "partition", p.number, "error", err)
-		return err
-	}
-	w.c.Logger.Error("a partition has halted", "source", p.source.Name, "partition", p.number, "error", err)
-	p.progress.halt(p.id(), err)
-	state := online.StateGap
-	if errors.As(err, new(*HaltedError)) {
-		state = online.StateHalted
-	} else if !errors.As(err, new(*GapError)) {
-		return nil
-	}
-	w.states.Lock()
-	defer w.states.Unlock()
-	p.begun.Store(false) // nobody may take the views for ready any more
-	var errs []error
-	for _, v := range p.views() {
-		if err := v.setState(ctx, state); err != nil {
-			errs = append(errs, fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // Advance moves every lane to the end of what is applied, now: a replay does so
 // before a lookup, where the heartbeat would come too late. Where the store has
 // lost something meanwhile, it waits until that is applied again.
