@@ -91,6 +91,9 @@ func (s *services) wipe(ctx context.Context) error {
 	if err := s.redis.FlushAll(ctx).Err(); err != nil {
 		return err
 	}
+	if err := s.settled(ctx); err != nil { // one that the server began by itself
+		return err
+	}
 	if err := s.redis.BgRewriteAOF(ctx).Err(); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ package verify
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/freshet/freshet/featurestore"
@@ -107,6 +108,9 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 	}
 	var done []oracle.Run
 	for _, r := range recorded {
+		if r.Definition != hex.EncodeToString(v.Hash[:]) {
+			continue // of another meaning: what answers was made by none of them
+		}
 		done = append(done, oracle.Run{Cutoff: r.Cutoff, Completed: r.Completed})
 	}
 	s := &subject{view: v.Name, entity: v.Entity}

@@ -162,9 +162,8 @@ func check(spec *Spec, name string) error {
 	}
 	for _, i := range neededFields(spec) {
 		f := &spec.Fields[i]
-		composite := f.Type.Kind == featurestore.KindList || f.Type.Kind == featurestore.KindMap
-		if f.Type.Kind == featurestore.KindNull || f.Type.Kind == featurestore.KindStruct || composite && spec.Format == definition.CSV {
-			return featurestore.Invalidf("file %q: field %q: type %s is not read from such a file", name, f.Name, f.Type)
+		if f.Type.Kind == featurestore.KindNull || f.Type.Kind == featurestore.KindStruct {
+			return featurestore.Invalidf("file %q: field %q: type %s is not read from a file", name, f.Name, f.Type)
 		}
 	}
 	return nil

@@ -178,6 +178,16 @@ func TestCSVRefusesWhatIsNotExact(t *testing.T) {
 			t.Errorf("%s = %q: %+v, want %q", c.kind, c.cell, rows, c.want)
 		}
 	}
+	lists := fields("l", featurestore.List(featurestore.Double))
+	listed, _ := readAll(t, writeFile(t, "f", "e,l\n2013-01-01T00:00:00Z,\"[1.0,null]\"\n2013-01-01T00:00:00Z,[]\n2013-01-01T00:00:00Z,1.0;2.0\n"), Spec{Format: definition.CSV, Time: rfc3339("e"), Fields: lists})
+	if len(listed) != 3 || listed[2].Problem == "" {
+		t.Fatalf("lists: %+v", listed)
+	}
+	for i, want := range []string{"[1.0,null]", "[]"} {
+		if got := string(featurestore.AppendJSON(nil, listed[i].Fields[0], lists[0].Type)); got != want || listed[i].Problem != "" {
+			t.Errorf("a list of JSON: %s, %q, want %s", got, listed[i].Problem, want)
+		}
+	}
 	rows, _ := readAll(t, writeFile(t, "f", "e,s\n2013-01-01T00:00:00Z,a,b\n2013-01-01T00:00:00Z,\"a\"b\n2013-01-01T00:00:00Z,ok\n"),
 		Spec{Format: definition.CSV, Time: rfc3339("e"), Fields: fields("s", featurestore.String)})
 	if len(rows) != 3 || !strings.Contains(rows[0].Problem, "line 2") || rows[1].Problem == "" || rows[2].Problem != "" {
@@ -344,7 +354,6 @@ func TestParquetRefusals(t *testing.T) {
 		"native":         {Spec{Time: definition.TimeSpec{Name: "i", Format: definition.FormatNative}}, "want a timestamp"},
 		"list of others": {Spec{Time: rfc3339("e"), Fields: fields("l", featurestore.List(featurestore.Int64))}, "an element"},
 		"no list":        {Spec{Time: rfc3339("e"), Fields: fields("d", featurestore.List(featurestore.Double))}, "want list<double>"},
-		"list in CSV":    {Spec{Format: definition.CSV, Time: rfc3339("e"), Fields: fields("l", featurestore.List(featurestore.String))}, "not read from such a file"},
 		"record time":    {Spec{Time: definition.TimeSpec{Origin: definition.TimeRecord}}, "declare available_at"},
 		"native in CSV":  {Spec{Format: definition.CSV, Time: definition.TimeSpec{Name: "e", Format: definition.FormatNative}}, "only Parquet"},
 	} {

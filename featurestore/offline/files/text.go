@@ -51,6 +51,8 @@ func fromText(t featurestore.Type, times *definition.TimeSpec, s string) (featur
 			return featurestore.Null, err
 		}
 		return featurestore.DecimalValue(n), nil
+	case featurestore.KindList, featurestore.KindMap:
+		return featurestore.ParseJSON(s, t)
 	default:
 		return featurestore.Null, fmt.Errorf("type %s is not read from text", t)
 	}
