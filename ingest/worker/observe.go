@@ -40,7 +40,7 @@ const (
 	TraceState  = "tracestate"
 )
 
-// traced notes what a record carries of a trace.
+// trace notes what a record carries of a trace.
 func (c *decodedChunk) trace(rec *logrecord.Record, fetch featurestore.Instant) {
 	if len(rec.Headers) == 0 || len(c.traced) == maxTraced {
 		return

@@ -218,7 +218,7 @@ func (v *View) Begin(ctx context.Context, p online.Partition, before []int64) er
 	if len(batches) == 0 {
 		return nil
 	}
-	_, err := v.settle(ctx, &Chunk{Partition: p}, batches, make([][]int32, len(batches)), v.store.Apply(ctx, batches))
+	_, err := v.settle(ctx, &Chunk{Partition: p}, batches, make([][]int32, len(batches)), v.send(ctx, batches))
 	return err
 }
 
