@@ -45,11 +45,7 @@ func changes(w *world) error {
 		if err := done.wait(); err != nil {
 			return err
 		}
-		if err := w.settled(); err != nil {
-			return err
-		}
-		w.mended()
-		if err := w.right(); err != nil {
+		if err := w.repairedRight(); err != nil {
 			return err
 		}
 	}

@@ -48,11 +48,7 @@ func change(windows ...string) func(*world) error {
 			if err := w.live(i + 2); err != nil {
 				return err
 			}
-			if err := w.settled(); err != nil {
-				return err
-			}
-			w.mended()
-			if err := w.right(); err != nil {
+			if err := w.repairedRight(); err != nil {
 				return err
 			}
 		}
@@ -90,11 +86,7 @@ func evolve(w *world) error {
 	if err := w.send("clicks", 0, wrong...); err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
-		return err
-	}
-	w.mended()
-	if err := w.right(); err != nil {
+	if err := w.repairedRight(); err != nil {
 		return err
 	}
 	w.seen.stop()

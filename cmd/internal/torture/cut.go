@@ -45,10 +45,9 @@ func cutFile(w *world) error {
 		if err := flow.wait(); err != nil {
 			return err
 		}
-		if err := w.settled(); err != nil {
+		if err := w.repaired(); err != nil {
 			return err
 		}
-		w.mended()
 	}
 	if err := w.right(); err != nil {
 		return err

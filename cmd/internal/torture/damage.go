@@ -64,11 +64,7 @@ func flipBits(w *world) error {
 	if err := w.produce(2500); err != nil { // meets every entity
 		return err
 	}
-	if err := w.settled(); err != nil {
-		return err
-	}
-	w.mended()
-	if err := w.right(); err != nil {
+	if err := w.repairedRight(); err != nil {
 		return err
 	}
 	return w.compareAtRest()
@@ -147,10 +143,9 @@ func (w *world) restoreOld() error {
 	if err := w.redis.Restart(w.ctx); err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
+	if err := w.repaired(); err != nil {
 		return err
 	}
-	w.mended()
 	return w.right()
 }
 
@@ -175,10 +170,9 @@ func deleteEntities(w *world) error {
 	if err := w.produce(1500); err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
+	if err := w.repaired(); err != nil {
 		return err
 	}
-	w.mended()
 	return w.right()
 }
 
@@ -231,10 +225,9 @@ func staleWriter(w *world) error {
 	if err := errors.Join(set(hash), w.project.Ingesters[0].Start()); err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
+	if err := w.repaired(); err != nil {
 		return err
 	}
-	w.mended()
 	return w.right()
 }
 

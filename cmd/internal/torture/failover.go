@@ -79,11 +79,7 @@ func failover(w *world) error {
 				return err
 			}
 		}
-		if err := w.settled(); err != nil {
-			return err
-		}
-		w.mended()
-		if err := w.right(); err != nil {
+		if err := w.repairedRight(); err != nil {
 			return err
 		}
 	}
@@ -117,11 +113,7 @@ func union(w *world) error {
 		if err := w.produce(300); err != nil {
 			return err
 		}
-		if err := w.settled(); err != nil {
-			return err
-		}
-		w.mended()
-		if err := w.right(); err != nil {
+		if err := w.repairedRight(); err != nil {
 			return err
 		}
 	}
@@ -174,11 +166,7 @@ func moveSlots(w *world) error {
 			return err
 		}
 	}
-	if err := w.settled(); err != nil {
-		return err
-	}
-	w.mended()
-	if err := w.right(); err != nil {
+	if err := w.repairedRight(); err != nil {
 		return err
 	}
 	return w.compareAtRest()

@@ -74,11 +74,7 @@ func growTopics(w *world) error {
 		if err := w.produce(600); err != nil {
 			return err
 		}
-		if err := w.settled(); err != nil {
-			return err
-		}
-		w.mended()
-		if err := w.right(); err != nil {
+		if err := w.repairedRight(); err != nil {
 			return err
 		}
 	}

@@ -32,10 +32,9 @@ func killIngester(w *world) error {
 		if err := ingester.Start(); err != nil {
 			return err
 		}
-		if err := w.settled(); err != nil {
+		if err := w.repaired(); err != nil {
 			return err
 		}
-		w.mended()
 	}
 	if err := w.right(); err != nil {
 		return err

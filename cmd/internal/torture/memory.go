@@ -50,10 +50,9 @@ func (w *world) rebuilt() error {
 	if err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
+	if err := w.repaired(); err != nil {
 		return err
 	}
-	w.mended()
 	return nil
 }
 
@@ -132,11 +131,7 @@ func full(w *world) error {
 		if err := w.redis.Do(w.ctx, "CONFIG", "SET", "maxmemory", 0); err != nil {
 			return err
 		}
-		if err := w.settled(); err != nil {
-			return err
-		}
-		w.mended()
-		if err := w.right(); err != nil {
+		if err := w.repairedRight(); err != nil {
 			return err
 		}
 	}
@@ -161,9 +156,8 @@ func flushScripts(w *world) error {
 		}
 		w.pause(time.Second)
 	}
-	if err := w.settled(); err != nil {
+	if err := w.repaired(); err != nil {
 		return err
 	}
-	w.mended()
 	return w.right()
 }

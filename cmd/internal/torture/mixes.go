@@ -33,10 +33,9 @@ func replayed(change func(*load.Mix), events int) func(*world) error {
 			if err := w.project.Ingesters[0].Start(); err != nil {
 				return err
 			}
-			if err := w.settled(); err != nil {
+			if err := w.repaired(); err != nil {
 				return err
 			}
-			w.mended()
 		}
 		if err := w.right(); err != nil {
 			return err
@@ -66,10 +65,9 @@ func hot(w *world) error {
 	if err := w.produce(events); err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
+	if err := w.repaired(); err != nil {
 		return err
 	}
-	w.mended()
 	w.result.remark("%d events in %s until they were applied (producing included), half of them of one user", events, since(begin))
 	if err := w.right(); err != nil {
 		return err
@@ -122,9 +120,8 @@ func poison(w *world) error {
 	if err := w.produce(400); err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
+	if err := w.repaired(); err != nil {
 		return err
 	}
-	w.mended()
 	return w.right()
 }

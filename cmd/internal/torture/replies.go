@@ -46,11 +46,7 @@ func loseReplies(w *world) error {
 	w.struck()
 	w.result.Injected += p.Dropped() - 1
 	p.Drop(0)
-	if err := w.settled(); err != nil {
-		return err
-	}
-	w.mended()
-	if err := w.right(); err != nil {
+	if err := w.repairedRight(); err != nil {
 		return err
 	}
 	return w.compareAtRest()
@@ -100,9 +96,8 @@ func slowStore(w *world) error {
 	if most[1] > most[0]*5/4+16<<20 {
 		return fmt.Errorf("the ingester's memory grew from %d to %d MiB while its store was slow", most[0]>>20, most[1]>>20)
 	}
-	if err := w.settled(); err != nil {
+	if err := w.repaired(); err != nil {
 		return err
 	}
-	w.mended()
 	return w.right()
 }

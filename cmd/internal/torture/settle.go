@@ -128,6 +128,23 @@ func (w *world) laneState(g online.Generation) string {
 	return lanes[0].Meta.State.String()
 }
 
+// repaired waits for the system after a fault, and takes the times.
+func (w *world) repaired() error {
+	if err := w.settled(); err != nil {
+		return err
+	}
+	w.mended()
+	return nil
+}
+
+// repairedRight is repaired, and compares everything.
+func (w *world) repairedRight() error {
+	if err := w.repaired(); err != nil {
+		return err
+	}
+	return w.right()
+}
+
 // right waits for the system and compares everything; it is how a round ends.
 func (w *world) right() error {
 	if err := w.settled(); err != nil {

@@ -170,11 +170,7 @@ func expireQuiet(w *world) error {
 		if err := w.produce(300); err != nil {
 			return err
 		}
-		if err := w.settled(); err != nil {
-			return err
-		}
-		w.mended()
-		if err := w.right(); err != nil {
+		if err := w.repairedRight(); err != nil {
 			return err
 		}
 	}
@@ -292,11 +288,7 @@ func abort(w *world) error {
 	if err := w.ended(p); err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
-		return err
-	}
-	w.mended()
-	if err := w.right(); err != nil {
+	if err := w.repairedRight(); err != nil {
 		return err
 	}
 	return w.compareAtRest()

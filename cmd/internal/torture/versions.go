@@ -49,11 +49,7 @@ func twoVersions(w *world) error {
 	if err := flow.wait(); err != nil {
 		return err
 	}
-	if err := w.settled(); err != nil {
-		return err
-	}
-	w.mended()
-	if err := w.right(); err != nil {
+	if err := w.repairedRight(); err != nil {
 		return err
 	}
 	return w.compareAtRest()
