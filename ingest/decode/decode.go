@@ -10,7 +10,6 @@ package decode
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -263,7 +262,8 @@ func (d *Decoder) read(p *placed, b *Batch, c *content) error {
 
 // event appends the event of one row.
 func (d *Decoder) event(b *Batch, p *placed, m *image) error {
-	e := p.at
+	e := b.next()
+	*e = p.at
 	e.Fields = m.row[:d.fields:d.fields]
 	if d.source.Key >= 0 && p.rec.Key != nil && e.Fields[d.source.Key].IsNull() {
 		v, err := d.keyField(&b.text, p.rec.Key)
@@ -281,7 +281,7 @@ func (d *Decoder) event(b *Batch, p *placed, m *image) error {
 			return noBefore("it has no %q, which says when the row happened", d.source.Timestamp.Name)
 		}
 		var err error
-		if e.Time, err = d.time(p, &e); err != nil {
+		if e.Time, err = d.time(p, e); err != nil {
 			return err
 		}
 	}
@@ -294,10 +294,6 @@ func (d *Decoder) event(b *Batch, p *placed, m *image) error {
 	if i := d.source.EventID; i >= 0 {
 		e.ID = idOf(&b.text, e.Fields[i])
 	}
-	if len(b.Events) == cap(b.Events) { // append alone copies large batches often
-		b.Events = slices.Grow(b.Events, max(256, len(b.Events)/2))
-	}
-	b.Events = append(b.Events, e)
 	return nil
 }
 

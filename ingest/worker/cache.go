@@ -5,15 +5,18 @@ import (
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// entity is a cached entity: its decoded state and the applied prefix of the
-// blob that the store is known to hold, nil where it holds none.
+// entity is a cached entity: the parts that the store is known to hold of it, and
+// while it is among the most recently used, its state.
 type entity struct {
 	key    string
 	lane   uint16
-	state  *window.State
-	expect []byte
-	closed codec.Closed // the closed part that the store holds beside it
-	bytes  int          // of both parts, as a measure of the state
+	open   []byte // nil where the store holds none
+	closed []byte
+
+	// state is what the parts decode to, or what was folded on it since and is not
+	// acknowledged yet; nil where it is not kept.
+	state   *window.State
+	decoded int // what the state counts for, in bytes
 
 	chunk int64 // the last chunk that touched it
 	work  int32 // and its work there
@@ -21,19 +24,46 @@ type entity struct {
 	newer, older *entity
 }
 
-// cache keeps recently written entities decoded, bounded by the bytes of their
-// blobs; the least recently used go first. What is in it is only ever what the
-// store acknowledged.
+// expect is the applied prefix of what the store holds, nil where it holds nothing.
+func (e *entity) expect() []byte {
+	prefix, err := codec.AppliedPrefix(e.open)
+	if err != nil {
+		return nil // there are no bytes: others are not cached
+	}
+	return prefix
+}
+
+// What an entity takes beside its bytes, about: itself and its place in the map,
+// and a state beside what it decodes from, which grows fourfold.
+const (
+	entityCost = 224
+	stateCost  = 1200
+	stateTimes = 4
+)
+
+func (e *entity) cost() int {
+	return entityCost + len(e.key) + cap(e.open) + cap(e.closed) + e.decoded
+}
+
+// cache keeps recently written entities, bounded in bytes; the least recently used
+// go first. The most recently used of them, up to a share of the bound, are kept
+// decoded: a state is many small pieces, and takes several times the memory of its
+// bytes. The bytes are only ever what the store acknowledged.
 type cache struct {
 	byKey      map[string]*entity
 	head, tail *entity // newest, oldest
+	last       *entity // the oldest with a state: all before it have one, none behind it
 	bytes      int
 	limit      int
+	decoded    int // of bytes: of the states
 	free       []*window.State
 }
 
-// stateCost is how much more memory a decoded state takes than its blob.
-const stateCost = 4
+// decodedShare is which part of the bound the states take.
+const decodedShare = 4
+
+// mostFree is how many unused states are kept.
+const mostFree = 64
 
 func newCache(limit int) *cache {
 	return &cache{byKey: map[string]*entity{}, limit: limit}
@@ -41,22 +71,65 @@ func newCache(limit int) *cache {
 
 func (c *cache) get(key []byte) *entity { return c.byKey[string(key)] }
 
-// put adds an entity that is not in the cache.
+// put adds an entity that is not in the cache, with its state.
 func (c *cache) put(e *entity) {
 	c.byKey[e.key] = e
 	c.link(e)
+	e.decoded = e.stateCost()
+	c.decoded += e.decoded
 	c.bytes += e.cost()
+	c.strip(e)
 }
 
-func (e *entity) cost() int { return e.bytes*stateCost + len(e.key) + 256 }
+func (e *entity) stateCost() int { return stateCost + stateTimes*(len(e.open)+len(e.closed)) }
 
-// touch moves an entity to the front and accounts for its new size.
-func (c *cache) touch(e *entity, bytes int) {
+// use moves an entity to the front, with its state.
+func (c *cache) use(e *entity, state *window.State) {
 	c.unlink(e)
 	c.link(e)
+	if e.state == nil {
+		e.state, e.decoded = state, e.stateCost()
+		c.bytes += e.decoded
+		c.decoded += e.decoded
+	}
+	c.strip(e)
+}
+
+// stored takes over what the store has accepted for an entity: its open part, and
+// its closed one where it is given, empty for one that was removed.
+func (c *cache) stored(e *entity, open, closed []byte) {
 	c.bytes -= e.cost()
-	e.bytes = bytes
+	e.open = append(e.open[:0], open...)
+	if closed != nil {
+		e.closed = append(e.closed[:0], closed...)
+	}
 	c.bytes += e.cost()
+	if e.state != nil {
+		e.state.Stored()
+	}
+}
+
+// strip gives up states down to the share that they may take, but for one.
+func (c *cache) strip(but *entity) {
+	for c.decoded > c.limit/decodedShare && c.last != but {
+		e := c.last
+		c.last = e.newer
+		c.release(e)
+	}
+}
+
+// release gives up an entity's state, where it has one.
+func (c *cache) release(e *entity) {
+	if e.state == nil {
+		return
+	}
+	if len(c.free) < mostFree {
+		e.state.Reset()
+		c.free = append(c.free, e.state)
+	}
+	c.bytes -= e.decoded
+	c.decoded -= e.decoded
+	e.state, e.decoded = nil, 0
 }
 
 // trim evicts down to the limit.
@@ -69,12 +142,8 @@ func (c *cache) trim() {
 func (c *cache) drop(e *entity) {
 	c.unlink(e)
 	delete(c.byKey, e.key)
+	c.release(e)
 	c.bytes -= e.cost()
-	if len(c.free) < 1024 {
-		e.state.Reset()
-		c.free = append(c.free, e.state)
-	}
-	e.state = nil
 }
 
 // dropLanes forgets every entity of some lanes.
@@ -92,8 +161,8 @@ func (c *cache) clear() {
 	}
 }
 
-// state gives an empty state, a used one where there is one.
-func (c *cache) state() *window.State {
+// spare gives an empty state, a used one where there is one.
+func (c *cache) spare() *window.State {
 	if n := len(c.free); n > 0 {
 		s := c.free[n-1]
 		c.free = c.free[:n-1]
@@ -102,6 +171,7 @@ func (c *cache) state() *window.State {
 	return new(window.State)
 }
 
+// link puts an entity at the front, where every entity has a state.
 func (c *cache) link(e *entity) {
 	e.newer, e.older = nil, c.head
 	if c.head != nil {
@@ -111,9 +181,15 @@ func (c *cache) link(e *entity) {
 	if c.tail == nil {
 		c.tail = e
 	}
+	if c.last == nil {
+		c.last = e
+	}
 }
 
 func (c *cache) unlink(e *entity) {
+	if c.last == e {
+		c.last = e.newer
+	}
 	if e.newer != nil {
 		e.newer.older = e.older
 	} else {

@@ -47,7 +47,7 @@ func TestPrintsReachFarBack(t *testing.T) {
 // recently used first, and loses count of nothing.
 func TestCache(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		c := newCache(4000)
+		c := newCache(20_000)
 		var used []string // least recently used first
 		forget := func(key string) { used = slices.DeleteFunc(used, func(k string) bool { return k == key }) }
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
@@ -62,25 +62,38 @@ func TestCache(t *testing.T) {
 				c.drop(e)
 				forget(key)
 			case e == nil:
-				c.put(&entity{key: key, lane: uint16(len(key) - 1), state: c.state(), bytes: bytes})
+				c.put(&entity{key: key, lane: uint16(len(key) - 1), state: c.spare(), open: make([]byte, bytes)})
 				used = append(used, key)
 			default:
-				c.touch(e, bytes)
+				state := e.state
+				if state == nil {
+					state = c.spare()
+				}
+				c.use(e, state)
+				c.stored(e, make([]byte, bytes), nil)
 				forget(key)
 				used = append(used, key)
 			}
 			c.trim()
 			used = used[len(used)-len(c.byKey):]
-			sum, at := 0, len(used)
+			sum, decoded, at, behind := 0, 0, len(used), false
 			for e := c.head; e != nil; e = e.older {
 				at--
 				sum += e.cost()
+				decoded += e.decoded
+				if behind && e.state != nil || (e.state == nil) != (e.decoded == 0) {
+					rt.Fatalf("%q has a state where none is counted", e.key)
+				}
+				behind = behind || e == c.last
 				if used[at] != e.key {
 					rt.Fatalf("%q stands where %q was used", e.key, used[at])
 				}
 			}
 			if at != 0 || sum != c.bytes || sum > c.limit {
 				rt.Fatalf("%d bytes are counted, %d are there, %d are allowed; %d are missing", c.bytes, sum, c.limit, at)
+			}
+			if decoded != c.decoded || decoded > c.limit/decodedShare && c.head.older != nil && c.head.older.state != nil {
+				rt.Fatalf("%d bytes of states are counted, %d are there, of %d in all", c.decoded, decoded, c.limit)
 			}
 		}
 		c.clear()

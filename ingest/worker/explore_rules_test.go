@@ -104,7 +104,7 @@ var mutants = []mutant{
 
 // sayHalted says`},
 	{"a damaged entity is never passed over", "load.go", `	if damaged != nil {
-		v.counts.Damaged`, `	if damaged != nil && WITHOUT {
+		return v.found`, `	if damaged != nil && WITHOUT {
 		for i := range f.works {
 			if w := &f.works[i]; !w.done && w.entity == nil {
 				w.done = true
@@ -113,7 +113,7 @@ var mutants = []mutant{
 		damaged = nil
 	}
 	if damaged != nil {
-		v.counts.Damaged`},
+		return v.found`},
 	{"blobs are dropped after an unknown outcome", "settle.go", `			lost[lane] = true
 			v.forget(works[i])
 `, `			lost[lane] = true

@@ -204,8 +204,9 @@ const writesOfCall = 4000
 
 // foldAll applies the rows of every unfinished work and builds a batch for each
 // lane that has one; works[i] are the works of batches[i]. It calls send for a few
-// lanes at a time, all but the last of them.
-func (v *View) foldAll(c *Chunk, send func([]online.Batch)) (batches []online.Batch, works [][]int32, last []online.Batch) {
+// lanes at a time, all but the last of them. Lanes with an entity that is found
+// damaged are left out.
+func (v *View) foldAll(c *Chunk, send func([]online.Batch)) (batches []online.Batch, works [][]int32, last []online.Batch, damaged *damagedError) {
 	f := &v.fold
 	for lane := range f.lanes {
 		f.lanes[lane] = f.lanes[lane][:0]
@@ -216,13 +217,14 @@ func (v *View) foldAll(c *Chunk, send func([]online.Batch)) (batches []online.Ba
 		}
 	}
 	sent, writes := 0, 0
-	for lane, list := range f.lanes {
-		list = slices.DeleteFunc(list, func(i int32) bool {
-			w := &f.works[i]
-			w.done = !v.foldEntity(w)
-			return w.done
-		})
+	for lane := range f.lanes {
+		list, found := v.foldLane(f.lanes[lane])
 		f.lanes[lane] = list
+		if found != nil {
+			damaged = damaged.with(v, found.work, found.err)
+			v.forget(list)
+			continue
+		}
 		if len(list) == 0 {
 			continue
 		}
@@ -232,7 +234,31 @@ func (v *View) foldAll(c *Chunk, send func([]online.Batch)) (batches []online.Ba
 		}
 		batches, works = append(batches, v.batch(c, uint16(lane), list)), append(works, list)
 	}
-	return batches, works, batches[sent:]
+	return batches, works, batches[sent:], damaged
+}
+
+// unreadable is a work of which the cached parts do not decode.
+type unreadable struct {
+	work *work
+	err  error
+}
+
+// foldLane folds the works of a lane and gives those that have an effect. Where one
+// cannot be folded, it ends there and gives all that it was given.
+func (v *View) foldLane(list []int32) ([]int32, *unreadable) {
+	kept := 0
+	for _, i := range list {
+		w := &v.fold.works[i]
+		entered, err := v.foldEntity(w)
+		if err != nil {
+			return list, &unreadable{w, err}
+		}
+		if w.done = !entered; entered {
+			list[kept] = i
+			kept++
+		}
+	}
+	return list[:kept], nil
 }
 
 // batch is what a chunk writes to a lane.
@@ -246,7 +272,7 @@ func (v *View) batch(c *Chunk, lane uint16, list []int32) online.Batch {
 	for n, i := range list {
 		w := &v.fold.works[i]
 		batch.Writes[n] = online.Write{
-			Key: []byte(w.key), Expect: w.entity.expect, Blob: w.blob,
+			Key: []byte(w.key), Expect: w.entity.expect(), Blob: w.blob,
 			Closed: w.closed, Renew: w.closed == nil && w.named.Size > 0,
 		}
 	}
@@ -255,8 +281,11 @@ func (v *View) batch(c *Chunk, lane uint16, list []int32) online.Batch {
 
 // foldEntity applies an entity's rows and encodes it; false where none of them
 // entered its applied list.
-func (v *View) foldEntity(w *work) bool {
-	f, entered := &v.fold, false
+func (v *View) foldEntity(w *work) (entered bool, err error) {
+	f := &v.fold
+	if err := v.use(w.entity); err != nil {
+		return false, err
+	}
 	for at := w.first; at >= 0; at = f.next[at] {
 		switch v.view.Plan.Apply(w.entity.state, &f.rows[at]) {
 		case window.Folded:
@@ -271,30 +300,37 @@ func (v *View) foldEntity(w *work) bool {
 		}
 	}
 	if !entered {
-		return false
+		return false, nil
 	}
 	v.view.Plan.Settle(w.entity.state)
 	v.encode(w)
-	return true
+	return true, nil
 }
 
 // encode writes an entity's open part, and its closed one where that is another
 // than the store holds.
 func (v *View) encode(w *work) {
 	f, e := &v.fold, w.entity
-	header := codec.Header{Definition: v.view.Hash, Key: []byte(w.key)}
-	w.closed, w.named = nil, e.closed
+	header := codec.Header{Definition: v.view.Hash, Key: f.keyOf(w)}
+	stored := codec.ClosedOf(e.closed)
+	w.closed, w.named = nil, stored
 	if e.state.ClosedChanged() {
 		start := len(f.blobs)
 		f.blobs = codec.AppendClosed(f.blobs, header, v.view.Plan, e.state)
 		blob := f.blobs[start:len(f.blobs):len(f.blobs)]
-		if w.named = codec.ClosedOf(blob); w.named != e.closed {
+		if w.named = codec.ClosedOf(blob); w.named != stored {
 			w.closed = orEmpty(blob)
 		}
 	}
 	start := len(f.blobs)
 	f.blobs = codec.AppendOpen(f.blobs, header, w.named, v.view.Plan, e.state)
 	w.blob = f.blobs[start:len(f.blobs):len(f.blobs)]
+}
+
+// keyOf is a work's key in the buffers.
+func (f *foldBuffers) keyOf(w *work) []byte {
+	f.key = append(f.key[:0], w.key...)
+	return f.key
 }
 
 // orEmpty is b, and not nil: nothing, said to a store, is a closed part that is removed.
@@ -305,20 +341,12 @@ func orEmpty(b []byte) []byte {
 	return b
 }
 
-// acknowledge takes over what the store has accepted.
-func (v *View) acknowledge(writes []online.Write, works []int32) {
-	for n, i := range works {
+// acknowledge takes over what the store has accepted: the call that compared the
+// bytes of before has been answered.
+func (v *View) acknowledge(works []int32) {
+	for _, i := range works {
 		w := &v.fold.works[i]
-		prefix, err := codec.AppliedPrefix(writes[n].Blob)
-		if err != nil {
-			// Our own bytes: forget the entity, so that the store's copy is read next time.
-			v.cache.drop(w.entity)
-		} else {
-			w.entity.expect = append(w.entity.expect[:0], prefix...) // the call that compared it has been answered
-			w.entity.closed = w.named
-			w.entity.state.Stored()
-			v.cache.touch(w.entity, len(writes[n].Blob)+w.named.Size)
-		}
+		v.cache.stored(w.entity, w.blob, w.closed)
 		w.done = true
 	}
 }

@@ -33,17 +33,18 @@ func ownThrough(prefix []byte, id featurestore.PartitionID) int64 {
 func (v *View) remember(c *Chunk, works []int32) {
 	for _, i := range works {
 		w := &v.fold.works[i]
-		if w.entity == nil || len(w.entity.expect) == 0 {
+		if w.entity == nil || w.entity.open == nil {
 			continue
 		}
-		list, err := codec.AppliedOf(w.entity.expect)
+		expect := w.entity.expect()
+		list, err := codec.AppliedOf(expect)
 		at, some := list.MaxLogTime()
 		now := max(int64(c.ReadTime), int64(c.LogTime))
 		if err != nil || !some || v.ttl > 0 && int64(at)+v.ttl.Microseconds() < now {
 			continue // its time to live may be over
 		}
 		w.stood = true
-		w.own = max(w.own, ownThrough(w.entity.expect, v.fold.partition))
+		w.own = max(w.own, ownThrough(expect, v.fold.partition))
 	}
 }
 

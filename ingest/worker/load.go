@@ -6,6 +6,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/transforms/window"
 )
 
 // load makes every unfinished work's entity present, reading what is not cached
@@ -38,10 +39,15 @@ func (v *View) load(ctx context.Context) error {
 		}
 	}
 	if damaged != nil {
-		v.counts.Damaged += int64(len(damaged.found))
-		return damaged
+		return v.found(damaged)
 	}
 	return nil
+}
+
+// found counts damage.
+func (v *View) found(damaged *damagedError) error {
+	v.counts.Damaged += int64(len(damaged.found))
+	return damaged
 }
 
 // entityID names an entity; where the view splits its states, both parts of it.
@@ -52,23 +58,39 @@ func (v *View) entityID(lane uint16, key string) online.EntityID {
 // adopt makes what was read the work's entity. The error says why the blobs do
 // not decode, or that they are not what was acknowledged.
 func (v *View) adopt(w *work, parts online.Parts) error {
-	e := &entity{key: w.key, lane: w.lane, state: v.cache.state(), bytes: len(parts.Open) + len(parts.Closed)}
+	e := &entity{key: w.key, lane: w.lane, open: slices.Clone(parts.Open), closed: slices.Clone(parts.Closed), state: v.cache.spare()}
 	if parts.Open != nil || parts.Closed != nil {
-		header := codec.Header{Definition: v.view.Hash, Key: []byte(w.key)}
-		if err := codec.DecodeEntity(parts.Open, parts.Closed, header, v.view.Plan, e.state); err != nil {
+		if err := v.decode(e, e.state); err != nil {
 			return err
 		}
-		prefix, err := codec.AppliedPrefix(parts.Open)
-		if err != nil {
-			return err
-		}
-		e.expect = slices.Clone(prefix)
-		e.closed = codec.ClosedOf(parts.Closed)
 	}
 	if v.isGone(w, parts.Open) {
 		return errGone
 	}
 	v.cache.put(e)
 	w.entity = e
+	return nil
+}
+
+// decode reads an entity's parts into a state.
+func (v *View) decode(e *entity, s *window.State) error {
+	header := codec.Header{Definition: v.view.Hash, Key: []byte(e.key)}
+	return codec.DecodeEntity(e.open, e.closed, header, v.view.Plan, s)
+}
+
+// use makes a work's entity the one most recently used, and its state present. The
+// error says why its parts do not decode, though they did.
+func (v *View) use(e *entity) error {
+	if e.state != nil {
+		v.cache.use(e, nil)
+		return nil
+	}
+	s := v.cache.spare()
+	if e.open != nil {
+		if err := v.decode(e, s); err != nil {
+			return err
+		}
+	}
+	v.cache.use(e, s)
 	return nil
 }

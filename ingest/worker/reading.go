@@ -153,6 +153,7 @@ func (p *partition) newChunk(from int64) *decodedChunk {
 	prints := c.first().Prints[:0]
 	for i := range c.parts {
 		c.parts[i].batch.Reset()
+		c.parts[i].batch.Expect(p.chunk + p.chunk/8) // it grows by whole fetches
 		c.parts[i].Chunk = Chunk{Partition: p.id(), From: from, Through: from - 1, Prints: prints}
 	}
 	return c

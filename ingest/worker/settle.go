@@ -52,7 +52,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 		case online.OutcomeOK:
 			v.counts.Batches++
 			v.lanes.set(lane, c.Partition, batches[i].To)
-			v.acknowledge(batches[i].Writes, works[i])
+			v.acknowledge(works[i])
 		case online.OutcomeVersion:
 			v.remember(c, works[i])
 			v.forget(works[i])

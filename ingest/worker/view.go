@@ -41,7 +41,7 @@ type ViewConfig struct {
 	Lanes      uint16
 	Store      online.Store
 	TTL        time.Duration // of stored entities; 0 keeps them (replay, unbounded views)
-	CacheBytes int           // bound of the cache of decoded entities
+	CacheBytes int           // bound of the cache of entities
 	Observer   Observer      // nil: nobody watches
 }
 
@@ -261,14 +261,21 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 			return err
 		}
 		calls := storeCalls{view: v}
-		batches, works, last := v.foldAll(c, func(b []online.Batch) { calls.start(ctx, b) })
-		if len(batches) == 0 {
-			return nil
+		batches, works, last, damaged := v.foldAll(c, func(b []online.Batch) { calls.start(ctx, b) })
+		again := false
+		if len(batches) > 0 {
+			calls.call(ctx, last)
+			var err error
+			if again, err = v.settle(ctx, c, batches, works, calls.wait()); err != nil {
+				return err
+			}
 		}
-		calls.call(ctx, last)
-		again, err := v.settle(ctx, c, batches, works, calls.wait())
-		if err != nil || !again {
-			return err
+		if damaged != nil {
+			v.dropWork()
+			return v.found(damaged)
+		}
+		if !again {
+			return nil
 		}
 		// An entity was changed by another writer: fold it again on what is there now.
 		v.counts.Conflicts++

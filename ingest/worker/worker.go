@@ -61,7 +61,7 @@ type Config struct {
 
 	Audit Audit
 
-	CacheBytes int           // of decoded entities a view; 0 is 256 MiB over all views
+	CacheBytes int           // of entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
 	Recheck    time.Duration // of the logs against what was applied; 0 is two heartbeats
 	Poll       time.Duration // of the registry; 0 is 500 ms

@@ -67,6 +67,9 @@ func newIngester(ctx context.Context, s *services, topic string) (*ingester, err
 	}
 	i := &ingester{services: s, dir: dir}
 	settings := fmt.Sprintf("project: bench\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: {addrs: [%q]}}\nserve: {listen: \"127.0.0.1:0\"}\n", s.broker.Addr(), s.server.Addr())
+	if s.admin != "" {
+		settings += fmt.Sprintf("admin: {listen: %q}\n", s.admin)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "freshet.yaml"), []byte(settings), 0o644); err != nil {
 		return nil, err
 	}

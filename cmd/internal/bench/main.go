@@ -44,6 +44,7 @@ type options struct {
 	events     int
 	partitions int
 	verbose    bool
+	profile    string
 	sustained  time.Duration
 	slice      time.Duration
 }
@@ -66,6 +67,7 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&o.sustained, "sustained", time.Minute, "how long B5 holds 80 % of its rate; 0: not at all")
 	flags.DurationVar(&o.slice, "slice", 5*time.Second, "how long B6 measures one rate, a side and pair")
 	flags.BoolVar(&o.verbose, "v", false, "say what Redis did")
+	flags.StringVar(&o.profile, "profile", "", "write a processor profile of the ingester while it warms up to this file")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}

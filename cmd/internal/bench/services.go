@@ -28,6 +28,7 @@ type services struct {
 	server *redistest.Server
 	log    *kafka.Client
 	redis  *redis.Client
+	admin  string // the address at which the next ingester is profiled; "" for none
 }
 
 func startServices(ctx context.Context) (_ *services, err error) {

@@ -1,0 +1,84 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	profileLength   = 8 * time.Second
+	profilePatience = 30 * time.Second // until the ingester answers
+)
+
+// profiled is a lap of the ingester, of which a processor profile is written to
+// the file, its name with the case behind it, and one of its heap beside it; ""
+// for none.
+func (s *services) profiled(ctx context.Context, file, name string, r racer) (_ *lap, err error) {
+	if file == "" {
+		return s.lap(ctx, r)
+	}
+	if s.admin, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	defer func() { s.admin = "" }()
+	ext := filepath.Ext(file)
+	file = file[:len(file)-len(ext)] + "-" + name + ext
+	profile := make(chan error, 1)
+	go func() {
+		query := fmt.Sprintf("profile?seconds=%d", int(profileLength.Seconds()))
+		profile <- first(writeProfile(ctx, s.admin, query, file), writeProfile(ctx, s.admin, "heap", file+".heap"))
+	}()
+	l, err := s.lap(ctx, r)
+	return l, first(err, <-profile)
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// writeProfile asks for a profile as soon as somebody answers.
+func writeProfile(ctx context.Context, addr, query, file string) error {
+	ctx, cancel := context.WithTimeout(ctx, profilePatience)
+	defer cancel()
+	url := fmt.Sprintf("http://%s/debug/pprof/%s", addr, query)
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err == nil {
+			return keepProfile(answer, file)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the ingester gives no profile: %w", err)
+		}
+	}
+}
+
+func keepProfile(answer *http.Response, file string) error {
+	data, err := io.ReadAll(answer.Body)
+	err = errors.Join(err, answer.Body.Close())
+	switch {
+	case err != nil:
+		return fmt.Errorf("the ingester's profile broke off: take more events: %w", err)
+	case answer.StatusCode != http.StatusOK:
+		return fmt.Errorf("the ingester gives no profile: %s", answer.Status)
+	}
+	return os.WriteFile(file, data, 0o600)
+}
