@@ -50,9 +50,9 @@ func (e *entity) cost() int {
 // decoded: a state is many small pieces, and takes several times the memory of its
 // bytes. The bytes are only ever what the store acknowledged.
 type cache struct {
-	byKey      map[string]*entity
-	head, tail *entity // newest, oldest
-	last       *entity // the oldest with a state: all before it have one, none behind it
+	byKey      []map[string]*entity // of each lane
+	head, tail *entity              // newest, oldest
+	last       *entity              // the oldest with a state: all before it have one, none behind it
 	bytes      int
 	limit      int
 	decoded    int // of bytes: of the states
@@ -66,14 +66,32 @@ const decodedShare = 4
 const mostFree = 64
 
 func newCache(limit int) *cache {
-	return &cache{byKey: map[string]*entity{}, limit: limit}
+	return &cache{limit: limit}
 }
 
-func (c *cache) get(key []byte) *entity { return c.byKey[string(key)] }
+// get gives an entity, nil where it is not cached.
+func (c *cache) get(lane uint16, key string) *entity {
+	if int(lane) >= len(c.byKey) {
+		return nil
+	}
+	return c.byKey[lane][key]
+}
+
+// len is how many entities are cached.
+func (c *cache) len() int {
+	n := 0
+	for _, lane := range c.byKey {
+		n += len(lane)
+	}
+	return n
+}
 
 // put adds an entity that is not in the cache, with its state.
 func (c *cache) put(e *entity) {
-	c.byKey[e.key] = e
+	for int(e.lane) >= len(c.byKey) {
+		c.byKey = append(c.byKey, map[string]*entity{})
+	}
+	c.byKey[e.lane][e.key] = e
 	c.link(e)
 	e.decoded = e.stateCost()
 	c.decoded += e.decoded
@@ -141,16 +159,25 @@ func (c *cache) trim() {
 
 func (c *cache) drop(e *entity) {
 	c.unlink(e)
-	delete(c.byKey, e.key)
+	delete(c.byKey[e.lane], e.key)
 	c.release(e)
 	c.bytes -= e.cost()
 }
 
+// forget drops an entity, where it is cached.
+func (c *cache) forget(lane uint16, key []byte) {
+	if e := c.get(lane, string(key)); e != nil {
+		c.drop(e)
+	}
+}
+
 // dropLanes forgets every entity of some lanes.
 func (c *cache) dropLanes(lanes map[uint16]bool) {
-	for _, e := range c.byKey {
-		if lanes[e.lane] {
-			c.drop(e)
+	for lane := range c.byKey {
+		if lanes[uint16(lane)] {
+			for _, e := range c.byKey[lane] {
+				c.drop(e)
+			}
 		}
 	}
 }

@@ -172,20 +172,26 @@ func (v *View) refold(ctx context.Context, targets map[string]*target, replay re
 
 func (v *View) refoldChunk(c *Chunk, binding int, targets map[string]*target) {
 	v.collect(c, binding)
-	f := &v.fold
-	for i := range f.works {
-		t, wanted := targets[f.works[i].key]
-		if !wanted {
-			continue
-		}
-		w, applied := t.through[c.Partition]
-		for at := f.works[i].first; applied && at >= 0; at = f.next[at] {
-			if f.rows[at].Offset <= w.Offset {
-				v.view.Plan.Apply(t.state, &f.rows[at])
+	for lane := range v.fold.parts {
+		v.group(uint16(lane))
+		p := &v.fold.parts[lane]
+		for _, w := range p.works {
+			if t, wanted := targets[w.key]; wanted {
+				v.refoldWork(p, &w, t, c.Partition)
 			}
 		}
-		v.view.Plan.Settle(t.state)
 	}
+}
+
+// refoldWork folds the rows of an entity that its lane has applied.
+func (v *View) refoldWork(p *lanePart, w *work, t *target, from online.Partition) {
+	mark, applied := t.through[from]
+	for at := w.first; applied && at >= 0; at = p.next[at] {
+		if p.rows[at].Offset <= mark.Offset {
+			v.view.Plan.Apply(t.state, &p.rows[at])
+		}
+	}
+	v.view.Plan.Settle(t.state)
 }
 
 // replace puts the rebuilt entities where the damaged ones stand, each under its
@@ -212,9 +218,7 @@ func (v *View) replace(ctx context.Context, targets map[string]*target) (again b
 		switch r.Outcome {
 		case online.OutcomeOK:
 			v.counts.Rebuilt++
-			if e := v.cache.get(batches[i].Writes[0].Key); e != nil {
-				v.cache.drop(e)
-			}
+			v.cache.forget(batches[i].Lane.Lane, batches[i].Writes[0].Key)
 		case online.OutcomeVersion, online.OutcomeWatermark:
 			again = true
 		case online.OutcomeDefinition:

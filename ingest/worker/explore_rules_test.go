@@ -26,7 +26,7 @@ var mutants = []mutant{
 `},
 	{"a state closes by its own list", "fold.go", `	v.view.Plan.Settle(w.entity.state)
 	v.encode(w)
-`, `	own := slices.Clone(w.entity.state.Applied)
+`, `	own := append(w.entity.state.Applied[:0:0], w.entity.state.Applied...)
 	if WITHOUT {
 		for i := range own {
 			e := &w.entity.state.Applied[i]
@@ -45,9 +45,9 @@ var mutants = []mutant{
 			v.counts.Duplicate++
 			entered = entered || !WITHOUT
 `},
-	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(w.entity.state, &f.rows[at]) {
-`, `		list := slices.Clone(w.entity.state.Applied)
-		verdict := v.view.Plan.Apply(w.entity.state, &f.rows[at])
+	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(w.entity.state, &p.rows[at]) {
+`, `		list := append(w.entity.state.Applied[:0:0], w.entity.state.Applied...)
+		verdict := v.view.Plan.Apply(w.entity.state, &p.rows[at])
 		if verdict == window.Duplicate && WITHOUT {
 			w.entity.state.Applied = list
 		}
@@ -105,24 +105,22 @@ var mutants = []mutant{
 // sayHalted says`},
 	{"a damaged entity is never passed over", "load.go", `	if damaged != nil {
 		return v.found`, `	if damaged != nil && WITHOUT {
-		for i := range f.works {
-			if w := &f.works[i]; !w.done && w.entity == nil {
-				w.done = true
-			}
+		for _, w := range missing {
+			w.done = w.done || w.entity == nil
 		}
 		damaged = nil
 	}
 	if damaged != nil {
 		return v.found`},
 	{"blobs are dropped after an unknown outcome", "settle.go", `			lost[lane] = true
-			v.forget(works[i])
+			v.forget(works)
 `, `			lost[lane] = true
 			if r.Outcome == online.OutcomeUnknown && WITHOUT {
-				v.acknowledge(batches[i].Writes, works[i])
+				v.acknowledge(works)
 				delete(lost, lane)
 				continue
 			}
-			v.forget(works[i])
+			v.forget(works)
 `},
 	{"fingerprints are compared", "sourcelog.go", `		if reason := madeAnew(bounds, a, found); reason != "" {
 `, `		if reason := madeAnew(bounds, a, found); reason != "" && !(WITHOUT && found.differs >= 0 && a.high < bounds.End) {

@@ -30,9 +30,8 @@ func ownThrough(prefix []byte, id featurestore.PartitionID) int64 {
 // writes what this partition holds: what is read next must be as far, and must be
 // there at all. (Where it is not because other partitions' writes were lost, it is
 // rebuilt up to their watermarks, which is as right.)
-func (v *View) remember(c *Chunk, works []int32) {
-	for _, i := range works {
-		w := &v.fold.works[i]
+func (v *View) remember(c *Chunk, works []*work) {
+	for _, w := range works {
 		if w.entity == nil || w.entity.open == nil {
 			continue
 		}

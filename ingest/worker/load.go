@@ -9,20 +9,17 @@ import (
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// load makes every unfinished work's entity present, reading what is not cached
-// in one round trip.
-func (v *View) load(ctx context.Context) error {
-	f := &v.fold
+// load makes the entity of every unfinished work of some lanes present, reading
+// what is not cached in one round trip.
+func (v *View) load(ctx context.Context, lanes []uint16) error {
 	var ids []online.EntityID
-	var missing []int32
-	for i := range f.works {
-		w := &f.works[i]
-		if w.done || w.entity != nil {
-			continue
-		}
-		if w.entity = v.cache.get([]byte(w.key)); w.entity == nil {
-			missing = append(missing, int32(i))
-			ids = append(ids, v.entityID(w.lane, w.key))
+	var missing []*work
+	for _, lane := range lanes {
+		for _, w := range v.fold.parts[lane].unfinished() {
+			if w.entity == nil {
+				missing = append(missing, w)
+				ids = append(ids, v.entityID(lane, w.key))
+			}
 		}
 	}
 	if len(ids) == 0 {
@@ -33,9 +30,9 @@ func (v *View) load(ctx context.Context) error {
 		return err
 	}
 	var damaged *damagedError
-	for n, i := range missing {
-		if err := v.adopt(&f.works[i], parts[n]); err != nil {
-			damaged = damaged.with(v, &f.works[i], err)
+	for n, w := range missing {
+		if err := v.adopt(w, parts[n]); err != nil {
+			damaged = damaged.with(v, w, err)
 		}
 	}
 	if damaged != nil {

@@ -101,9 +101,7 @@ func (v *View) mendOne(ctx context.Context, t *target, w online.Write) online.Re
 	}})[0]
 	if r.Outcome == online.OutcomeOK {
 		v.counts.Rebuilt++
-		if e := v.cache.get(w.Key); e != nil {
-			v.cache.drop(e)
-		}
+		v.cache.forget(t.lane, w.Key)
 	}
 	return r
 }

@@ -11,51 +11,58 @@ import (
 // folded, and no more: a call that waits in the store for others of a large chunk
 // would run into its time limit, and what is then unknown is done again.
 type storeCalls struct {
-	view    *View
-	group   sync.WaitGroup
-	results []*[]online.Result
+	view  *View
+	group sync.WaitGroup
+	calls []*storeCall
+}
+
+// storeCall is an apply: a batch a lane, and the works of each.
+type storeCall struct {
+	batches []online.Batch
+	works   [][]*work
+	results []online.Result
 }
 
 // start applies while the caller goes on, once the call before is answered.
-func (c *storeCalls) start(ctx context.Context, batches []online.Batch) {
+func (c *storeCalls) start(ctx context.Context, call *storeCall) {
 	c.group.Wait()
-	into := new([]online.Result)
-	c.results = append(c.results, into)
-	c.group.Go(func() { *into = c.view.send(ctx, batches) })
+	c.calls = append(c.calls, call)
+	c.group.Go(func() { call.results = c.view.send(ctx, call.batches) })
 }
 
 // call applies in this goroutine.
-func (c *storeCalls) call(ctx context.Context, batches []online.Batch) {
+func (c *storeCalls) call(ctx context.Context, call *storeCall) {
 	c.group.Wait()
-	results := c.view.send(ctx, batches)
-	c.results = append(c.results, &results)
+	c.calls = append(c.calls, call)
+	call.results = c.view.send(ctx, call.batches)
 }
 
-// wait gives the results of all calls in their order.
-func (c *storeCalls) wait() []online.Result {
+// wait gives all calls as one, once they are answered.
+func (c *storeCalls) wait() (all storeCall) {
 	c.group.Wait()
-	var all []online.Result
-	for _, r := range c.results {
-		all = append(all, *r...)
+	for _, call := range c.calls {
+		all.batches = append(all.batches, call.batches...)
+		all.works = append(all.works, call.works...)
+		all.results = append(all.results, call.results...)
 	}
 	return all
 }
 
 // settle acts on the store's answers, lane by lane: again says that some lanes
 // must be folded once more, on fresh blobs.
-func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, works [][]int32, results []online.Result) (again bool, err error) {
+func (v *View) settle(ctx context.Context, c *Chunk, call *storeCall) (again bool, err error) {
 	lost := map[uint16]bool{}
 	var refused error
-	for i, r := range results {
-		lane := batches[i].Lane.Lane
+	for i, r := range call.results {
+		lane, works := call.batches[i].Lane.Lane, call.works[i]
 		switch r.Outcome {
 		case online.OutcomeOK:
 			v.counts.Batches++
-			v.lanes.set(lane, c.Partition, batches[i].To)
-			v.acknowledge(works[i])
+			v.lanes.set(lane, c.Partition, call.batches[i].To)
+			v.acknowledge(works)
 		case online.OutcomeVersion:
-			v.remember(c, works[i])
-			v.forget(works[i])
+			v.remember(c, works)
+			v.forget(works)
 			again = true
 		case online.OutcomeDefinition:
 			// The lanes say whether they are gone or another definition's. What the
@@ -65,7 +72,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 		case online.OutcomeWatermark, online.OutcomeUnknown:
 			// The fate of the lane is read from the store; what was cached of it is not trusted.
 			lost[lane] = true
-			v.forget(works[i])
+			v.forget(works)
 			if r.Outcome == online.OutcomeUnknown {
 				v.counts.Unknown++
 			}
@@ -73,7 +80,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, batches []online.Batch, wor
 			// Nothing has changed there; what was folded for it is not stored.
 			v.counts.Refused++
 			refused = r.Err
-			v.forget(works[i])
+			v.forget(works)
 		}
 	}
 	switch {

@@ -215,11 +215,7 @@ func (v *View) Begin(ctx context.Context, p online.Partition, before []int64) er
 		})
 	}
 	v.mine[p] = true
-	if len(batches) == 0 {
-		return nil
-	}
-	_, err := v.settle(ctx, &Chunk{Partition: p}, batches, make([][]int32, len(batches)), v.send(ctx, batches))
-	return err
+	return v.mark(ctx, &Chunk{Partition: p}, batches)
 }
 
 // Apply folds a chunk and stores the result. When it returns nil, every lane
@@ -257,24 +253,17 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 	v.collect(c, binding)
 	defer v.cache.trim()
 	for {
-		if err := v.load(ctx); err != nil {
-			return err
-		}
 		calls := storeCalls{view: v}
-		batches, works, last, damaged := v.foldAll(c, func(b []online.Batch) { calls.start(ctx, b) })
-		again := false
-		if len(batches) > 0 {
-			calls.call(ctx, last)
-			var err error
-			if again, err = v.settle(ctx, c, batches, works, calls.wait()); err != nil {
-				return err
-			}
-		}
-		if damaged != nil {
+		failed := v.foldAll(ctx, c, &calls)
+		sent := calls.wait()
+		again, err := v.settle(ctx, c, &sent)
+		switch {
+		case err != nil:
+			return err
+		case failed != nil:
 			v.dropWork()
-			return v.found(damaged)
-		}
-		if !again {
+			return failed
+		case !again:
 			return nil
 		}
 		// An entity was changed by another writer: fold it again on what is there now.
@@ -310,10 +299,15 @@ func (v *View) advance(ctx context.Context, c *Chunk) error {
 			Partition: c.Partition, From: m.offset, To: c.target(m),
 		})
 	}
+	return v.mark(ctx, c, batches)
+}
+
+// mark sends batches that move lanes along and write nothing.
+func (v *View) mark(ctx context.Context, c *Chunk, batches []online.Batch) error {
 	if len(batches) == 0 {
 		return nil
 	}
-	_, err := v.settle(ctx, c, batches, make([][]int32, len(batches)), v.send(ctx, batches))
+	_, err := v.settle(ctx, c, &storeCall{batches: batches, works: make([][]*work, len(batches)), results: v.send(ctx, batches)})
 	return err
 }
 

@@ -154,8 +154,8 @@ func TestUnknownOutcome(t *testing.T) {
 				stands = 1
 			}
 			wantRewind(t, v.Apply(t.Context(), p.chunk(1, 2)), stands)
-			if v.Counts().Unknown != 1 || len(v.cache.byKey) != 0 {
-				t.Errorf("counts %+v, %d entities are cached", v.Counts(), len(v.cache.byKey))
+			if v.Counts().Unknown != 1 || v.cache.len() != 0 {
+				t.Errorf("counts %+v, %d entities are cached", v.Counts(), v.cache.len())
 			}
 			s.fate = nil
 			if f == arrivesLate {

@@ -1,0 +1,227 @@
+package worker
+
+import (
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/transforms/expr"
+	"github.com/freshet/freshet/transforms/window"
+)
+
+// foldBuffers is the working memory of one Apply, kept between calls. Rows are
+// first laid out by lane and only then grouped by entity, one lane after the
+// other: what a lane's entities take fits the processor's caches, what all take
+// does not.
+type foldBuffers struct {
+	parts []lanePart
+	from  []int64 // per lane: the offset that it has applied
+	keys  []featurestore.Value
+	key   []byte
+	byKey map[string]int32 // works of a lane's entities that are not cached
+	chunk int64            // counts the chunks
+	width int              // inputs of a row
+	blobs []byte
+
+	partition featurestore.PartitionID // of the chunk
+}
+
+// lanePart is what a chunk has for one lane.
+type lanePart struct {
+	rows    []window.Row
+	inputs  []featurestore.Value // of the rows, one behind the other
+	keys    []byte               // and so their entities' keys
+	ends    []int                // each row's key ends there
+	next    []int32              // the entity's next row, -1 at the end
+	works   []work
+	grouped bool // rows belong to works
+}
+
+// work is one entity of a chunk: its rows, and the entity once it is loaded.
+type work struct {
+	key         string
+	lane        uint16
+	first, last int32
+	entity      *entity
+	blob        []byte
+	closed      []byte       // the new closed part; nil where the stored one stays
+	named       codec.Closed // in the new blob
+	done        bool         // acknowledged, or without effect
+	stood       bool         // it was acknowledged before
+	own         int64        // how far the chunk's partition was, plus one
+}
+
+// unfinished are the works that have still to be folded or acknowledged.
+func (p *lanePart) unfinished() []*work {
+	var left []*work
+	for i := range p.works {
+		if w := &p.works[i]; !w.done {
+			left = append(left, w)
+		}
+	}
+	return left
+}
+
+// collect evaluates the view's expressions over a chunk and lays the rows that
+// some lane still needs out by lane.
+func (v *View) collect(c *Chunk, bindingIndex int) {
+	f, b := &v.fold, &v.view.Bindings[bindingIndex]
+	f.reset(len(v.lanes.marks), len(b.Inputs))
+	for lane := range f.from {
+		f.from[lane] = v.lanes.at(uint16(lane), c.Partition).offset
+	}
+	id := featurestore.PartitionID{Source: uint16(bindingIndex), Generation: c.Partition.Generation, Partition: c.Partition.Number}
+	f.partition = id
+	for i := range c.Events {
+		ev := &c.Events[i]
+		if fromFiles(b.Source, c.Partition, ev) {
+			v.counts.Before++
+			continue
+		}
+		if ev.Late(b.Source.AllowedLateness) {
+			v.counts.Late++
+			continue
+		}
+		if !v.passes(b.Source.Where, ev) || !v.passes(b.Where, ev) {
+			v.counts.Filtered++
+			continue
+		}
+		if !v.entityKey(b, ev) {
+			continue
+		}
+		lane := codec.Lane(f.key, uint16(len(f.from)))
+		if ev.Offset <= f.from[lane] {
+			continue
+		}
+		p := &f.parts[lane]
+		p.rows = append(p.rows, window.Row{
+			Position: featurestore.Position{PartitionID: id, Offset: ev.Offset},
+			Time:     ev.Time, LogTime: ev.LogTime, Sequence: ev.Sequence, ID: ev.ID,
+			Change: ev.Change, Mutated: ev.Mutated,
+		})
+		p.inputs = v.evaluate(p.inputs, b.Inputs, ev.Fields)
+		p.keys = append(p.keys, f.key...)
+		p.ends = append(p.ends, len(p.keys))
+	}
+}
+
+// fromFiles reports whether a record of a log counts for nothing, because history
+// files give it.
+func fromFiles(s *definition.StreamSource, p online.Partition, ev *featurestore.Event) bool {
+	return p.Generation != offline.FilesGeneration && s.FromFiles(ev.LogTime)
+}
+
+func (f *foldBuffers) reset(lanes, width int) {
+	if f.byKey == nil {
+		f.byKey = map[string]int32{}
+		f.from = make([]int64, lanes)
+		f.parts = make([]lanePart, lanes)
+	}
+	f.chunk++
+	f.width = width
+	f.blobs = f.blobs[:0]
+	for i := range f.parts {
+		p := &f.parts[i]
+		clear(p.works)
+		*p = lanePart{
+			rows: p.rows[:0], inputs: p.inputs[:0], keys: p.keys[:0], ends: p.ends[:0],
+			next: p.next[:0], works: p.works[:0],
+		}
+	}
+}
+
+// group gives the rows of a lane to its entities, once a chunk.
+func (v *View) group(lane uint16) {
+	f := &v.fold
+	p := &f.parts[lane]
+	if p.grouped {
+		return
+	}
+	p.grouped = true
+	clear(f.byKey)
+	begin := 0
+	for i := range p.rows {
+		inputs := i * f.width
+		p.rows[i].Inputs = p.inputs[inputs : inputs+f.width : inputs+f.width]
+		p.next = append(p.next, -1)
+		w := &p.works[v.workOf(lane, p.keys[begin:p.ends[i]])]
+		begin = p.ends[i]
+		if w.first < 0 {
+			w.first = int32(i)
+		} else {
+			p.next[w.last] = int32(i)
+		}
+		w.last = int32(i)
+	}
+}
+
+// workOf is the work of an entity in its lane.
+func (v *View) workOf(lane uint16, key []byte) int32 {
+	f := &v.fold
+	p := &f.parts[lane]
+	if e := v.cache.get(lane, string(key)); e != nil {
+		if e.chunk != f.chunk {
+			e.chunk, e.work = f.chunk, p.newWork(e.key, lane)
+			p.works[e.work].entity = e
+		}
+		return e.work
+	}
+	if i, seen := f.byKey[string(key)]; seen {
+		return i
+	}
+	i := p.newWork(string(key), lane)
+	f.byKey[p.works[i].key] = i
+	return i
+}
+
+func (p *lanePart) newWork(key string, lane uint16) int32 {
+	p.works = append(p.works, work{key: key, lane: lane, first: -1, last: -1})
+	return int32(len(p.works) - 1)
+}
+
+func (v *View) passes(where *expr.Program, ev *featurestore.Event) bool {
+	if where == nil {
+		return true
+	}
+	keep, failed := where.Eval(ev.Fields)
+	if failed {
+		v.counts.FailedExpr++
+	}
+	return keep.Bool()
+}
+
+// entityKey leaves the event's key in the buffers; false drops the event.
+func (v *View) entityKey(b *definition.Binding, ev *featurestore.Event) bool {
+	f := &v.fold
+	f.keys = f.keys[:0]
+	for _, p := range b.Keys {
+		value, failed := p.Eval(ev.Fields)
+		if failed {
+			v.counts.FailedExpr++
+		}
+		if value.IsNull() {
+			v.counts.NullKey++
+			return false
+		}
+		f.keys = append(f.keys, value)
+	}
+	var err error
+	if f.key, err = codec.AppendKey(f.key[:0], v.types, f.keys); err != nil {
+		v.counts.LongKey++
+		return false
+	}
+	return true
+}
+
+// evaluate appends the inputs of a row.
+func (v *View) evaluate(dst []featurestore.Value, programs []*expr.Program, fields []featurestore.Value) []featurestore.Value {
+	for _, p := range programs {
+		value, failed := p.Eval(fields)
+		if failed {
+			v.counts.FailedExpr++
+		}
+		dst = append(dst, value)
+	}
+	return dst
+}
