@@ -131,64 +131,74 @@ func (c *fieldCells) add(v *featurestore.Value) (text int) {
 	return 0
 }
 
-// value is a value in Parquet. Its text is not copied.
-func (c *fieldCells) value(row int) parquet.Value {
-	if !c.valid[row] {
-		return parquet.NullValue()
-	}
-	switch c.typ.Kind {
-	case featurestore.KindBool:
-		return parquet.BooleanValue(c.bits[row] != 0)
-	case featurestore.KindDouble:
-		return parquet.DoubleValue(math.Float64frombits(c.bits[row]))
-	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
-		return parquet.Int64Value(int64(c.bits[row]))
-	}
-	start := 0
-	if row > 0 {
-		start = c.ends[row-1]
-	}
-	return parquet.ByteArrayValue(c.texts[start:c.ends[row]])
-}
-
 // appendValues appends what some rows have in a column; system says how many
 // columns stand before the fields.
 func (b *buffer) appendValues(dst []parquet.Value, system, column int, rows []int, partition int32) []parquet.Value {
-	for _, row := range rows {
-		var v parquet.Value
-		level := 0
-		switch column {
-		case 0:
-			v = parquet.Int64Value(int64(b.times[row]))
-		case 1:
-			v = parquet.Int64Value(int64(b.logs[row]))
-		case 2:
-			v = parquet.Int32Value(partition)
-		case 3:
-			v = parquet.Int64Value(b.offsets[row])
-		case 4:
-			v = parquet.BooleanValue(b.late[row])
-		default:
-			v, level = b.later(system, column, row)
+	switch {
+	case column >= system:
+		return b.fields[column-system].appendValues(dst, column, rows)
+	case column == 0:
+		return appendInts(dst, column, rows, b.times)
+	case column == 1:
+		return appendInts(dst, column, rows, b.logs)
+	case column == 2:
+		for range rows {
+			dst = append(dst, parquet.Int32Value(partition).Level(0, 0, column))
 		}
-		dst = append(dst, v.Level(0, level, column))
+	case column == 3:
+		return appendInts(dst, column, rows, b.offsets)
+	case column == 4:
+		for _, row := range rows {
+			dst = append(dst, parquet.BooleanValue(b.late[row]).Level(0, 0, column))
+		}
+	case column == 5:
+		for _, row := range rows {
+			dst = append(dst, parquet.Int32Value(int32(b.changes[row])).Level(0, 0, column))
+		}
+	default:
+		return appendInts(dst, column, rows, b.mutated)
 	}
 	return dst
 }
 
-// later is a value of a column of changes or of a field, and its level.
-func (b *buffer) later(system, column, row int) (v parquet.Value, level int) {
-	if column >= system {
-		c := &b.fields[column-system]
-		if c.valid[row] {
-			level = 1
+func appendInts[T ~int64](dst []parquet.Value, column int, rows []int, values []T) []parquet.Value {
+	for _, row := range rows {
+		dst = append(dst, parquet.Int64Value(int64(values[row])).Level(0, 0, column))
+	}
+	return dst
+}
+
+// appendValues appends a field's values. Texts are not copied.
+func (c *fieldCells) appendValues(dst []parquet.Value, column int, rows []int) []parquet.Value {
+	null := parquet.NullValue().Level(0, 0, column)
+	value := c.maker()
+	for _, row := range rows {
+		if !c.valid[row] {
+			dst = append(dst, null)
+			continue
 		}
-		return c.value(row), level
+		dst = append(dst, value(row).Level(0, 1, column))
 	}
-	if column == 5 {
-		return parquet.Int32Value(int32(b.changes[row])), 0
+	return dst
+}
+
+// maker makes the Parquet value of a row that has one.
+func (c *fieldCells) maker() func(row int) parquet.Value {
+	switch c.typ.Kind {
+	case featurestore.KindBool:
+		return func(row int) parquet.Value { return parquet.BooleanValue(c.bits[row] != 0) }
+	case featurestore.KindDouble:
+		return func(row int) parquet.Value { return parquet.DoubleValue(math.Float64frombits(c.bits[row])) }
+	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
+		return func(row int) parquet.Value { return parquet.Int64Value(int64(c.bits[row])) }
 	}
-	return parquet.Int64Value(int64(b.mutated[row])), 0
+	return func(row int) parquet.Value {
+		start := 0
+		if row > 0 {
+			start = c.ends[row-1]
+		}
+		return parquet.ByteArrayValue(c.texts[start:c.ends[row]])
+	}
 }
 
 // reset empties the buffers and keeps their memory.
