@@ -59,8 +59,9 @@ type cache struct {
 	free       []*window.State
 }
 
-// decodedShare is which part of the bound the states take.
-const decodedShare = 4
+// decodedShare is which part of the bound the states take: few, since reading bytes
+// anew costs less than what many small pieces cost the collector and the caches.
+const decodedShare = 16
 
 // mostFree is how many unused states are kept.
 const mostFree = 64

@@ -16,7 +16,8 @@ type Cells struct {
 	counts []int64 // of group g in slot s: counts[s*groups+g]
 	cols   []column
 	free   []Slot
-	next   Slot // slots below were handed out
+	some   []Slot // scratch
+	next   Slot   // slots below were handed out
 	size   Slot // slots below exist
 }
 
@@ -50,6 +51,34 @@ func (c *Cells) Alloc() Slot {
 	}
 	c.Clear(s)
 	return s
+}
+
+// AllocAll hands out n slots.
+func (c *Cells) AllocAll(dst []Slot, n int) []Slot {
+	first := len(dst)
+	for len(dst)-first < n {
+		if len(c.free) > 0 || c.next == c.size {
+			dst = append(dst, c.Alloc())
+			continue
+		}
+		from := c.next
+		c.next = min(c.next+Slot(n-(len(dst)-first)), c.size)
+		for s := from; s < c.next; s++ {
+			dst = append(dst, s)
+		}
+		g := len(c.layout.groups)
+		clear(c.counts[int(from)*g : int(c.next)*g])
+		for _, col := range c.cols {
+			if all, ok := col.(rangeResetter); ok {
+				all.resetAll(from, c.next)
+				continue
+			}
+			for s := from; s < c.next; s++ {
+				col.reset(s)
+			}
+		}
+	}
+	return dst
 }
 
 // Free takes a slot back.

@@ -31,6 +31,9 @@ type cell[T any] interface {
 	decode(r *pack.Reader, origin int64)
 }
 
+// rangeResetter is a column that resets many slots at once.
+type rangeResetter interface{ resetAll(from, to Slot) }
+
 // remover is a cell that can take a contribution of add away exactly, whatever
 // came between.
 type remover interface {
@@ -56,6 +59,12 @@ func (c *cells[T, P]) grow(n int) {
 }
 
 func (c *cells[T, P]) reset(slot Slot) { P(&c.at[slot]).reset(c.partial) }
+
+func (c *cells[T, P]) resetAll(from, to Slot) {
+	for i := from; i < to; i++ {
+		P(&c.at[i]).reset(c.partial)
+	}
+}
 
 func (c *cells[T, P]) add(slot Slot, o *Order, inputs []featurestore.Value) {
 	x := &null

@@ -1,10 +1,14 @@
 package agg
 
-import "github.com/freshet/freshet/featurestore"
+import (
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg/pack"
+)
 
-// The columns of what most features ask for: cells, but their adds and merges
-// are called directly and so inlined, where those of cells go through the table
-// of a type parameter. A merge of them is most of what a read does.
+// The columns of what most features ask for: cells, but their operations are
+// called directly and so inlined, where those of cells go through the table of a
+// type parameter. A merge of them is most of what a read does, and reading and
+// writing their tiles much of what an ingester does.
 
 type intSums struct{ cells[intSum, *intSum] }
 
@@ -19,6 +23,27 @@ func (c *intSums) merge(dst Slot, src []Slot) {
 	for _, s := range src {
 		d.merge(&c.at[s])
 	}
+}
+
+func (c *intSums) resetAll(from, to Slot) { clear(c.at[from:to]) }
+
+func (c *intSums) appendTiles(dst []byte, slots []Slot) []byte {
+	for _, slot := range slots {
+		dst = c.at[slot].sum.Append(dst)
+	}
+	return dst
+}
+
+func (c *intSums) decodeTiles(r *pack.Reader, slots []Slot) {
+	rest := r.Rest()
+	for _, slot := range slots {
+		var err error
+		if rest, err = c.at[slot].sum.Decode(rest); err != nil {
+			r.Fail(err)
+			return
+		}
+	}
+	r.Continue(rest, nil)
 }
 
 type doubleSums struct{ cells[doubleSum, *doubleSum] }
@@ -52,6 +77,25 @@ func (c *intExtremes) merge(dst Slot, src []Slot) {
 	d := &c.at[dst]
 	for _, s := range src {
 		d.merge(&c.at[s])
+	}
+}
+
+func (c *intExtremes) resetAll(from, to Slot) {
+	for i := from; i < to; i++ {
+		c.at[i].reset(c.partial)
+	}
+}
+
+func (c *intExtremes) appendTiles(dst []byte, slots []Slot) []byte {
+	for _, slot := range slots {
+		dst = pack.AppendInt(dst, c.at[slot].v)
+	}
+	return dst
+}
+
+func (c *intExtremes) decodeTiles(r *pack.Reader, slots []Slot) {
+	for _, slot := range slots {
+		c.at[slot].decode(r, 0)
 	}
 }
 

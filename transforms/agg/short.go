@@ -9,12 +9,6 @@ import (
 	"github.com/freshet/freshet/transforms/exact"
 )
 
-// tileColumn is a column whose cells have a spelling of their own in tiles.
-type tileColumn interface {
-	appendTile(dst []byte, slot Slot) []byte
-	decodeTile(r *pack.Reader, slot Slot)
-}
-
 // Doubles in tiles are mostly prices and measures, of few decimal digits. Such a
 // one is n / 10^p with a small n, correctly rounded, and is written so: the
 // varint of 8 x the zigzag of n, plus p, with the least p from 0 to 6 for which
@@ -73,6 +67,19 @@ func shortSum(s *exact.Float) (n int64, p int, ok bool) {
 	return n, p, bytes.Equal(one.Append(a[:0]), s.Append(b[:0]))
 }
 
+func (c *doubleSums) appendTiles(dst []byte, slots []Slot) []byte {
+	for _, slot := range slots {
+		dst = c.appendTile(dst, slot)
+	}
+	return dst
+}
+
+func (c *doubleSums) decodeTiles(r *pack.Reader, slots []Slot) {
+	for _, slot := range slots {
+		c.decodeTile(r, slot)
+	}
+}
+
 func (c *doubleSums) appendTile(dst []byte, slot Slot) []byte {
 	s := &c.at[slot].sum
 	if n, p, ok := shortSum(s); ok {
@@ -125,6 +132,19 @@ func (c *doubleSums) mergeRun(b []byte, into Slot, n int) ([]byte, error) {
 		sum.Merge(&x)
 	}
 	return b, nil
+}
+
+func (c *doubleExtremes) appendTiles(dst []byte, slots []Slot) []byte {
+	for _, slot := range slots {
+		dst = c.appendTile(dst, slot)
+	}
+	return dst
+}
+
+func (c *doubleExtremes) decodeTiles(r *pack.Reader, slots []Slot) {
+	for _, slot := range slots {
+		c.decodeTile(r, slot)
+	}
 }
 
 func (c *doubleExtremes) appendTile(dst []byte, slot Slot) []byte {

@@ -10,6 +10,13 @@ import (
 // the group h-1, the first that has the same ones. Then, for each partial of the
 // group, the cells of the tiles whose count is not 0.
 
+// tileColumn is a column that writes and reads the cells of many tiles at once,
+// for speed, or because they have a spelling of their own in tiles.
+type tileColumn interface {
+	appendTiles(dst []byte, slots []Slot) []byte
+	decodeTiles(r *pack.Reader, slots []Slot)
+}
+
 // AppendTiles appends the cells of slots, nothing where there are none; origins[i] is what the times in slot i
 // are written relative to.
 func (c *Cells) AppendTiles(dst []byte, slots []Slot, origins []int64) []byte {
@@ -18,21 +25,43 @@ func (c *Cells) AppendTiles(dst []byte, slots []Slot, origins []int64) []byte {
 	}
 	for g := range c.layout.groups {
 		dst = c.appendCounts(dst, g, slots)
+		var filled []Slot
 		for _, p := range c.layout.groups[g].partials {
 			col := c.cols[p]
-			own, isOwn := col.(tileColumn)
+			if all, ok := col.(tileColumn); ok {
+				if filled == nil {
+					filled = c.filled(g, slots)
+				}
+				dst = all.appendTiles(dst, filled)
+				continue
+			}
 			for i, s := range slots {
-				switch {
-				case c.count(s, g) == 0:
-				case isOwn:
-					dst = own.appendTile(dst, s)
-				default:
+				if c.count(s, g) != 0 {
 					dst = col.append(dst, s, origins[i])
 				}
 			}
 		}
 	}
 	return dst
+}
+
+// filled are the slots whose count of a group is not 0. It is valid until the next
+// call, and not nil.
+func (c *Cells) filled(g int, slots []Slot) []Slot {
+	groups := len(c.layout.groups)
+	for i, s := range slots {
+		if c.counts[int(s)*groups+g] != 0 {
+			continue
+		}
+		c.some = append(c.some[:0], slots[:i]...)
+		for _, s := range slots[i+1:] {
+			if c.counts[int(s)*groups+g] != 0 {
+				c.some = append(c.some, s)
+			}
+		}
+		return c.some
+	}
+	return slots
 }
 
 func (c *Cells) appendCounts(dst []byte, g int, slots []Slot) []byte {
@@ -88,15 +117,18 @@ func (c *Cells) DecodeTiles(r *pack.Reader, slots []Slot, origins []int64) {
 				r.Fail(pack.ErrCanonical)
 			}
 		}
+		var filled []Slot
 		for _, p := range c.layout.groups[g].partials {
 			col := c.cols[p]
-			own, isOwn := col.(tileColumn)
+			if all, ok := col.(tileColumn); ok {
+				if filled == nil {
+					filled = c.filled(g, slots)
+				}
+				all.decodeTiles(r, filled)
+				continue
+			}
 			for i, s := range slots {
-				switch {
-				case c.count(s, g) == 0:
-				case isOwn:
-					own.decodeTile(r, s)
-				default:
+				if c.count(s, g) != 0 {
 					col.decode(r, s, origins[i])
 				}
 			}

@@ -177,6 +177,10 @@ func (s *Int128) MergeBytes(src []byte) (rest []byte, err error) {
 		s.Add(unzigzag(uint64(src[0])))
 		return src[1:], nil
 	}
+	if v, n := binary.Uvarint(src); 0 < n && n < binary.MaxVarintLen64-1 && src[n-1] != 0 {
+		s.Add(unzigzag(v))
+		return src[n:], nil
+	}
 	var hi, lo uint64
 	for i, b := range src {
 		sh := uint(7 * i)

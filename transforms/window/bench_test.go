@@ -112,6 +112,42 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportMetric(float64(len(body)), "bytes")
 }
 
+// BenchmarkTouch is what an ingester does to an entity that it has as bytes: 20
+// tiles of a week are read, three events are added, and all is written.
+func BenchmarkTouch(b *testing.B) {
+	p := basic(b, featurestore.Int64, featurestore.Hour, featurestore.Day, 7*featurestore.Day)
+	row := window.Row{Inputs: make([]featurestore.Value, 1)}
+	add := func(s *window.State, i int) {
+		at := int64(i) * int64(8*featurestore.Hour)
+		row.Offset, row.Time, row.LogTime = int64(i), featurestore.EventTime(at), featurestore.LogTime(at)
+		row.Inputs[0] = featurestore.Int64Value(int64(i % 1000 * 17))
+		p.Apply(s, &row)
+	}
+	var s window.State
+	for i := range 20 {
+		add(&s, i)
+	}
+	p.Settle(&s)
+	newest, folded := s.Newest()
+	body := p.AppendOpen(nil, &s)
+	h := window.Header{Applied: append(featurestore.Applied(nil), s.Applied...), Newest: newest, Folded: folded}
+	b.ReportAllocs()
+	defer cpu(b)()
+	var out []byte
+	for b.Loop() {
+		if err := p.DecodeState(body, nil, h, &s); err != nil {
+			b.Fatal(err)
+		}
+		for i := range 3 {
+			add(&s, 20+i)
+		}
+		p.Settle(&s)
+		out = p.AppendOpen(out[:0], &s)
+	}
+	b.ReportMetric(float64(s.Tiles()), "tiles")
+	b.ReportMetric(float64(len(out)), "bytes")
+}
+
 func TestApplyAndReadDoNotAllocate(t *testing.T) {
 	p := basic(t, featurestore.Double, featurestore.Hour, featurestore.Day)
 	var s window.State

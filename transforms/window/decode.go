@@ -184,17 +184,17 @@ func (s *State) decodeTiles(r *pack.Reader) {
 	var starts startReader
 	starts.open(r, l.sizes[0], 1)
 	for start, ok := starts.next(); ok; start, ok = starts.next() {
-		level := l.level(s.edges, start)
+		level, at := l.tile(s.edges, start)
 		end := start + l.sizes[level]
-		if start < before || start != floor(start, l.sizes[level]) || end < start || end <= s.edges.drop {
+		if start < before || start != at || end < start || end <= s.edges.drop {
 			r.Failf("a tile starts at %s, where none of its size can", featurestore.Instant(start))
 			return
 		}
 		t.starts = append(t.starts, start)
 		t.levels = append(t.levels, uint8(level))
-		t.slots = append(t.slots, s.cells.Alloc())
 		starts.end = end
 	}
+	t.slots = s.cells.AllocAll(t.slots, len(t.starts)-have)
 	if r.Err() == nil {
 		s.cells.DecodeTiles(r, t.slots[have:], t.starts[have:])
 	}

@@ -173,13 +173,22 @@ func (e *edges) equal(o *edges) bool {
 
 // level is the level of the tile that holds instant x.
 func (l *ladder) level(e *edges, x int64) int {
+	level, _ := l.tile(e, x)
+	return level
+}
+
+// tile is the tile that holds instant x: its level, and where it starts.
+func (l *ladder) tile(e *edges, x int64) (level int, start int64) {
 	for k := len(l.sizes) - 1; k > 0; k-- {
+		if x >= e.reach[k] { // it would end behind that
+			continue
+		}
 		start := floor(x, l.sizes[k])
 		if end := start + l.sizes[k]; end <= e.reach[k] && !l.straddles(e, start, end) {
-			return k
+			return k, start
 		}
 	}
-	return 0
+	return 0, floor(x, l.sizes[0])
 }
 
 // straddles reports whether an edge of a grid or a calendar that can still come

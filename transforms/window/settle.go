@@ -83,8 +83,7 @@ func (s *State) compact() {
 	lo, hi := t.before(from), t.before(to)
 	w := lo
 	for i := lo; i < hi; i++ {
-		level := l.level(s.edges, t.starts[i])
-		start := floor(t.starts[i], l.sizes[level])
+		level, start := l.tile(s.edges, t.starts[i])
 		if w > lo && t.starts[w-1] == start {
 			t.mark.touch(start)
 			s.cells.Merge(t.slots[w-1], t.slots[i:i+1])

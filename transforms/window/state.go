@@ -160,8 +160,7 @@ func (s *State) tile(e int64) (slot agg.Slot, ok bool) {
 		t.mark.touch(t.starts[i])
 		return t.slots[i], true
 	}
-	level := l.level(s.edges, e)
-	start := floor(e, l.sizes[level])
+	level, start := l.tile(s.edges, e)
 	if start+l.sizes[level] <= s.edges.drop {
 		return 0, false
 	}
