@@ -18,7 +18,7 @@ type Cells struct {
 	free   []Slot
 	some   []Slot // scratch
 	next   Slot   // slots below were handed out
-	size   Slot // slots below exist
+	size   Slot   // slots below exist
 }
 
 // NewCells gives empty storage.
