@@ -25,6 +25,7 @@ type materialized struct {
 	Written int64  `json:"written"`
 	Outside int64  `json:"not_yet_known"`
 	Bad     int64  `json:"bad"`
+	Gone    int64  `json:"gone"`
 	Files   int    `json:"files"`
 }
 
@@ -89,7 +90,10 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 				return err
 			}
 		}
-		one := materialized{v.Name, report.Run.ID, cutoff.String(), report.Put, report.Written, report.Outside, report.Bad, len(report.Run.Files)}
+		one := materialized{v.Name, report.Run.ID, cutoff.String(), report.Put, report.Written, report.Outside, report.Bad, report.Gone, len(report.Run.Files)}
+		if report.Gone > 0 {
+			a.Note("%s: %d entities have left the table, and read as unknown", v.Name, report.Gone)
+		}
 		out = append(out, one)
 		table.Rows = append(table.Rows, []string{one.View, fmt.Sprint(one.Rows), fmt.Sprint(one.Written), fmt.Sprint(one.Bad), one.Cutoff, one.Run})
 		table.Names = append(table.Names, one.View)

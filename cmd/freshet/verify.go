@@ -76,7 +76,7 @@ func (a *App) verify(ctx context.Context, s *settings.Settings, api *cli.API, q 
 		return nil, err
 	}
 	c := &verify.Checker{
-		Root: s.Root, History: allHistory(s), Runs: runs.Open(s.Offline.Dir), Sample: q.sample, AsOf: q.asOf, Note: a.Note,
+		Root: s.Root, Dir: s.Offline.Dir, History: allHistory(s), Runs: runs.Open(s.Offline.Dir), Sample: q.sample, AsOf: q.asOf, Note: a.Note,
 		Get: func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]verify.Read, error) {
 			rows, err := api.ReadView(ctx, project, view, keys, asOf)
 			out := make([]verify.Read, len(rows))

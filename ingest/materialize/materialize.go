@@ -101,6 +101,7 @@ type Report struct {
 	Bad     int64 // unreadable, or with a null key
 	Put     int64 // rows sent to the online store: one an entity
 	Written int64 // of these, where no newer value stood
+	Gone    int64 // entities of an older run that the newest one has no row of: they read as unknown
 }
 
 // Run materializes a view.
@@ -122,6 +123,9 @@ func (m *Materializer) Run(ctx context.Context, r Request) (*Report, error) {
 		return nil, fmt.Errorf("materialize %s: %w", r.View.Name, err)
 	}
 	if err := m.complete(report, path, rows); err != nil {
+		return nil, fmt.Errorf("materialize %s: %w", r.View.Name, err)
+	}
+	if err := m.leave(ctx, r, report); err != nil {
 		return nil, fmt.Errorf("materialize %s: %w", r.View.Name, err)
 	}
 	if err := m.put(ctx, r, report, path); err != nil {
@@ -169,7 +173,9 @@ func runID(r Request, inputs []input) string {
 }
 
 // complete fills what is known once the run's file stands. A run that is on
-// record already keeps its completion, so that its blobs are the same.
+// record already keeps its completion, so that its blobs are the same. Another at
+// the same cutoff, of other input files, completes after it: a clock that stands
+// still does not decide which of the two is served.
 func (m *Materializer) complete(report *Report, path string, rows int64) error {
 	local := filepath.Join(m.Dir, filepath.FromSlash(path))
 	hash, err := atomicfile.Hash(local)
@@ -190,6 +196,12 @@ func (m *Materializer) complete(report *Report, path string, rows int64) error {
 	}
 	if i := slices.IndexFunc(list, func(o runs.Run) bool { return o.ID == run.ID }); i >= 0 {
 		report.Run, report.Again = list[i], true
+		return nil
+	}
+	for i := range list {
+		if list[i].Cutoff == run.Cutoff {
+			run.Completed = max(run.Completed, list[i].Completed+1)
+		}
 	}
 	return nil
 }

@@ -28,9 +28,10 @@ type found struct {
 	says  RowState
 }
 
-// batchRow is what a run of a batch view made of an entity.
+// batchRow is what a run of a batch view made of an entity; the row is nil where
+// the entity had left its table.
 type batchRow struct {
-	latest.Row
+	*latest.Row
 	run       string
 	completed featurestore.Instant
 }
@@ -106,7 +107,10 @@ func (l *lookup) readBatch(r *role, slot int32, t featurestore.Instant, out []fe
 	case l.req.AsOf != nil && f.row.completed > t:
 		fill(out, featurestore.TooOld)
 	default:
-		latest.Cells(r.batch, &f.row.Row, t, out)
+		latest.Cells(r.batch, f.row.Row, t, out)
+	}
+	if f.row.Row == nil {
+		return nothing
 	}
 	return RowState{Run: f.row.run, Time: f.row.Time, HasTime: int64(f.row.Time) < int64(t)}
 }

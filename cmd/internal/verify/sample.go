@@ -14,6 +14,7 @@ import (
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/offline/runs"
 	"github.com/freshet/freshet/featurestore/offline/warehouse"
 	"github.com/freshet/freshet/transforms/expr"
 	"github.com/freshet/freshet/transforms/oracle"
@@ -110,7 +111,7 @@ func (c *Checker) sampleStream(ctx context.Context, v *definition.StreamView) (*
 	if err != nil {
 		return nil, err
 	}
-	out, index, err := newSamples[window.Row](pick, types)
+	out, index, err := newSamples[window.Row](pick.sorted(), types)
 	if err != nil {
 		return nil, err
 	}
@@ -175,8 +176,7 @@ func passes(where *expr.Program, ev *featurestore.Event) bool {
 	return keep.Bool()
 }
 
-func newSamples[R any](pick *chosen, types []featurestore.Type) (*samples[R], map[string]int, error) {
-	keys := pick.sorted()
+func newSamples[R any](keys []string, types []featurestore.Type) (*samples[R], map[string]int, error) {
 	out := &samples[R]{rows: make([][]R, len(keys))}
 	index := make(map[string]int, len(keys))
 	for i, k := range keys {
@@ -190,8 +190,9 @@ func newSamples[R any](pick *chosen, types []featurestore.Type) (*samples[R], ma
 	return out, index, nil
 }
 
-// sampleBatch reads the source's files twice, as sampleStream does.
-func (c *Checker) sampleBatch(ctx context.Context, v *definition.BatchView) (*samples[oracle.BatchRow], error) {
+// sampleBatch reads the source's files twice, as sampleStream does. To the
+// entities in them come as many of those that have left them since an older run.
+func (c *Checker) sampleBatch(ctx context.Context, v *definition.BatchView, recorded []runs.Run) (*samples[oracle.BatchRow], error) {
 	types := keyTypes(v.Entity)
 	pick := &chosen{limit: c.Sample, seen: map[string]bool{}}
 	var key []byte
@@ -204,7 +205,13 @@ func (c *Checker) sampleBatch(ctx context.Context, v *definition.BatchView) (*sa
 	if err != nil {
 		return nil, err
 	}
-	out, index, err := newSamples[oracle.BatchRow](pick, types)
+	left := &chosen{limit: c.Sample, seen: map[string]bool{}}
+	if err := c.offerLeft(v, recorded, left); err != nil {
+		return nil, err
+	}
+	keys := append(pick.sorted(), left.sorted()...)
+	slices.Sort(keys)
+	out, index, err := newSamples[oracle.BatchRow](slices.Compact(keys), types)
 	if err != nil {
 		return nil, err
 	}

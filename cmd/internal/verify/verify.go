@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -20,6 +21,7 @@ import (
 // Checker compares the views of one project.
 type Checker struct {
 	Root    string // of the definitions
+	Dir     string // of the offline store
 	History offline.History
 	Runs    *runs.Record
 	Get     Get
@@ -98,19 +100,19 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 
 // BatchView checks one batch view against its files and recorded runs.
 func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Report, error) {
-	sampled, err := c.sampleBatch(ctx, v)
+	recorded, err := c.Runs.List(v.Name)
 	if err != nil {
 		return nil, err
 	}
-	recorded, err := c.Runs.List(v.Name)
+	recorded = slices.DeleteFunc(recorded, func(r runs.Run) bool {
+		return r.Definition != hex.EncodeToString(v.Hash[:]) // of another meaning: what answers was made by none of them
+	})
+	sampled, err := c.sampleBatch(ctx, v, recorded)
 	if err != nil {
 		return nil, err
 	}
 	var done []oracle.Run
 	for _, r := range recorded {
-		if r.Definition != hex.EncodeToString(v.Hash[:]) {
-			continue // of another meaning: what answers was made by none of them
-		}
 		done = append(done, oracle.Run{Cutoff: r.Cutoff, Completed: r.Completed})
 	}
 	s := &subject{view: v.Name, entity: v.Entity}

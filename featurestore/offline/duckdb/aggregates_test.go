@@ -20,9 +20,11 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/frame"
 	"github.com/freshet/freshet/featurestore/latest"
+	"github.com/freshet/freshet/featurestore/offline/runs"
 	"github.com/freshet/freshet/featurestore/offline/warehouse"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/pit"
+	"github.com/freshet/freshet/ingest/materialize"
 	"github.com/freshet/freshet/transforms/oracle"
 )
 
@@ -195,8 +197,7 @@ func (s *sales) served(t *testing.T, user int64, at featurestore.Instant) ([]fea
 	if err := codec.DecodeBatchRow(blobs[0].Open, latest.StoredTypes(s.view), &row); err != nil {
 		t.Fatal(err)
 	}
-	made := latest.Stored(s.view, &row)
-	latest.Cells(s.view, &made, at, out)
+	latest.Cells(s.view, latest.Stored(s.view, &row), at, out)
 	return out, row.Run
 }
 
@@ -217,6 +218,37 @@ func (s *sales) bring(t *testing.T, hour int, now featurestore.Instant) {
 				}
 			}
 		}
+	}
+}
+
+// leave takes the rows of some users out of the files, and puts them back.
+func (s *sales) leave(t *testing.T, users ...int) (back func()) {
+	t.Helper()
+	texts := map[string]string{}
+	for file := range 2 {
+		name, err := filepath.Rel(s.dir, filepath.Join(s.root, fmt.Sprintf("sales%d.csv", file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = read(t, s.path(name))
+		var left strings.Builder
+		for _, line := range strings.SplitAfter(texts[name], "\n") {
+			if cells := strings.Split(line, ","); len(cells) < 3 || !slices.ContainsFunc(users, func(u int) bool { return cells[2] == fmt.Sprint(u) }) {
+				left.WriteString(line)
+			}
+		}
+		s.write(t, name, left.String())
+	}
+	again := func() {
+		s.rows = make([][]oracle.BatchRow, salesUsers)
+		s.read(t)
+	}
+	again()
+	return func() {
+		for name, text := range texts {
+			s.write(t, name, text)
+		}
+		again()
 	}
 }
 
@@ -313,3 +345,53 @@ func (w *world) loadAll(t *testing.T, path string) *frame.Frame {
 	}
 	return all
 }
+
+// An entity whose rows have left the table reads as one without rows from the
+// next run on, whichever run had brought it: also one that looks further back,
+// one at the same cutoff, and one that broke off while it went online.
+func TestEntitiesThatLeave(t *testing.T) {
+	const minute, hour = featurestore.Instant(featurestore.Minute), featurestore.Instant(featurestore.Hour)
+	s := openSales(t)
+	back := s.leave(t, 3)
+	s.bring(t, 12, salesDay+12*hour)
+	back()
+	s.run(t, (salesDay + 11*hour).String(), (salesDay + 12*hour + minute).String()) // it has user 3, and the newer one has not
+	s.wantGone(t, 3, salesDay+13*hour)
+
+	s.bring(t, 12, salesDay+12*hour+2*minute)
+	back = s.leave(t, 4, 5)
+	s.bring(t, 12, salesDay+12*hour+2*minute) // of the same cutoff, and the clock stands
+	s.wantGone(t, 4, salesDay+13*hour)
+	s.bring(t, 13, salesDay+13*hour)
+	back()
+	s.bring(t, 14, salesDay+14*hour) // they are there again
+
+	back = s.leave(t, 6)
+	s.bring(t, 15, salesDay+15*hour)
+	back()
+	whole := s.Record
+	s.Record = broken{whole}
+	s.clock = salesDay + 16*hour
+	_, err := s.Run(t.Context(), materialize.Request{View: s.view, Cutoff: s.clock, Generation: s.generation(), Lanes: online.DefaultLanes})
+	if !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	s.Record = whole
+	s.leave(t, 6)
+	s.bring(t, 17, salesDay+17*hour)
+	s.wantGone(t, 6, salesDay+17*hour)
+}
+
+func (s *sales) wantGone(t *testing.T, user int64, at featurestore.Instant) {
+	t.Helper()
+	if cells, run := s.served(t, user, at); cells[0].Status != featurestore.NotFound || run != s.ids[len(s.ids)-1] {
+		t.Errorf("user %d is not in the table: %v of run %s", user, cells[0], run)
+	}
+}
+
+// broken is a record that takes no run.
+type broken struct{ materialize.Record }
+
+var errBroken = errors.New("the power went")
+
+func (broken) Append(runs.Run) error { return errBroken }

@@ -1,0 +1,104 @@
+//go:build duckdb_arrow
+
+package verify
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline/duckdb"
+	"github.com/freshet/freshet/featurestore/offline/runs"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/embedded"
+	"github.com/freshet/freshet/ingest/materialize"
+)
+
+const soldDefinitions = `kind: Entity
+name: user
+keys: [{name: user_id, type: string}]
+---
+kind: BatchSource
+name: sales
+files: [sales.csv]
+format: csv
+timestamp: {field: at, format: rfc3339}
+fields: {user_id: string}
+---
+kind: BatchView
+name: sold
+entity: user
+source: sales
+features: [{name: n, agg: count, window: lifetime}]
+---
+kind: FeatureService
+name: svc
+features: [sold.*]
+`
+
+// An entity that has left the table is looked at, and an answer that still gives
+// its last run's aggregates is a mismatch.
+func TestEntityThatLeftIsVerified(t *testing.T) {
+	dir := t.TempDir()
+	project, problems := definition.Load([]definition.File{{Path: "sold.yaml", Data: []byte(soldDefinitions)}})
+	if project == nil {
+		t.Fatal(problems)
+	}
+	db, err := duckdb.Open(t.Context(), duckdb.Config{TempDir: filepath.Join(dir, "tmp"), Threads: 1, Allow: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := featurestore.Instant(featurestore.Day)
+	now := func() featurestore.Instant { return clock }
+	store, err := embedded.Open(embedded.Config{Dir: t.TempDir(), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, c := range []func() error{store.Close, db.Close} {
+			if err := c(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	offline := filepath.Join(dir, "offline")
+	view := project.BatchViews[0]
+	m := materialize.Materializer{Root: dir, Dir: offline, Reader: db, Writer: db, Store: store, Record: runs.Open(offline), Clock: now}
+	run := func(table string) {
+		if err := os.WriteFile(filepath.Join(dir, "sales.csv"), []byte("at,user_id\n"+table), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		clock++
+		r := materialize.Request{View: view, Cutoff: clock, Generation: online.Generation{Project: "p", View: view.Name, Number: 1}, Lanes: 1}
+		if _, err := m.Run(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("1970-01-01T00:00:00Z,ann\n1970-01-01T00:00:00Z,bob\n1970-01-01T00:00:00Z,cem\n")
+	run("1970-01-01T00:00:00Z,ann\n1970-01-01T00:00:00Z,cem\n")
+	run("1970-01-01T00:00:00Z,ann\n")
+
+	gone := featurestore.Cell{Value: featurestore.Int64Value(0), Status: featurestore.NotFound}
+	there := featurestore.Cell{Value: featurestore.Int64Value(1), Status: featurestore.Present}
+	for bob, mismatches := range map[featurestore.Cell]int{gone: 0, there: 1} {
+		asked := map[string]bool{}
+		c := Checker{Root: dir, Dir: offline, Runs: runs.Open(offline), Sample: 2, Get: func(_ context.Context, _ string, keys [][]featurestore.Value, _ *featurestore.Instant) (out []Read, err error) {
+			answers := map[string]featurestore.Cell{"ann": there, "bob": bob, "cem": gone}
+			for _, k := range keys {
+				asked[k[0].Str()] = true
+				out = append(out, Read{At: clock, Cells: []featurestore.Cell{answers[k[0].Str()]}})
+			}
+			return out, nil
+		}}
+		report, err := c.BatchView(t.Context(), view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Entities != 3 || len(asked) != 3 || report.Mismatches != mismatches {
+			t.Errorf("bob reads as %v: asked for %v, %+v; want %d mismatches", bob, asked, report, mismatches)
+		}
+	}
+}
