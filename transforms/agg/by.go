@@ -11,11 +11,13 @@ import (
 
 // Any aggregate whose value is a single one can be asked for `by` a field: a map
 // from the text of the field (keyText) to the value over the events that have
-// it, keys ascending. An event whose field is null counts for nothing. A key is
-// there iff an event contributes to it. Above max_keys those with the smallest
-// hashes are kept (smallest), each with its exact value, and the status is
-// APPROXIMATE. Where the value of a key overflows it is null and the status of
-// the whole is OVERFLOW.
+// it, keys ascending. An event whose field is null counts for nothing. Above
+// max_keys those with the smallest hashes are kept (smallest), each with its exact
+// value, and the status is APPROXIMATE. A kept key whose own value would be EMPTY
+// (lag with too few events, a null by nulls: respect) is not in the map; where none
+// is, the whole is EMPTY. A value that the inputs of a key do not have (var_samp of
+// one) is null there. Where the value of a key overflows it is null too, and the
+// status of the whole is OVERFLOW.
 //
 // State: the key, 24 bytes and the aggregate's own state for each key, at most
 // max_keys. Features that are `by` the same field of the same events, with the
@@ -195,10 +197,14 @@ func (c *keyed[K]) read(f *Finisher, s Slot, t featurestore.Instant) featurestor
 	for i := range m.entries {
 		e := &m.entries[i]
 		cell := f.inner.Read(c.inner, e.v, t)
-		if cell.Status != featurestore.Empty {
-			status = min(status, cell.Status) // the stronger
+		if cell.Status == featurestore.Empty {
+			continue
 		}
+		status = min(status, cell.Status) // the stronger
 		out.put(keyText(e.key.value(m.kind), f.call.By), cell.Value)
+	}
+	if len(out.entries) == 0 {
+		return f.Empty(featurestore.Empty)
 	}
 	return featurestore.Cell{Value: out.value(), Status: status}
 }

@@ -120,7 +120,9 @@ func TestRead(t *testing.T) {
 		{call: agg.Call{Func: "count", By: featurestore.Bool}, x: ints(1, 2), y: []featurestore.Value{featurestore.BoolValue(true), null}, want: "{true: 1} PRESENT"},
 		{call: agg.Call{Func: "sum", Input: featurestore.Int64, By: featurestore.String}, x: ints(9223372036854775807, 1, 1), y: texts("b", "b", "a"), want: "{a: 1, b: null} OVERFLOW"},
 		{call: agg.Call{Func: "var_samp", Input: featurestore.Int64, By: featurestore.String}, x: ints(1), y: texts("b"), want: "{b: null} PRESENT"},
-		{call: agg.Call{Func: "lag", Input: featurestore.Int64, N: 1, By: featurestore.String}, x: ints(1), y: texts("b"), want: "{b: null} PRESENT"},
+		{call: agg.Call{Func: "lag", Input: featurestore.Int64, N: 1, By: featurestore.String}, x: ints(1), y: texts("b"), want: "{} EMPTY"},
+		{call: agg.Call{Func: "lag", Input: featurestore.Int64, N: 1, By: featurestore.String}, x: ints(1, 2, 3), y: texts("b", "a", "b"), want: "{b: 1} PRESENT"},
+		{call: agg.Call{Func: "last", Input: featurestore.Int64, RespectNulls: true, By: featurestore.String}, x: append(ints(1, 2), null), y: texts("b", "a", "b"), want: "{a: 2} PRESENT"},
 		{call: agg.Call{Func: "count_distinct", Input: featurestore.Int64, Max: 2, By: featurestore.String}, x: ints(1, 2), y: texts("b", "b"), want: "{b: 2} PRESENT"},
 		{call: agg.Call{Func: "avg", Input: featurestore.Int64, By: featurestore.String}, x: nil, want: "{} EMPTY"},
 	} {

@@ -13,7 +13,8 @@ import (
 const defaultMaxKeys = 100
 
 // byKey computes the aggregate for each key of `by` that an event contributes
-// to. Above the cap the keys with the smallest hashes stay, each exact.
+// to. Above the cap the keys with the smallest hashes stay, each exact; of these
+// a key without a value of its own is left out.
 func (k *knowledge) byKey(f *window.Feature, rows []*event) (featurestore.Cell, error) {
 	limit := int(f.Call.MaxKeys)
 	if limit == 0 {
@@ -34,12 +35,18 @@ func (k *knowledge) byKey(f *window.Feature, rows []*event) (featurestore.Cell, 
 		if err != nil {
 			return cell, err
 		}
+		if cell.Status == featurestore.Empty {
+			continue
+		}
 		values[keyText(key, f.Call.By)] = cell.Value
 		overflow = overflow || cell.Status == featurestore.Overflow
 		cut = cut || cell.Status == featurestore.Approximate
 	}
 	cell := approximate(mapOf(values), cut)
-	if overflow {
+	switch {
+	case len(values) == 0:
+		cell.Status = featurestore.Empty
+	case overflow:
 		cell.Status = featurestore.Overflow
 	}
 	return cell, nil

@@ -325,7 +325,9 @@ func TestCategoriesByHand(t *testing.T) {
 		{call: by(in(i64, "var_samp"), featurestore.Timestamp), x: ints(1), key: []value{featurestore.TimestampValue(-1)},
 			want: mapping([]string{"1969-12-31T23:59:59.999999Z"}, null), status: isPresent},
 		{call: by(in(i64, "count_null"), str), x: []value{null, i(1)}, key: texts("a", "b"), want: mapping([]string{"a"}, i(1)), status: isPresent},
-		{call: by(agg.Call{Func: "last", Input: i64, RespectNulls: true}, str), x: []value{i(1), null}, key: texts("a", "a"), want: mapping([]string{"a"}, null), status: isPresent},
+		{call: by(agg.Call{Func: "last", Input: i64, RespectNulls: true}, str), x: []value{i(1), null}, key: texts("a", "a"), want: mapping(nil), status: isEmpty},
+		{call: by(withN(i64, "lag", 1), str), x: ints(1, 2), key: texts("a", "b"), want: mapping(nil), status: isEmpty},
+		{call: by(withN(i64, "lag", 1), str), x: ints(1, 2, 3), key: texts("a", "b", "a"), want: mapping([]string{"a"}, i(1)), status: isPresent},
 	})
 }
 

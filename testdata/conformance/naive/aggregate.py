@@ -41,7 +41,10 @@ def value(f, rows, t, columns):
 
 
 def by_key(f, rows, t, columns):
-    """A map from the values of a column to the aggregate of their rows; above the cap the smallest hashes stay."""
+    """A map from the values of a column to the aggregate of their rows; above the cap the smallest hashes stay.
+
+    A key whose own value would be EMPTY is not in the map.
+    """
     keyed = {}
     for r in contributing(f, rows, columns):
         if r.inputs[f.by] is not None:
@@ -53,8 +56,9 @@ def by_key(f, rows, t, columns):
             v, status = compute(f, keyed[k], t, columns)
         except Overflow:
             v, status = None, "OVERFLOW"
-        values[key_text(k, columns[f.by])] = v
-        statuses.add(status)
+        if status != "EMPTY":
+            values[key_text(k, columns[f.by])] = v
+            statuses.add(status)
     if cut:
         statuses.add("APPROXIMATE")
     values = {k: values[k] for k in sorted(values, key=lambda s: s.encode())}
@@ -134,12 +138,17 @@ def root(v):
 
 
 def standardized(xs, x, k):
-    """The moment of order k over m2^(k/2): moments rounded once, then doubles; null without spread."""
+    """The moment of order k over m2^(k/2): moments rounded once, then doubles; null without spread.
+
+    A divisor that leaves the range of doubles, above or below, is an overflow.
+    """
     m2, m = nearest(moment(xs, x, 2)), nearest(moment(xs, x, k))
     by = m2 * (math.sqrt(m2) if k == 3 else m2)
-    if math.isinf(by):
+    if m2 == 0:
+        return None
+    if by == 0 or math.isinf(by) or math.isinf(m / by):
         raise Overflow
-    return None if by == 0 else m / by
+    return m / by
 
 
 def kurtosis(xs, x):
