@@ -46,6 +46,7 @@ func (b *batchBuilder) build() {
 		}
 	}
 	b.checkTTL(latest)
+	b.checkTile(true)
 }
 
 // plan compiles the aggregates. What an unknown entity has of them is the same at

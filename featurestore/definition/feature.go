@@ -27,6 +27,45 @@ func (b *featureBuilder) build() {
 		}
 	}
 	b.checkTTL(latest)
+	b.checkTile(false)
+}
+
+// checkTile reports a tile that nothing stands on. In a batch view of latest
+// values alone, which has no windows at all, it is an error.
+func (b *featureBuilder) checkTile(batch bool) {
+	tile, aggregates := b.d.node.key("tile"), false
+	if tile == nil || b.d.node.get("tile") == nil {
+		return
+	}
+	for _, n := range b.d.node.get("features").list() {
+		if standsOnTiles(n) {
+			return
+		}
+		aggregates = aggregates || n.has("agg")
+	}
+	if batch && !aggregates {
+		b.l.problem(tile, "remove it", "tile has no meaning without an aggregate: it is the grain of windows, and the view has none")
+		return
+	}
+	b.l.warn(tile, "remove it", "tile has no effect: only windows with a start or a gap stand on one, and the view has none")
+}
+
+// standsOnTiles reports whether a feature has a window that a tile is for, or one
+// that is too broken to say.
+func standsOnTiles(n *node) bool {
+	if !n.has("agg") {
+		return false
+	}
+	windows := n.get("windows").list()
+	if one := n.get("window"); one != nil {
+		windows = append(windows, one)
+	}
+	for _, w := range windows {
+		if kind := windowText(w); kind != wordLifetime && kind != wordRows {
+			return true
+		}
+	}
+	return len(windows) == 0
 }
 
 // checkTTL warns of a ttl that nothing looks at.

@@ -3,9 +3,11 @@ package definition
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg"
 	"github.com/freshet/freshet/transforms/window"
 )
 
@@ -38,7 +40,8 @@ const (
 func (b *featureBuilder) window(n, w *node, f *window.Feature) (suffix string, ok bool) {
 	suffix, ok = b.windowKind(w, f)
 	if suffix == "" || f.Kind == window.Trailing {
-		return suffix, ok && b.edges(n, f)
+		ok = b.edges(n, f) && ok
+		return suffix, ok && b.taken(w, f)
 	}
 	for _, key := range []string{"offset", "exact", "max_rows"} {
 		k := n.key(key)
@@ -50,7 +53,21 @@ func (b *featureBuilder) window(n, w *node, f *window.Feature) (suffix string, o
 			k.bad = true
 		}
 	}
-	return suffix, ok
+	return suffix, ok && b.taken(w, f)
+}
+
+// taken reports a window that the engine refuses, whatever the aggregate: beside
+// it the rest of the view may be wrong.
+func (b *featureBuilder) taken(w *node, f *window.Feature) bool {
+	one := *f
+	one.Call, one.Input, one.Second, one.By, one.Where = agg.Call{Func: "count"}, -1, -1, -1, -1
+	one.Type, one.Default = featurestore.Type{}, featurestore.Null
+	_, err := window.Compile(window.Config{Features: []window.Feature{one}, Sources: make([]window.SourceRule, 1)})
+	if err != nil {
+		message, hint := splitHint(err)
+		b.l.problem(w, hint, "%s", strings.TrimPrefix(message, fmt.Sprintf("feature %q: ", one.Name)))
+	}
+	return err == nil
 }
 
 // windowKind reads the window without what stands beside it.
@@ -112,20 +129,39 @@ func windowKey(f *window.Feature) string {
 
 // edges reads what stands beside a trailing window: offset, exact, max_rows.
 func (b *featureBuilder) edges(n *node, f *window.Feature) bool {
-	f.Offset = durationOf(n.get("offset"), 0)
+	ok := b.offset(n.get("offset"), f)
 	f.Exact = n.get("exact").isTrue()
 	if !f.Exact {
 		if k := n.key("max_rows"); k != nil && !(n.has("exact") && n.get("exact") == nil) {
 			b.l.problem(k, "remove it, or write exact: true", "max_rows has no meaning without exact: true")
 			return false
 		}
-		return true
+		return ok
 	}
 	f.MaxRows = defaultExactRows
 	if most := n.get("max_rows"); most != nil {
 		f.MaxRows, _ = parseWhole(most.text, 1, maxExactRows) // checked by its shape
 	}
-	return true
+	return ok
+}
+
+// offset reads an offset of whole seconds; a wrong one is reported once, however
+// many windows it is beside.
+func (b *featureBuilder) offset(n *node, f *window.Feature) bool {
+	if n == nil {
+		return true
+	}
+	f.Offset = durationOf(n, 0)
+	ok := f.Offset > 0 && f.Offset%featurestore.Second == 0
+	switch {
+	case ok || n.bad:
+	case f.Offset == 0:
+		b.l.problem(n, "remove it: without an offset the window ends at the read time", "offset %q is none", n.text)
+	default:
+		b.l.problem(n, "write whole seconds, as 30s", "offset %q must be at least 1s, and a multiple of it", n.text)
+	}
+	n.bad = n.bad || !ok
+	return ok
 }
 
 // length reads a length of whole seconds.
@@ -151,6 +187,12 @@ func (b *featureBuilder) tile(w *node, f *window.Feature, lengths ...featurestor
 		return false
 	}
 	return true
+}
+
+// tiles is tile for a width and a step.
+func (b *featureBuilder) tiles(f *window.Feature, width, step *node) bool {
+	ok := b.tile(width, f, f.Width)
+	return b.tile(step, f, f.Step) && ok
 }
 
 func (b *featureBuilder) session(of *node, f *window.Feature) (suffix string, ok bool) {
@@ -180,10 +222,11 @@ func (b *featureBuilder) hopping(of *node, f *window.Feature) (suffix string, ok
 	f.Kind = window.Hopping
 	ok = b.length(size, &f.Width, "size")
 	ok = b.length(step, &f.Step, "step") && ok
-	if ok && b.tile(size, f, f.Width) {
-		return wordHopping + size.text, b.tile(step, f, f.Step)
+	if ok && f.Step > f.Width {
+		b.l.problem(step, "write a step up to the size, or ask for {tumbling: "+size.text+"}", "step %s of a hopping window is longer than its size %s: what lies between would never count", step.text, size.text)
+		ok = false
 	}
-	return wordHopping + size.text, false
+	return wordHopping + size.text, ok && b.tiles(f, size, step)
 }
 
 func (b *featureBuilder) calendar(of *node, f *window.Feature) (suffix string, ok bool) {
@@ -215,7 +258,7 @@ func (b *featureBuilder) series(of *node, f *window.Feature) (suffix string, ok 
 	suffix = fmt.Sprintf("%s%sx%s", wordSeries, count.text, width.text)
 	ok = b.length(width, &f.Width, "window")
 	ok = b.length(step, &f.Step, "step") && ok
-	if !ok || !b.tile(width, f, f.Width) || !b.tile(step, f, f.Step) {
+	if !ok || !b.tiles(f, width, step) {
 		return suffix, false
 	}
 	if reach := f.Step*featurestore.Duration(f.Count-1) + f.Width; f.Step > maxDuration/featurestore.Duration(f.Count) || reach > maxDuration {
