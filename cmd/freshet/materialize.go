@@ -32,7 +32,15 @@ type materialized struct {
 func (a *App) materializeCommand() *cobra.Command {
 	var at string
 	cmd := &cobra.Command{
-		Use: "materialize [VIEW...]", Short: "Batch views to Parquet and the online store; never replaces a newer value",
+		Use: "materialize [VIEW...]", Short: "Batch views to Parquet and the online store, as of a cutoff",
+		Long: `Computes batch views from their tables as of a cutoff (--at), writes each run to Parquet
+and puts one row an entity online.
+
+A view of latest values alone keeps, of each entity, the greatest row that any run
+brought: a run never replaces a newer value. In a view that has aggregates all values of
+an entity, its latest values too, are those of the run with the latest cutoff (of equal
+ones the run that completed last): a run that looks further back replaces nothing, and an
+entity without rows in the newest run reads as unknown. The same run again changes nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			s, err := a.Settings()
 			if err != nil {
@@ -52,7 +60,7 @@ func (a *App) materializeCommand() *cobra.Command {
 			return a.materialize(cmd.Context(), parts, args, cutoff)
 		},
 	}
-	cmd.Flags().StringVar(&at, "at", "", "what was known by this instant (default: now)")
+	cmd.Flags().StringVar(&at, "at", "", "the cutoff: what was known by this instant (default: now)")
 	return cmd
 }
 

@@ -91,7 +91,7 @@ func (a *App) skew(ctx context.Context, s *settings.Settings, service string, f 
 		return nil, err
 	}
 	if report.Rows == 0 {
-		a.Note("note: nothing is logged of %s in this range: give the service a `log:`, and look it up.", service)
+		a.Note("note: nothing is logged of %s in this range: give the service a `log:`, and look it up at a server (`freshet serve` or `dev`); `freshet get` without one logs nothing.", service)
 	}
 	return report, nil
 }

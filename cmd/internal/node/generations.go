@@ -61,11 +61,17 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 			if s.Fill, err = p.fill(ctx, g); err != nil {
 				return nil, err
 			}
+			if s.Fill == nil { // a batch view: nobody fills it but the next run
+				s.Reason = "no run of its meaning is online yet: " + materializeNext(g.View)
+			}
 		}
 		out = append(out, s)
 	}
 	return out, nil
 }
+
+// materializeNext is the command that brings a batch view online.
+func materializeNext(view string) string { return "freshet materialize " + view }
 
 // fill is how far a generation is filled, by the watermarks of its lanes; nil for
 // one of a batch view.

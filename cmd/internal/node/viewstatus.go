@@ -85,7 +85,11 @@ func storedViews(p *definition.Project) []string {
 // this process knows, or as the log itself shows where there is none.
 func (p *Parts) condition(project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
 	if g.ID == (online.Generation{}) {
-		return worker.Condition{State: online.StateBuilding.String(), Reason: "no generation of its meaning is live yet"}
+		c := worker.Condition{State: online.StateBuilding.String(), Reason: "no generation of its meaning is live yet"}
+		if project.BatchView(view) != nil {
+			c.Next = materializeNext(view)
+		}
+		return c
 	}
 	c := worker.ConditionOf(view, g.State)
 	if k, runs := known[g.ID]; runs && (k.State == c.State || k.Next != "") {
