@@ -20,7 +20,7 @@ func build(file *fileJSON, v vectorJSON, j *caseJSON) ([]*Case, error) {
 	if c.Kind == "" {
 		c.Kind = KindWindow
 	}
-	steps := []func(*Case, *caseJSON) error{buildKeys, buildColumns, buildSources, buildView, buildReadings, buildExpect}
+	steps := []func(*Case, *caseJSON) error{buildKeys, buildColumns, buildSources, buildView, buildBatch, buildReadings, buildExpect}
 	for _, step := range steps {
 		if err := step(c, j); err != nil {
 			return nil, err

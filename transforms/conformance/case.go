@@ -16,6 +16,7 @@ const (
 	KindRequest   Kind = "request"    // a lookup whose key is Request, as it came in
 	KindKey       Kind = "key"        // count the distinct bytes of Keys
 	KindParseTime Kind = "parse_time" // read Text as a source's rfc3339 time
+	KindBatch     Kind = "batch"      // make Runs of Tables, then answer Readings
 	KindMergeTree Kind = "merge_tree" // one state and value for every tree of merges of Events, read at At
 )
 
@@ -45,6 +46,8 @@ type Case struct {
 	View     View
 	Config   window.Config // View and Sources compiled
 	Events   []Event       // in feeding order, which keeps the order of each partition
+	Tables   [][]TableRow  // KindBatch: the table as it is at one time after another
+	Runs     []BatchRun    // KindBatch, in order of completion
 	Readings []Reading
 	Replays  []int            // batch sizes: the log is fed once for each; none: once, as the executor likes
 	Counters map[string]int64 // expected, where an executor counts them
@@ -88,8 +91,10 @@ type Source struct {
 	Changes         bool
 }
 
-// View is the case's stream view in the words of the definition language.
+// View is the case's view in the words of the definition language. Schedule is
+// that of a batch view, "" for none.
 type View struct {
+	Schedule string
 	Tile     featurestore.Duration // 0: none declared
 	TTL      featurestore.Duration
 	Features []Feature

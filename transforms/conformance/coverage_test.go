@@ -14,7 +14,7 @@ import (
 var capabilities = []string{
 	"trailing", "exact", "lifetime", "offset", "series", "rows", "session", "tumbling", "hopping", "calendar", "latest", "ttl",
 	"where", "by", "default", "list", "map", "decay", "hll", "ddsketch", "decimal", "typed_nan",
-	"partitions", "sequence", "event_id", "pending", "replay", "as_of", "key", "request", "parse_time", "cdc",
+	"partitions", "sequence", "event_id", "pending", "replay", "as_of", "key", "request", "parse_time", "cdc", "batch",
 }
 
 // topics are what the vectors of an aggregate or of a kind of window must show

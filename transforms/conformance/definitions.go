@@ -13,6 +13,7 @@ const (
 	EntityName  = "subject"
 	ViewName    = "vector"
 	ServiceName = "vector_service"
+	TableName   = "table" // the source of a batch view, and the folder of its files
 )
 
 // Definitions writes the case's entity, sources, view and service as documents
@@ -21,8 +22,12 @@ const (
 func (c *Case) Definitions() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kind: Entity\nname: %s\nkeys: [%s]\n", EntityName, c.keyList())
-	for _, s := range c.Sources {
-		b.WriteString("---\n" + c.sourceText(s))
+	if c.Kind == KindBatch {
+		b.WriteString("---\n" + c.tableText())
+	} else {
+		for _, s := range c.Sources {
+			b.WriteString("---\n" + c.sourceText(s))
+		}
 	}
 	b.WriteString("---\n" + c.viewText())
 	fmt.Fprintf(&b, "---\nkind: FeatureService\nname: %s\nfeatures: [%s.*]\n", ServiceName, ViewName)
@@ -61,13 +66,31 @@ func (c *Case) sourceText(s Source) string {
 	return b.String()
 }
 
+// tableText is the source of a batch view: its files are table/*.csv.
+func (c *Case) tableText() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kind: BatchSource\nname: %s\nfiles: [%s/*.csv]\nformat: csv\n", TableName, TableName)
+	b.WriteString("timestamp: {field: ts, format: unix_us}\navailable_at: {field: known, format: unix_us}\nfields:\n")
+	for _, f := range append(append([]Column(nil), c.Key...), c.Columns...) {
+		fmt.Fprintf(&b, "  %s: %q\n", f.Name, f.Type.String())
+	}
+	return b.String()
+}
+
 func (c *Case) viewText() string {
 	var b strings.Builder
 	var names []string
 	for _, s := range c.Sources {
 		names = append(names, s.Name)
 	}
-	fmt.Fprintf(&b, "kind: StreamView\nname: %s\nentity: %s\n", ViewName, EntityName)
+	kind := "StreamView"
+	if c.Kind == KindBatch {
+		kind, names = "BatchView", []string{TableName}
+	}
+	fmt.Fprintf(&b, "kind: %s\nname: %s\nentity: %s\n", kind, ViewName, EntityName)
+	if c.View.Schedule != "" {
+		fmt.Fprintf(&b, "schedule: %q\n", c.View.Schedule)
+	}
 	if len(names) == 1 {
 		fmt.Fprintf(&b, "source: %s\n", names[0])
 	} else {

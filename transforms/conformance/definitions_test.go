@@ -27,6 +27,10 @@ func TestDefinitionsSayTheSame(t *testing.T) {
 			t.Errorf("%s: %+v\n%s", c.Name, problems, c.Definitions())
 			continue
 		}
+		if c.Kind == conformance.KindBatch {
+			checkBatchView(t, c, project.BatchViews[0])
+			continue
+		}
 		want, err := window.Compile(c.Config)
 		if err != nil {
 			t.Fatal(err)
@@ -47,6 +51,38 @@ func TestDefinitionsSayTheSame(t *testing.T) {
 		}
 		if view.TTL != c.Config.TTL {
 			t.Errorf("%s: ttl %s, want %s", c.Name, view.TTL, c.Config.TTL)
+		}
+	}
+}
+
+// checkBatchView compares the aggregates with the case's, and the rest by name
+// and type.
+func checkBatchView(t *testing.T, c *conformance.Case, v *definition.BatchView) {
+	t.Helper()
+	config := window.Config{Sources: c.Config.Sources}
+	for i, w := range c.Config.Features {
+		g := v.Features[i]
+		if g.Name != w.Name || !g.Type.Equal(w.Type) || (g.Expr != nil) != (w.Kind == window.Latest) || !g.Default.Equal(w.Default) {
+			t.Errorf("%s: the documents give %+v, the case %+v", c.Name, g, w)
+		}
+		if w.Kind != window.Latest {
+			w.Default = featurestore.Null
+			config.Features = append(config.Features, w)
+		}
+	}
+	if v.TTL != c.Config.TTL || v.Schedule.Text != c.View.Schedule || (v.Plan != nil) != (len(config.Features) > 0) {
+		t.Errorf("%s: ttl %s, schedule %q, a plan %t", c.Name, v.TTL, v.Schedule.Text, v.Plan != nil)
+	}
+	if v.Plan == nil {
+		return
+	}
+	want, err := window.Compile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, g := range v.Plan.Features() {
+		if w := want.Features()[i]; !sameFeature(&g, &w) {
+			t.Errorf("%s: the documents give %+v, the case %+v", c.Name, g, w)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 const FileName = "vectors.json"
 
 // version is the version of the file's format that this runner reads.
-const version = 2
+const version = 3
 
 // The shapes of vectors.json, as README.md beside it specifies them.
 type (
@@ -42,6 +42,8 @@ type (
 		Generate *generateJSON              `json:"generate"`
 		Events   []eventJSON                `json:"events"`
 		Changes  []changeJSON               `json:"changes"`
+		Tables   [][]rowJSON                `json:"tables"`
+		Runs     []runJSON                  `json:"runs"`
 		Orders   string                     `json:"orders"`
 		Replays  []int                      `json:"replays"`
 		Counters map[string]int64           `json:"counters"`
@@ -67,6 +69,7 @@ type (
 	}
 	viewJSON struct {
 		Tile     string        `json:"tile"`
+		Schedule string        `json:"schedule"`
 		TTL      string        `json:"ttl"`
 		Features []featureJSON `json:"features"`
 	}
@@ -105,6 +108,16 @@ type (
 		M      int64      `json:"m"`
 		Before *imageJSON `json:"before"`
 		After  *imageJSON `json:"after"`
+	}
+	rowJSON struct {
+		imageJSON
+		A    *int64 `json:"a"`
+		File int    `json:"file"`
+	}
+	runJSON struct {
+		Cutoff    int64  `json:"cutoff"`
+		Completed *int64 `json:"completed"`
+		Table     *int   `json:"table"`
 	}
 	readingJSON struct {
 		Entity []json.RawMessage   `json:"entity"`

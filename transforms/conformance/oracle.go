@@ -15,13 +15,21 @@ type Oracle struct{}
 // Name is "oracle".
 func (Oracle) Name() string { return "oracle" }
 
-// Runs reports true for what is about events and windows.
-func (Oracle) Runs(c *Case, _ *Reading) bool { return c.Kind == KindWindow }
+// Runs reports true for what is about values of views.
+func (Oracle) Runs(c *Case, _ *Reading) bool { return c.Kind == KindWindow || c.Kind == KindBatch }
 
 // Run answers the readings.
 func (Oracle) Run(c *Case) (Result, error) {
 	var result Result
 	for _, r := range c.Readings {
+		if c.Kind == KindBatch {
+			cells, err := c.readBatch(&r)
+			if err != nil {
+				return result, err
+			}
+			result.Cells = append(result.Cells, cells)
+			continue
+		}
 		rows := c.Rows(r.Entity)
 		slices.Reverse(rows) // any order may be given
 		cells, err := oracle.Read(c.Config, rows, oracleReading(c, r))

@@ -98,7 +98,7 @@ func Compare(c *Case, r Result, err error) (problems []string) {
 func compareRows(c *Case, r Result) []string {
 	want := [][]featurestore.Cell{c.Expect}
 	what := []string{"request"}
-	if c.Kind == KindWindow {
+	if c.Kind == KindWindow || c.Kind == KindBatch {
 		want, what = nil, nil
 		for _, reading := range c.Readings {
 			want = append(want, reading.Expect)

@@ -36,7 +36,7 @@ func TestExport(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	wantLeftOut(t, conformance.RunAll(t, cases, &offlinePath{name: "archive, dataset export", join: e.join}), trees(t, notOffline()))
+	wantLeftOut(t, conformance.RunAll(t, cases, &offlinePath{name: "archive, dataset export", join: e.join}), others(t, notOffline()))
 }
 
 type exports struct {

@@ -7,5 +7,6 @@ windows   which rows a window holds
 aggregate values of aggregates over those rows
 sketch    XXH3 hashes, KMV, HyperLogLog, DDSketch
 decay     exponentially weighted sums
+batch     runs of batch views over a table
 cases     running a case of the file
 """

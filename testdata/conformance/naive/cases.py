@@ -4,7 +4,7 @@ import datetime
 import itertools
 import re
 
-from . import aggregate, records, windows
+from . import aggregate, batch, records, windows
 from .values import Bad, duration, parse, parse_type, same, show
 from .view import finest_tile, read_feature, retention
 
@@ -139,7 +139,7 @@ def generated(rule, i):
 def check(j, logs):
     """What is wrong with the outcomes of a case: a list of texts."""
     case = Case(j, logs)
-    if case.kind == "window":
+    if case.kind in ("window", "batch"):
         return check_window(case)
     if case.kind == "merge_tree":
         want = j["expect"]
@@ -166,8 +166,12 @@ def check_window(case):
                 problems.append(f"counter {name} is {log.counters[name]}, want {n}")
         for r in case.j["readings"]:
             for mode in r["modes"]:
-                problems += differences(f"{mode} at {r['at']}", case.features, case.read(log, r, mode), r["expect"])
+                problems += differences(f"{mode} at {r['at']}", case.features, cells(case, log, r, mode), r["expect"])
     return problems
+
+
+def cells(case, log, r, mode):
+    return batch.read(case, r, mode) if case.kind == "batch" else case.read(log, r, mode)
 
 
 def check_request(case):
@@ -204,12 +208,12 @@ def fill(j, logs):
     if case.kind == "merge_tree" and "expect" not in j:
         ((v, status),) = merged(case)
         j["expect"] = {"value": show(v, case.features[0].type), "status": status}
-    if case.kind != "window":
+    if case.kind not in ("window", "batch"):
         return
     log = records.read_log(case, next(iter(case.orders())))
     for r in j["readings"]:
         if "expect" not in r:
-            rows = {mode: case.read(log, r, mode) for mode in r["modes"]}
+            rows = {mode: cells(case, log, r, mode) for mode in r["modes"]}
             first = rows[r["modes"][0]]
             for mode, row in rows.items():
                 if row != first:
