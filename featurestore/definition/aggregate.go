@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/transforms/agg"
@@ -128,9 +127,12 @@ func (l *loader) arguments(n *node, call aggCall, parameters []parameter) ([]*ag
 func constant(text string, p parameter, call *agg.Call) error {
 	switch p.kind {
 	case paramShare:
-		share, err := parseShare(text)
+		share, err := agg.ParseShare(text)
+		if err != nil {
+			return fmt.Errorf("%s %w", quoted(text), err)
+		}
 		call.Share = share
-		return err
+		return nil
 	case paramLength:
 		return constantHalfLife(text, call)
 	}
@@ -170,37 +172,4 @@ func parseWhole(text string, least, most int64) (int64, error) {
 		return n, nil
 	}
 	return 0, fmt.Errorf("%s %s: write a whole number from %d to %d", quoted(text), what, least, most)
-}
-
-// maxShareDigits is how many digits a share may have after the point.
-const maxShareDigits = 18
-
-// parseShare reads a number from 0 to 1 exactly as it is written in decimal.
-func parseShare(text string) (agg.Share, error) {
-	const way = ": write a number from 0 to 1, as 0.95"
-	whole, fraction, point := strings.Cut(text, ".")
-	for _, c := range []byte(whole + fraction) {
-		if c < '0' || c > '9' {
-			return agg.Share{}, fmt.Errorf("%s is not a plain decimal number"+way, quoted(text))
-		}
-	}
-	if whole == "" || point && fraction == "" {
-		return agg.Share{}, fmt.Errorf("%s is not a plain decimal number"+way, quoted(text))
-	}
-	fraction = strings.TrimRight(fraction, "0")
-	if len(fraction) > maxShareDigits {
-		return agg.Share{}, fmt.Errorf("%s has %d digits after the point: write at most %d", quoted(text), len(fraction), maxShareDigits)
-	}
-	n, err := strconv.ParseInt(strings.TrimLeft(whole, "0")+fraction, 10, 64)
-	if strings.Trim(text, "0.") == "" {
-		n, err = 0, nil
-	}
-	limit := int64(1)
-	for range fraction {
-		limit *= 10
-	}
-	if err != nil || n > limit {
-		return agg.Share{}, fmt.Errorf("%s is more than 1"+way, quoted(text))
-	}
-	return agg.Share{Unscaled: n, Digits: uint8(len(fraction))}, nil
 }

@@ -17,7 +17,6 @@
 package agg
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/freshet/freshet/featurestore"
@@ -56,39 +55,6 @@ type Call struct {
 	RespectNulls bool              // first, last: nulls: respect
 	By           featurestore.Type // type of the field of `by`; the zero Type for none
 	MaxKeys      int64             // by: the cap of keys, 0 for the default
-}
-
-// Share is a number from 0 to 1 as it is written in decimal: Unscaled / 10^Digits,
-// without trailing zeros, so that equal numbers are equal Shares.
-type Share struct {
-	Unscaled int64
-	Digits   uint8 // at most 18
-}
-
-// check refuses what is no number from 0 to 1 in its one spelling.
-func (p Share) check() error {
-	if p.Digits > 18 {
-		return fmt.Errorf("p has %d digits: write at most 18", p.Digits)
-	}
-	if p.Unscaled < 0 || uint64(p.Unscaled) > p.denominator() {
-		return errors.New("p is out of range: write a number from 0 to 1")
-	}
-	if p.Digits > 0 && p.Unscaled%10 == 0 {
-		return errors.New("p has zeros at its end: it has a shorter spelling")
-	}
-	return nil
-}
-
-// denominator is 10^Digits.
-func (p Share) denominator() uint64 { return pow10(int(p.Digits)) }
-
-// pow10 is 10^n; n is at most 19.
-func pow10(n int) uint64 {
-	u := uint64(1)
-	for range n {
-		u *= 10
-	}
-	return u
 }
 
 // Check says whether the call means something, and the type of its value. The

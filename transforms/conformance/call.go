@@ -69,22 +69,11 @@ func (c *Case) argument(what byte, text string, f *window.Feature) (err error) {
 	case 'm':
 		f.Call.Max, err = strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(text, "max:")), 10, 64)
 	case 'p':
-		f.Call.Share, err = share(text)
+		f.Call.Share, err = agg.ParseShare(text)
 	case 'h':
 		f.Call.HalfLife, err = featurestore.ParseDuration(text)
 	}
 	return err
-}
-
-// share reads a number from 0 to 1, as it is written in decimal.
-func share(text string) (agg.Share, error) {
-	whole, part, _ := strings.Cut(text, ".")
-	part = strings.TrimRight(part, "0")
-	n, err := strconv.ParseInt(whole+part, 10, 64)
-	if err != nil || len(part) > 18 {
-		return agg.Share{}, fmt.Errorf("%q is no share: write a number from 0 to 1", text)
-	}
-	return agg.Share{Unscaled: n, Digits: uint8(len(part))}, nil
 }
 
 // resultType is the type of an aggregate's value, as semantics.md has it.
