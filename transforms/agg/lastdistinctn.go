@@ -10,8 +10,8 @@ import (
 // last_distinct_n(x, n) are the n different non-null x that occurred last, by
 // their last occurrence in the total order, newest first.
 //
-// State: up to n events, each about 150 bytes in memory and, beside its value,
-// about 5 in bytes. Error: none. Retraction: rebuilt.
+// State: up to n events, each about 150 bytes in memory (twice that in a long list
+// that many events came to) and, beside its value, about 5 in bytes. Error: none. Retraction: rebuilt.
 //
 // Why a merge loses none: let v be among the last n of a union, by its
 // occurrence in one part. Whatever that part has after it, the union has too, so
@@ -36,21 +36,48 @@ type lastDistinct struct {
 	run
 	n    int
 	kind featurestore.Kind
+
+	// A value is looked for from the newest backwards. Once that has taken as many
+	// steps as an index costs, there is one, until the cell begins anew.
+	steps int
+	index map[featurestore.Value]*stamped // nil for none
 }
+
+// stepsOfIndex is how many steps an event in a new index costs, about.
+const stepsOfIndex = 32
 
 func (c *lastDistinct) reset(p *partial) {
 	c.run.reset()
 	c.n, c.kind = int(p.size), p.in.Kind
+	c.steps, c.index = 0, nil
 }
 
-// find looks for a value, from the newest backwards.
-func (c *lastDistinct) find(x *featurestore.Value) int {
+// find gives the event of a value, nil for none.
+func (c *lastDistinct) find(x *featurestore.Value) *stamped {
+	if c.index != nil {
+		return c.index[*x]
+	}
 	for i := len(c.events) - 1; i >= 0; i-- {
+		c.steps++
 		if c.events[i].x.compare(x) == 0 {
-			return i
+			return c.events[i]
 		}
 	}
-	return -1
+	if len(c.events) > stepsOfIndex && c.steps > stepsOfIndex*len(c.events) {
+		c.index = make(map[featurestore.Value]*stamped, c.n)
+		for _, e := range c.events {
+			c.index[e.x.Get()] = e
+		}
+	}
+	return nil
+}
+
+// forget takes out the event at index i.
+func (c *lastDistinct) forget(i int) {
+	if c.index != nil {
+		delete(c.index, c.events[i].x.Get())
+	}
+	c.remove(i)
 }
 
 func (c *lastDistinct) add(o *Order, x *featurestore.Value) {
@@ -58,18 +85,23 @@ func (c *lastDistinct) add(o *Order, x *featurestore.Value) {
 	if full && c.events[0].at.Compare(o) >= 0 {
 		return // older than all: whether it is there or not
 	}
-	switch i := c.find(x); {
-	case i >= 0 && c.events[i].at.Compare(o) >= 0:
+	switch e := c.find(x); {
+	case e != nil && e.at.Compare(o) >= 0:
 		return
-	case i >= 0:
-		c.remove(i)
+	case e != nil:
+		stood := e.at.order()
+		i, _ := c.search(&stood)
+		c.forget(i)
 	case full:
-		c.remove(0)
+		c.forget(0)
 	}
 	i, _ := c.search(o)
 	e := c.take()
 	e.set(o, x)
 	c.insert(i, e)
+	if c.index != nil {
+		c.index[e.x.Get()] = e
+	}
 }
 
 func (c *lastDistinct) merge(o *lastDistinct) {
