@@ -102,6 +102,9 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 		if report.Gone > 0 {
 			a.Note("%s: %d entities have left the table, and read as unknown", v.Name, report.Gone)
 		}
+		for _, path := range report.Lost {
+			a.Note("%s: %s is not there any more, so that it is not known who has left the table since: their last values stay online", v.Name, path)
+		}
 		out = append(out, one)
 		table.Rows = append(table.Rows, []string{one.View, fmt.Sprint(one.Rows), fmt.Sprint(one.Written), fmt.Sprint(one.Bad), one.Cutoff, one.Run})
 		table.Names = append(table.Names, one.View)

@@ -30,7 +30,11 @@ func (m *Materializer) leave(ctx context.Context, r Request, report *Report) err
 		return nil
 	}
 	newest, before, err := m.older(&r, &report.Run)
-	if err != nil || len(before) == 0 {
+	if err != nil {
+		return err
+	}
+	if lost, err := m.missing(append(pathsOf(&newest), before...)); err != nil || len(lost) > 0 || len(before) == 0 {
+		report.Lost = lost
 		return err
 	}
 	p := newPutter(ctx, m, &r, report)
@@ -105,6 +109,19 @@ func pathsOf(run *runs.Run) (out []string) {
 	return out
 }
 
+// missing are the files that are not there: somebody has cleared old runs away.
+func (m *Materializer) missing(paths []string) (out []string, err error) {
+	for _, path := range paths {
+		switch _, err := os.Stat(filepath.Join(m.Dir, filepath.FromSlash(path))); {
+		case errors.Is(err, fs.ErrNotExist):
+			out = append(out, path)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // unrecorded are the files of runs that are not on record.
 func (m *Materializer) unrecorded(view string, known map[string]bool) (out []string, err error) {
 	entries, err := os.ReadDir(filepath.Join(m.Dir, "views", view))
@@ -119,15 +136,10 @@ func (m *Materializer) unrecorded(view string, known map[string]bool) (out []str
 		if !ok || known[id] {
 			continue
 		}
-		path := runPath(view, id)
-		switch _, err := os.Stat(filepath.Join(m.Dir, filepath.FromSlash(path))); {
-		case err == nil:
-			out = append(out, path)
-		case !errors.Is(err, fs.ErrNotExist): // it broke off before it had written, and put nothing online
-			return nil, err
-		}
+		out = append(out, runPath(view, id))
 	}
-	return out, nil
+	none, err := m.missing(out) // of runs that broke off before they had written, and put nothing online
+	return slices.DeleteFunc(out, func(path string) bool { return slices.Contains(none, path) }), err
 }
 
 // keys adds the keys of a run's file, marked.

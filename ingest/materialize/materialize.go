@@ -95,13 +95,14 @@ type BadRow struct {
 // Report is what a run did.
 type Report struct {
 	Run     runs.Run
-	Again   bool  // the run was on record already, and was done again
-	Read    int64 // rows of the inputs
-	Outside int64 // not before the cutoff, or not available by then
-	Bad     int64 // unreadable, or with a null key
-	Put     int64 // rows sent to the online store: one an entity
-	Written int64 // of these, where no newer value stood
-	Gone    int64 // entities of an older run that the newest one has no row of: they read as unknown
+	Again   bool     // the run was on record already, and was done again
+	Read    int64    // rows of the inputs
+	Outside int64    // not before the cutoff, or not available by then
+	Bad     int64    // unreadable, or with a null key
+	Put     int64    // rows sent to the online store: one an entity
+	Written int64    // of these, where no newer value stood
+	Gone    int64    // entities of an older run that the newest one has no row of: they read as unknown
+	Lost    []string // files of older runs that are not there: who has left since is not known
 }
 
 // Run materializes a view.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -24,8 +26,16 @@ func (c *Checker) offerLeft(v *definition.BatchView, recorded []runs.Run, pick *
 	newest := slices.MaxFunc(recorded, func(a, b runs.Run) int {
 		return cmp.Or(cmp.Compare(a.Cutoff, b.Cutoff), cmp.Compare(a.Completed, b.Completed))
 	})
+	if there, err := c.there(newest); err != nil || !there {
+		return err
+	}
 	for _, r := range recorded {
 		if r.ID == newest.ID {
+			continue
+		}
+		if there, err := c.there(r); err != nil {
+			return err
+		} else if !there {
 			continue
 		}
 		if err := c.offerMissing(v, r, newest, pick); err != nil {
@@ -33,6 +43,23 @@ func (c *Checker) offerLeft(v *definition.BatchView, recorded []runs.Run, pick *
 		}
 	}
 	return nil
+}
+
+// there reports whether a run's files are; who has cleared them away is told.
+func (c *Checker) there(run runs.Run) (bool, error) {
+	for _, f := range run.Files {
+		_, err := os.Stat(filepath.Join(c.Dir, filepath.FromSlash(f.Path)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if c.Note != nil {
+				c.Note("%s: %s is not there any more: entities that have left since are not looked at", run.View, f.Path)
+			}
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // offerMissing offers the keys of a run that another has not. Both files ascend

@@ -101,4 +101,23 @@ func TestEntityThatLeftIsVerified(t *testing.T) {
 			t.Errorf("bob reads as %v: asked for %v, %+v; want %d mismatches", bob, asked, report, mismatches)
 		}
 	}
+
+	// Runs that were cleared away are told of, and the rest is looked at.
+	recorded, err := runs.Open(offline).List(view.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(offline, filepath.FromSlash(recorded[0].Files[0].Path))); err != nil {
+		t.Fatal(err)
+	}
+	notes := 0
+	c := Checker{Root: dir, Dir: offline, Runs: runs.Open(offline), Note: func(string, ...any) { notes++ }, Get: func(_ context.Context, _ string, keys [][]featurestore.Value, _ *featurestore.Instant) (out []Read, err error) {
+		for _, k := range keys {
+			out = append(out, Read{At: clock, Cells: []featurestore.Cell{map[string]featurestore.Cell{"ann": there, "cem": gone}[k[0].Str()]}})
+		}
+		return out, nil
+	}}
+	if report, err := c.BatchView(t.Context(), view); err != nil || report.Entities != 2 || report.Mismatches != 0 || notes != 2 {
+		t.Errorf("%+v, %v, %d notes", report, err, notes)
+	}
 }

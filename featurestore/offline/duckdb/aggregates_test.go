@@ -382,6 +382,32 @@ func TestEntitiesThatLeave(t *testing.T) {
 	s.wantGone(t, 6, salesDay+17*hour)
 }
 
+// Files of runs that were cleared away are named, and a run is made all the same.
+func TestRunsThatWereClearedAway(t *testing.T) {
+	const hour = featurestore.Instant(featurestore.Hour)
+	s := openSales(t)
+	s.bring(t, 12, salesDay+12*hour)
+	if err := os.RemoveAll(filepath.Join(s.Dir, "views", s.view.Name)); err != nil {
+		t.Fatal(err)
+	}
+	back := s.leave(t, 3)
+	report := s.run(t, (salesDay + 13*hour).String(), (salesDay + 13*hour).String())
+	if len(report.Lost) != 1 || report.Gone != 0 {
+		t.Errorf("lost %q, gone %d", report.Lost, report.Gone)
+	}
+	back()
+	s.runs = append(s.runs, oracle.Run{Cutoff: salesDay + 13*hour, Completed: salesDay + 13*hour})
+	s.ids = append(s.ids, report.Run.ID)
+	s.bring(t, 14, salesDay+14*hour)
+	if err := os.RemoveAll(filepath.Join(s.Dir, "views", s.view.Name)); err != nil {
+		t.Fatal(err)
+	}
+	report = s.run(t, (salesDay + 11*hour).String(), (salesDay + 15*hour).String()) // the newest one's rows are not there
+	if cells, run := s.served(t, 3, salesDay+15*hour); len(report.Lost) != 1 || report.Gone != 0 || run != s.ids[len(s.ids)-1] || cells[0].Status == featurestore.NotFound {
+		t.Errorf("lost %q, gone %d; user 3 reads %v of run %s", report.Lost, report.Gone, cells[0], run)
+	}
+}
+
 func (s *sales) wantGone(t *testing.T, user int64, at featurestore.Instant) {
 	t.Helper()
 	if cells, run := s.served(t, user, at); cells[0].Status != featurestore.NotFound || run != s.ids[len(s.ids)-1] {
