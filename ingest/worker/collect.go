@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"unsafe"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -22,21 +24,42 @@ type foldBuffers struct {
 	byKey map[string]int32 // works of a lane's entities that are not cached
 	chunk int64            // counts the chunks
 	width int              // inputs of a row
+	full  bool             // rows have more
+	size  int              // of all rows, in bytes
+	row   window.Row       // that rowAt gives
 	blobs []byte
 
 	partition featurestore.PartitionID // of the chunk
 }
 
-// lanePart is what a chunk has for one lane.
+// lanePart is what a chunk has for one lane: its rows, column by column.
 type lanePart struct {
-	rows    []window.Row
-	inputs  []featurestore.Value // of the rows, one behind the other
-	keys    []byte               // and so their entities' keys
+	offsets []int64
+	times   []featurestore.EventTime
+	logs    []featurestore.LogTime
+	more    []moreOfRow
+	inputs  []featurestore.Value // of a row behind those of the one before
+	keys    []byte               // and so the entities' keys
 	ends    []int                // each row's key ends there
 	next    []int32              // the entity's next row, -1 at the end
 	works   []work
 	grouped bool // rows belong to works
 }
+
+// moreOfRow is what only rows of some sources have.
+type moreOfRow struct {
+	sequence featurestore.Value
+	id       string
+	change   featurestore.Change
+	mutated  featurestore.EventTime
+}
+
+// The sizes of rows.
+const (
+	rowBytes   = 3*8 + 8 + 4 // offset, times, where its key ends, the next row
+	valueBytes = int(unsafe.Sizeof(featurestore.Value{}))
+	moreBytes  = int(unsafe.Sizeof(moreOfRow{}))
+)
 
 // work is one entity of a chunk: its rows, and the entity once it is loaded.
 type work struct {
@@ -63,19 +86,26 @@ func (p *lanePart) unfinished() []*work {
 	return left
 }
 
-// collect evaluates the view's expressions over a chunk and lays the rows that
-// some lane still needs out by lane.
-func (v *View) collect(c *Chunk, bindingIndex int) {
+// begin empties the buffers for the rows of a partition.
+func (v *View) begin(p online.Partition, bindingIndex int) {
 	f, b := &v.fold, &v.view.Bindings[bindingIndex]
-	f.reset(len(v.lanes.marks), len(b.Inputs))
+	f.reset(len(v.lanes.marks))
 	for lane := range f.from {
-		f.from[lane] = v.lanes.at(uint16(lane), c.Partition).offset
+		f.from[lane] = v.lanes.at(uint16(lane), p).offset
 	}
-	id := featurestore.PartitionID{Source: uint16(bindingIndex), Generation: c.Partition.Generation, Partition: c.Partition.Number}
-	f.partition = id
-	for i := range c.Events {
-		ev := &c.Events[i]
-		if fromFiles(b.Source, c.Partition, ev) {
+	f.partition = featurestore.PartitionID{Source: uint16(bindingIndex), Generation: p.Generation, Partition: p.Number}
+	f.width = len(b.Inputs)
+	f.full = b.Source.Sequence >= 0 || b.Source.EventID >= 0 || b.Source.Changes()
+}
+
+// collect evaluates the view's expressions over events and lays the rows that some
+// lane still needs out by lane, behind those that are there.
+func (v *View) collect(events []featurestore.Event) {
+	f := &v.fold
+	b := &v.view.Bindings[f.partition.Source]
+	for i := range events {
+		ev := &events[i]
+		if fromFiles(b.Source, f.partition.Generation, ev) {
 			v.counts.Before++
 			continue
 		}
@@ -95,38 +125,51 @@ func (v *View) collect(c *Chunk, bindingIndex int) {
 			continue
 		}
 		p := &f.parts[lane]
-		p.rows = append(p.rows, window.Row{
-			Position: featurestore.Position{PartitionID: id, Offset: ev.Offset},
-			Time:     ev.Time, LogTime: ev.LogTime, Sequence: ev.Sequence, ID: ev.ID,
-			Change: ev.Change, Mutated: ev.Mutated,
-		})
+		p.offsets, p.times, p.logs = append(p.offsets, ev.Offset), append(p.times, ev.Time), append(p.logs, ev.LogTime)
 		p.inputs = v.evaluate(p.inputs, b.Inputs, ev.Fields)
 		p.keys = append(p.keys, f.key...)
 		p.ends = append(p.ends, len(p.keys))
+		f.size += rowBytes + len(f.key) + f.width*valueBytes
+		if f.full {
+			p.more = append(p.more, moreOfRow{sequence: ev.Sequence, id: ev.ID, change: ev.Change, mutated: ev.Mutated})
+			f.size += moreBytes
+		}
 	}
+}
+
+// rowAt is a row of a lane, valid until the next call.
+func (f *foldBuffers) rowAt(p *lanePart, at int32) *window.Row {
+	r := &f.row
+	r.PartitionID, r.Offset, r.Time, r.LogTime = f.partition, p.offsets[at], p.times[at], p.logs[at]
+	first := int(at) * f.width
+	r.Inputs = p.inputs[first : first+f.width : first+f.width]
+	if f.full {
+		more := &p.more[at]
+		r.Sequence, r.ID, r.Change, r.Mutated = more.sequence, more.id, more.change, more.mutated
+	}
+	return r
 }
 
 // fromFiles reports whether a record of a log counts for nothing, because history
 // files give it.
-func fromFiles(s *definition.StreamSource, p online.Partition, ev *featurestore.Event) bool {
-	return p.Generation != offline.FilesGeneration && s.FromFiles(ev.LogTime)
+func fromFiles(s *definition.StreamSource, generation uint32, ev *featurestore.Event) bool {
+	return generation != offline.FilesGeneration && s.FromFiles(ev.LogTime)
 }
 
-func (f *foldBuffers) reset(lanes, width int) {
+func (f *foldBuffers) reset(lanes int) {
 	if f.byKey == nil {
 		f.byKey = map[string]int32{}
 		f.from = make([]int64, lanes)
 		f.parts = make([]lanePart, lanes)
 	}
 	f.chunk++
-	f.width = width
-	f.blobs = f.blobs[:0]
+	f.size, f.row, f.blobs = 0, window.Row{}, f.blobs[:0]
 	for i := range f.parts {
 		p := &f.parts[i]
 		clear(p.works)
 		*p = lanePart{
-			rows: p.rows[:0], inputs: p.inputs[:0], keys: p.keys[:0], ends: p.ends[:0],
-			next: p.next[:0], works: p.works[:0],
+			offsets: p.offsets[:0], times: p.times[:0], logs: p.logs[:0], more: p.more[:0],
+			inputs: p.inputs[:0], keys: p.keys[:0], ends: p.ends[:0], next: p.next[:0], works: p.works[:0],
 		}
 	}
 }
@@ -141,9 +184,7 @@ func (v *View) group(lane uint16) {
 	p.grouped = true
 	clear(f.byKey)
 	begin := 0
-	for i := range p.rows {
-		inputs := i * f.width
-		p.rows[i].Inputs = p.inputs[inputs : inputs+f.width : inputs+f.width]
+	for i := range p.offsets {
 		p.next = append(p.next, -1)
 		w := &p.works[v.workOf(lane, p.keys[begin:p.ends[i]])]
 		begin = p.ends[i]

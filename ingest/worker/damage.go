@@ -171,7 +171,8 @@ func (v *View) refold(ctx context.Context, targets map[string]*target, replay re
 }
 
 func (v *View) refoldChunk(c *Chunk, binding int, targets map[string]*target) {
-	v.collect(c, binding)
+	v.begin(c.Partition, binding)
+	v.collect(c.Events)
 	for lane := range v.fold.parts {
 		v.group(uint16(lane))
 		p := &v.fold.parts[lane]
@@ -187,8 +188,8 @@ func (v *View) refoldChunk(c *Chunk, binding int, targets map[string]*target) {
 func (v *View) refoldWork(p *lanePart, w *work, t *target, from online.Partition) {
 	mark, applied := t.through[from]
 	for at := w.first; applied && at >= 0; at = p.next[at] {
-		if p.rows[at].Offset <= mark.Offset {
-			v.view.Plan.Apply(t.state, &p.rows[at])
+		if p.offsets[at] <= mark.Offset {
+			v.view.Plan.Apply(t.state, v.fold.rowAt(p, at))
 		}
 	}
 	v.view.Plan.Settle(t.state)

@@ -45,9 +45,9 @@ var mutants = []mutant{
 			v.counts.Duplicate++
 			entered = entered || !WITHOUT
 `},
-	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(w.entity.state, &p.rows[at]) {
+	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at)) {
 `, `		list := append(w.entity.state.Applied[:0:0], w.entity.state.Applied...)
-		verdict := v.view.Plan.Apply(w.entity.state, &p.rows[at])
+		verdict := v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at))
 		if verdict == window.Duplicate && WITHOUT {
 			w.entity.state.Applied = list
 		}

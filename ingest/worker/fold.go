@@ -113,7 +113,7 @@ func (v *View) foldEntity(w *work) (entered bool, err error) {
 		return false, err
 	}
 	for at := w.first; at >= 0; at = p.next[at] {
-		switch v.view.Plan.Apply(w.entity.state, &p.rows[at]) {
+		switch v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at)) {
 		case window.Folded:
 			v.counts.Folded++
 			entered = true

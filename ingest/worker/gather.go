@@ -11,12 +11,14 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 )
 
-// gatherBytes bounds the events of each of the two batches that a gathered stream
-// has: one is being applied while the other is being read.
-const gatherBytes = chunkBytes / 2
+// gatherBytes bounds the events of each of the batches that a gathered stream has:
+// one is being applied while the others are being read.
+const (
+	gatherBytes   = 8 << 20
+	gatherBatches = 4
+)
 
-// gathered reads a stream ahead and joins its batches, so that an entity is
-// written once for many of its events.
+// gathered reads a stream ahead, and joins its small batches.
 type gathered struct {
 	in      offline.Stream
 	most    int // events of a batch, about
@@ -36,9 +38,10 @@ type gatheredBatch struct {
 // gather starts to read a stream, which it closes.
 func gather(ctx context.Context, in offline.Stream, fields int) *gathered {
 	ctx, cancel := context.WithCancel(ctx)
-	g := &gathered{in: in, most: eventsOf(gatherBytes, fields), batches: make(chan *gatheredBatch), spare: make(chan *gatheredBatch, 2), cancel: cancel}
-	g.spare <- new(gatheredBatch)
-	g.spare <- new(gatheredBatch)
+	g := &gathered{in: in, most: eventsOf(gatherBytes, fields), batches: make(chan *gatheredBatch, gatherBatches), spare: make(chan *gatheredBatch, gatherBatches), cancel: cancel}
+	for range gatherBatches {
+		g.spare <- new(gatheredBatch)
+	}
 	g.group, ctx = errgroup.WithContext(ctx)
 	g.group.Go(func() error {
 		defer close(g.batches)

@@ -86,33 +86,37 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 			v.Detach(id) // whoever reads it feeds it from here
 		}
 	}()
-	for {
+	next := func() (*Chunk, error) {
 		batch, err := stream.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			break
+			return nil, nil
 		}
 		if err != nil {
-			return read, err
+			return nil, err
 		}
 		id := online.Partition{Source: spec.Source.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
 		fed[id] = true
-		if last != nil && last.Partition != id {
+		c := &Chunk{Partition: id, Events: batch.Events, Through: batch.Through}
+		for i := range batch.Events {
+			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
+		}
+		return c, nil
+	}
+	c, err := next()
+	for c != nil && err == nil {
+		if last != nil && last.Partition != c.Partition {
 			if err := v.Advance(ctx, last); err != nil {
 				return read, err
 			}
 			last = nil
 		}
-		c := &Chunk{Partition: id, Events: batch.Events, Through: batch.Through}
 		if last != nil {
-			c.LogTime = last.LogTime
+			c.LogTime = max(c.LogTime, last.LogTime)
 		}
-		for i := range batch.Events {
-			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
-		}
-		if err := v.Apply(ctx, c); err != nil {
-			return read, err
-		}
-		last = &Chunk{Partition: id, Through: c.Through, LogTime: c.LogTime}
+		last, c, err = v.ApplyRun(ctx, c, next)
+	}
+	if err != nil {
+		return read, err
 	}
 	read = scan.Stats() // whoever read it has ended
 	if last == nil {

@@ -105,7 +105,7 @@ func (s *sample) take(c *Chunk, binding int) {
 	b := &s.view.Bindings[binding]
 	for i := range c.Events {
 		ev := &c.Events[i]
-		if fromFiles(b.Source, c.Partition, ev) || !s.wants(b, ev) || !holds(b.Source.Where, ev) || !holds(b.Where, ev) {
+		if fromFiles(b.Source, c.Partition.Generation, ev) || !s.wants(b, ev) || !holds(b.Source.Where, ev) || !holds(b.Where, ev) {
 			continue
 		}
 		if c.Partition.Generation != offline.FilesGeneration && b.Source.FromFiles(ev.LogTime) {

@@ -234,11 +234,9 @@ func (v *View) Apply(ctx context.Context, c *Chunk) error {
 	if through := v.through(c.Partition); c.From > through+1 {
 		return &rewindError{Offset: through}
 	}
-	if err := v.apply(ctx, c, b); err != nil {
-		return err
-	}
-	v.fed[c.Partition] = max(c.Through, v.through(c.Partition))
-	return nil
+	v.begin(c.Partition, b)
+	v.collect(c.Events)
+	return v.apply(ctx, c)
 }
 
 // through is the offset up to which nothing of a partition is missing.
@@ -249,8 +247,8 @@ func (v *View) through(p online.Partition) int64 {
 	return v.lanes.lowest(p)
 }
 
-func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
-	v.collect(c, binding)
+// apply folds what was collected of a chunk and stores it.
+func (v *View) apply(ctx context.Context, c *Chunk) error {
 	defer v.cache.trim()
 	for {
 		calls := storeCalls{view: v}
@@ -264,6 +262,7 @@ func (v *View) apply(ctx context.Context, c *Chunk, binding int) error {
 			v.dropWork()
 			return failed
 		case !again:
+			v.fed[c.Partition] = max(c.Through, v.through(c.Partition))
 			return nil
 		}
 		// An entity was changed by another writer: fold it again on what is there now.
