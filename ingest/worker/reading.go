@@ -45,7 +45,7 @@ func (c *decodedChunk) first() *Chunk { return &c.parts[0].Chunk }
 
 // chunkBytes bounds the decoded events of a source's chunks: each partition fills
 // one, and one is being applied.
-const chunkBytes = 128 << 20
+const chunkBytes = 256 << 20
 
 // chunkEvents is how many events a chunk of one partition takes.
 func chunkEvents(fields, partitions int) int {
