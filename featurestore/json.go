@@ -51,7 +51,7 @@ func appendParts(b []byte, v Value, t Type) []byte {
 			b = append(b, ',')
 		}
 		if v.Kind() == KindMap {
-			b = append(appendJSONText(b, v.ext.Keys[i]), ':')
+			b = append(appendJSONText(b, v.Keys()[i]), ':')
 		}
 		b = AppendJSON(b, e, elem)
 	}

@@ -53,3 +53,6 @@ type Cell struct {
 	Value  Value
 	Status Status
 }
+
+// Equal reports whether two cells are the same, bit for bit.
+func (c Cell) Equal(o Cell) bool { return c.Status == o.Status && c.Value.Equal(o.Value) }

@@ -5,23 +5,37 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // Value is one cell: null, or a value of one kind. It is small, passed by
 // value, and holds no interface, so that a row of values costs no allocation.
-// Its zero value is null.
+// Its zero value is null. Values are compared with Equal; as keys of a map stand
+// their Keys.
 //
 // A Value never holds NaN, an infinity or -0.0: DoubleValue makes null of the
 // first two and +0.0 of the last (semantics: Values).
 type Value struct {
+	_    [0]func()      // == would compare where texts stand, not what they say
+	at   unsafe.Pointer // the bytes of a string or bytes, the *Composite of a list or map
+	num  uint64         // the bits of a scalar, the length of a string or bytes
+	kind Kind
+}
+
+// ScalarKey is what a scalar value is, to be compared with == and to be the key of
+// a map.
+type ScalarKey struct {
 	kind Kind
 	num  uint64
 	str  string
-	ext  *Composite
 }
+
+// ScalarKey gives equal keys for equal values that are no lists or maps.
+func (v Value) ScalarKey() ScalarKey { return ScalarKey{kind: v.kind, num: v.num, str: v.Str()} }
 
 // Composite holds the elements of a list, or the entries of a map in ascending
 // order of their keys. It is not changed after it was given to a Value.
@@ -62,10 +76,14 @@ func DoubleValue(f float64) Value {
 }
 
 // StringValue is a string of text.
-func StringValue(s string) Value { return Value{kind: KindString, str: s} }
+func StringValue(s string) Value {
+	return Value{kind: KindString, num: uint64(len(s)), at: unsafe.Pointer(unsafe.StringData(s))}
+}
 
 // BytesValue is a string of bytes; b is given away to the value.
-func BytesValue(b string) Value { return Value{kind: KindBytes, str: b} }
+func BytesValue(b string) Value {
+	return Value{kind: KindBytes, num: uint64(len(b)), at: unsafe.Pointer(unsafe.StringData(b))}
+}
 
 // TimestampValue is an instant.
 func TimestampValue(t Instant) Value { return Value{kind: KindTimestamp, num: uint64(t)} }
@@ -75,12 +93,12 @@ func DecimalValue(unscaled int64) Value { return Value{kind: KindDecimal, num: u
 
 // ListValue is a list.
 func ListValue(elems []Value) Value {
-	return Value{kind: KindList, ext: &Composite{Values: elems}}
+	return Value{kind: KindList, at: unsafe.Pointer(&Composite{Values: elems})}
 }
 
 // MapValue is a map; keys must ascend.
 func MapValue(keys []string, values []Value) Value {
-	return Value{kind: KindMap, ext: &Composite{Keys: keys, Values: values}}
+	return Value{kind: KindMap, at: unsafe.Pointer(&Composite{Keys: keys, Values: values})}
 }
 
 // MapOf is a map of entries in any order, which it keeps and sorts. A key that
@@ -117,54 +135,63 @@ func (v Value) IsNull() bool { return v.kind == KindNull }
 // Bool is the value of a bool; false for any other kind.
 func (v Value) Bool() bool { return v.kind == KindBool && v.num != 0 }
 
+// isText reports whether the value is a string or bytes.
+func (v Value) isText() bool { return v.kind == KindString || v.kind == KindBytes }
+
+// composite is what a list or map holds; nil for any other kind.
+func (v Value) composite() *Composite {
+	if v.kind != KindList && v.kind != KindMap {
+		return nil
+	}
+	return (*Composite)(v.at)
+}
+
 // Int64 is the value of an int64, or the unscaled integer of a decimal.
 func (v Value) Int64() int64 { return int64(v.num) }
 
 // Double is the value of a double.
 func (v Value) Double() float64 { return math.Float64frombits(v.num) }
 
-// Str is the text of a string or the bytes of a bytes value.
-func (v Value) Str() string { return v.str }
+// Str is the text of a string or the bytes of a bytes value; "" for any other kind.
+func (v Value) Str() string {
+	if !v.isText() {
+		return ""
+	}
+	return unsafe.String((*byte)(v.at), v.num)
+}
 
 // Timestamp is the value of a timestamp.
 func (v Value) Timestamp() Instant { return Instant(v.num) }
 
 // Elems are a list's or map's values; they must not be changed.
 func (v Value) Elems() []Value {
-	if v.ext == nil {
+	c := v.composite()
+	if c == nil {
 		return nil
 	}
-	return v.ext.Values
+	return c.Values
 }
 
 // Keys are a map's keys, ascending; nil for a list.
 func (v Value) Keys() []string {
-	if v.ext == nil {
+	c := v.composite()
+	if c == nil {
 		return nil
 	}
-	return v.ext.Keys
+	return c.Keys
 }
 
 // Equal reports whether two values are the same kind and the same bits.
 func (v Value) Equal(o Value) bool {
-	if v.kind != o.kind || v.num != o.num || v.str != o.str || (v.ext == nil) != (o.ext == nil) {
+	if v.kind != o.kind || v.num != o.num {
 		return false
 	}
-	if v.ext == nil {
-		return true
-	}
-	if len(v.ext.Values) != len(o.ext.Values) || len(v.ext.Keys) != len(o.ext.Keys) {
-		return false
-	}
-	for i := range v.ext.Values {
-		if !v.ext.Values[i].Equal(o.ext.Values[i]) {
-			return false
-		}
-	}
-	for i := range v.ext.Keys {
-		if v.ext.Keys[i] != o.ext.Keys[i] {
-			return false
-		}
+	switch v.kind {
+	case KindString, KindBytes:
+		return v.Str() == o.Str()
+	case KindList, KindMap:
+		a, b := v.composite(), o.composite()
+		return slices.EqualFunc(a.Values, b.Values, Value.Equal) && slices.Equal(a.Keys, b.Keys)
 	}
 	return true
 }
@@ -182,7 +209,7 @@ func (v Value) Compare(o Value) int {
 	case KindDouble:
 		return compare(v.Double(), o.Double())
 	case KindString, KindBytes:
-		return strings.Compare(v.str, o.str)
+		return strings.Compare(v.Str(), o.Str())
 	default:
 		return compare(v.num, o.num)
 	}
@@ -211,9 +238,9 @@ func (v Value) Text(t Type) string {
 	case KindDouble:
 		return strconv.FormatFloat(v.Double(), 'g', -1, 64)
 	case KindString:
-		return v.str
+		return v.Str()
 	case KindBytes:
-		return base64.StdEncoding.EncodeToString([]byte(v.str))
+		return base64.StdEncoding.EncodeToString([]byte(v.Str()))
 	case KindTimestamp:
 		return v.Timestamp().String()
 	case KindDecimal:
@@ -249,7 +276,7 @@ func (v Value) compositeText(t Type) string {
 			b.WriteString(", ")
 		}
 		if v.kind == KindMap {
-			b.WriteString(v.ext.Keys[i] + ": ")
+			b.WriteString(v.Keys()[i] + ": ")
 		}
 		b.WriteString(e.Text(elem))
 	}

@@ -32,7 +32,7 @@ func TestStatusAndDefault(t *testing.T) {
 	} {
 		out := make([]featurestore.Cell, 1)
 		Eval(v, []featurestore.Cell{c.input}, []featurestore.Value{c.b}, nil, out)
-		if out[0] != c.want {
+		if !out[0].Equal(c.want) {
 			t.Errorf("%s: got %v %s, want %v %s", c.name, out[0].Value, out[0].Status, c.want.Value, c.want.Status)
 		}
 	}

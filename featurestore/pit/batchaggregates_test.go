@@ -174,7 +174,7 @@ func compareCells(t *rapid.T, result *Result, row int, at featurestore.Instant, 
 	t.Helper()
 	for i, w := range want {
 		c := &result.Columns[i]
-		if got := (featurestore.Cell{Value: c.Value(row), Status: c.Status[row]}); !got.Value.Equal(w.Value) || got.Status != w.Status {
+		if got := (featurestore.Cell{Value: c.Value(row), Status: c.Status[row]}); !got.Equal(w) {
 			t.Fatalf("row %d at %s, %s: got %s %s, want %s %s", row, at, c.Name, got.Value.Exact(c.Type), got.Status, w.Value.Exact(c.Type), w.Status)
 		}
 	}
@@ -196,7 +196,7 @@ func TestBatchAggregatesOfNothing(t *testing.T) {
 		for i := range result.Columns {
 			if c := &result.Columns[i]; c.Name == name {
 				for row, w := range append(want, want[1]) { // at 0 the row has not happened
-					if got := (featurestore.Cell{Value: c.Value(row), Status: c.Status[row]}); got != w {
+					if got := (featurestore.Cell{Value: c.Value(row), Status: c.Status[row]}); !got.Equal(w) {
 						t.Errorf("%s, row %d: got %v %s, want %v %s", name, row, got.Value.Text(c.Type), got.Status, w.Value.Text(c.Type), w.Status)
 					}
 				}

@@ -256,7 +256,7 @@ func TestBatchEqualsOracle(t *testing.T) {
 			if !key.IsNull() {
 				want = batchCell(view, truth[key.Str()], oracle.BatchReading{At: at, Mode: oracle.Mode(r.Mode), TTL: view.TTL, Runs: runsAt(m.runs, at)})
 			}
-			if got := (featurestore.Cell{Value: column.Value(row), Status: column.Status[row]}); got != want {
+			if got := (featurestore.Cell{Value: column.Value(row), Status: column.Status[row]}); !got.Equal(want) {
 				t.Fatalf("row %d at %s of %s: got %v %s, want %v %s", row, at, key.Str(), got.Value.Text(featurestore.Int64), got.Status, want.Value.Text(featurestore.Int64), want.Status)
 			}
 		}
@@ -309,7 +309,7 @@ func TestOnDemand(t *testing.T) {
 		{Value: featurestore.Int64Value(-1), Status: featurestore.Present}, // (0 + default -1) / 1
 	}
 	for row, w := range want {
-		if got := (featurestore.Cell{Value: ratio.Value(row), Status: ratio.Status[row]}); got != w {
+		if got := (featurestore.Cell{Value: ratio.Value(row), Status: ratio.Status[row]}); !got.Equal(w) {
 			t.Errorf("row %d: got %v %s, want %v %s", row, got.Value, got.Status, w.Value, w.Status)
 		}
 	}

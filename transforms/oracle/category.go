@@ -21,17 +21,17 @@ func (k *knowledge) byKey(f *window.Feature, rows []*event) (featurestore.Cell, 
 		limit = defaultMaxKeys
 	}
 	var keys []featurestore.Value
-	of := map[featurestore.Value][]*event{}
+	of := map[featurestore.ScalarKey][]*event{}
 	for _, x := range rows {
 		key := x.Inputs[f.By]
 		keys = append(keys, key)
-		of[key] = append(of[key], x)
+		of[key.ScalarKey()] = append(of[key.ScalarKey()], x)
 	}
 	kept, cut := smallest(different(keys), limit)
 	values := map[string]featurestore.Value{}
 	overflow := false
 	for _, key := range kept {
-		cell, err := k.compute(f, of[key])
+		cell, err := k.compute(f, of[key.ScalarKey()])
 		if err != nil {
 			return cell, err
 		}
@@ -56,13 +56,13 @@ func (k *knowledge) byKey(f *window.Feature, rows []*event) (featurestore.Cell, 
 // stay, each with its exact count.
 func histogram(f *window.Feature, xs []featurestore.Value) featurestore.Cell {
 	kept, cut := smallest(different(xs), int(f.Call.Max))
-	times := map[featurestore.Value]int64{}
+	times := map[featurestore.ScalarKey]int64{}
 	for _, x := range xs {
-		times[x]++
+		times[x.ScalarKey()]++
 	}
 	counts := map[string]featurestore.Value{}
 	for _, v := range kept {
-		counts[keyText(v, f.Call.Input)] = featurestore.Int64Value(times[v])
+		counts[keyText(v, f.Call.Input)] = featurestore.Int64Value(times[v.ScalarKey()])
 	}
 	return approximate(mapOf(counts), cut)
 }

@@ -44,13 +44,13 @@ func listOf(f *window.Feature, xs []featurestore.Value) featurestore.Cell {
 
 // different keeps the first of equal values, which are no lists or maps.
 func different(xs []featurestore.Value) []featurestore.Value {
-	seen := map[featurestore.Value]bool{}
+	seen := map[featurestore.ScalarKey]bool{}
 	var out []featurestore.Value
 	for _, x := range xs {
-		if !seen[x] {
+		if !seen[x.ScalarKey()] {
 			out = append(out, x)
 		}
-		seen[x] = true
+		seen[x.ScalarKey()] = true
 	}
 	return out
 }
