@@ -40,7 +40,7 @@ type lastDistinct struct {
 	// A value is looked for from the newest backwards. Once that has taken as many
 	// steps as an index costs, there is one, until the cell begins anew.
 	steps int
-	index map[featurestore.Value]*stamped // nil for none
+	index map[featurestore.ScalarKey]*stamped // nil for none
 }
 
 // stepsOfIndex is how many steps an event in a new index costs, about.
@@ -55,7 +55,7 @@ func (c *lastDistinct) reset(p *partial) {
 // find gives the event of a value, nil for none.
 func (c *lastDistinct) find(x *featurestore.Value) *stamped {
 	if c.index != nil {
-		return c.index[*x]
+		return c.index[x.ScalarKey()]
 	}
 	for i := len(c.events) - 1; i >= 0; i-- {
 		c.steps++
@@ -64,9 +64,9 @@ func (c *lastDistinct) find(x *featurestore.Value) *stamped {
 		}
 	}
 	if len(c.events) > stepsOfIndex && c.steps > stepsOfIndex*len(c.events) {
-		c.index = make(map[featurestore.Value]*stamped, c.n)
+		c.index = make(map[featurestore.ScalarKey]*stamped, c.n)
 		for _, e := range c.events {
-			c.index[e.x.Get()] = e
+			c.index[e.x.Get().ScalarKey()] = e
 		}
 	}
 	return nil
@@ -75,7 +75,7 @@ func (c *lastDistinct) find(x *featurestore.Value) *stamped {
 // forget takes out the event at index i.
 func (c *lastDistinct) forget(i int) {
 	if c.index != nil {
-		delete(c.index, c.events[i].x.Get())
+		delete(c.index, c.events[i].x.Get().ScalarKey())
 	}
 	c.remove(i)
 }
@@ -100,7 +100,7 @@ func (c *lastDistinct) add(o *Order, x *featurestore.Value) {
 	e.set(o, x)
 	c.insert(i, e)
 	if c.index != nil {
-		c.index[e.x.Get()] = e
+		c.index[e.x.Get().ScalarKey()] = e
 	}
 }
 
