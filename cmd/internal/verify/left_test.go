@@ -83,7 +83,7 @@ func TestEntityThatLeftIsVerified(t *testing.T) {
 
 	gone := featurestore.Cell{Value: featurestore.Int64Value(0), Status: featurestore.NotFound}
 	there := featurestore.Cell{Value: featurestore.Int64Value(1), Status: featurestore.Present}
-	for bob, mismatches := range map[featurestore.Cell]int{gone: 0, there: 1} {
+	for mismatches, bob := range []featurestore.Cell{gone, there} {
 		asked := map[string]bool{}
 		c := Checker{Root: dir, Dir: offline, Runs: runs.Open(offline), Sample: 2, Get: func(_ context.Context, _ string, keys [][]featurestore.Value, _ *featurestore.Instant) (out []Read, err error) {
 			answers := map[string]featurestore.Cell{"ann": there, "bob": bob, "cem": gone}
