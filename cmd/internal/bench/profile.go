@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	profileLength   = 8 * time.Second
+	profileLength   = 4 * time.Second
 	profilePatience = 30 * time.Second // until the ingester answers
 )
 
