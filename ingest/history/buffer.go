@@ -19,6 +19,8 @@ type buffers struct {
 	system int // columns before the fields
 	fields []definition.Field
 	of     map[offline.Partition]*buffer
+	last   offline.Partition // that was added to
+	recent *buffer           // its buffer; nil for none
 	rows   int
 	bytes  int64
 }
@@ -56,6 +58,9 @@ func newBuffers(source *definition.StreamSource) *buffers {
 }
 
 func (b *buffers) partition(p offline.Partition) *buffer {
+	if b.recent != nil && b.last == p {
+		return b.recent
+	}
 	part := b.of[p]
 	if part == nil {
 		part = &buffer{fields: make([]fieldCells, len(b.fields))}
@@ -64,6 +69,7 @@ func (b *buffers) partition(p offline.Partition) *buffer {
 		}
 		b.of[p] = part
 	}
+	b.last, b.recent = p, part
 	return part
 }
 

@@ -130,13 +130,16 @@ type dayRows struct {
 func days(b *buffer) []dayRows {
 	var out []dayRows
 	at := map[archive.Date]int{}
+	i, date := -1, archive.Date(0)
 	for row, a := range b.logs {
-		date := archive.DateOf(a)
-		i, ok := at[date]
-		if !ok {
-			i = len(out)
-			at[date] = i
-			out = append(out, dayRows{date: date})
+		if d := archive.DateOf(a); i < 0 || d != date {
+			var known bool
+			if i, known = at[d]; !known {
+				i = len(out)
+				at[d] = i
+				out = append(out, dayRows{date: d})
+			}
+			date = d
 		}
 		out[i].rows = append(out[i].rows, row)
 	}
