@@ -139,6 +139,18 @@ type History interface {
 	// Segments lists the files behind the same events, for a reader of its own
 	// (SQL): the paths of each segment and the offsets that count from them.
 	Segments(ctx context.Context, source *definition.StreamSource) ([]Segment, error)
+
+	// Dropped says what retention has taken away of the archive of a source. It is
+	// in no segment, and it is not lost.
+	Dropped(ctx context.Context, source *definition.StreamSource) (map[Partition]Dropped, error)
+}
+
+// Dropped is what retention has taken away of a partition.
+type Dropped struct {
+	Ranges []Range // of offsets, ascending and apart
+	Rows   int64
+	Newest featurestore.EventTime // of these rows
+	At     featurestore.Instant   // when it was done last
 }
 
 // SegmentKind says what the files of a segment are.

@@ -57,6 +57,15 @@ type Compacted struct {
 	More         bool  `json:"more"` // Enough ended it
 }
 
+// Add sums up.
+func (c *Compacted) Add(o *Compacted) {
+	c.Merged, c.Made, c.Rows = c.Merged+o.Merged, c.Made+o.Made, c.Rows+o.Rows
+	c.Bytes, c.BytesMade = c.Bytes+o.Bytes, c.BytesMade+o.BytesMade
+	c.Dropped, c.DroppedRows = c.Dropped+o.Dropped, c.DroppedRows+o.DroppedRows
+	c.Removed, c.BytesRemoved = c.Removed+o.Removed, c.BytesRemoved+o.BytesRemoved
+	c.Busy, c.More = c.Busy+o.Busy, c.More || o.More
+}
+
 // Run compacts every partition.
 func (c *Compaction) Run(ctx context.Context) (done Compacted, err error) {
 	if !locks {

@@ -59,7 +59,8 @@ type Config struct {
 	// for servers that do not know yet; 0 is a minute.
 	RetiredFor time.Duration
 
-	Audit Audit
+	Audit  Audit
+	Upkeep Upkeep // of the archives
 
 	CacheBytes int           // of entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
@@ -84,6 +85,8 @@ type Worker struct {
 	failure  error   // written before done is closed
 	members  members // of the goroutine that arranges
 
+	nextUpkeep featurestore.Instant // of the archives; of the chores, which run one at a time
+
 	states sync.Mutex // held while a state of lanes is decided and written
 
 	mu       sync.Mutex // guards what follows
@@ -97,10 +100,10 @@ type Worker struct {
 	audited  AuditStatus
 
 	nextAudit featurestore.Instant
-	changes   int64             // of the registry, up to which this arrangement has seen it
-	sources   []string          // that this arrangement reads
-	topics    map[string]int    // theirs, with the partitions that it has seen
-	logs      map[string]uint32 // the generation under which each source's topic is read
+	changes    int64                // of the registry, up to which this arrangement has seen it
+	sources    []string             // that this arrangement reads
+	topics     map[string]int       // theirs, with the partitions that it has seen
+	logs       map[string]uint32    // the generation under which each source's topic is read
 }
 
 // running is a generation that is kept up to date.

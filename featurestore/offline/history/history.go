@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
@@ -128,6 +129,24 @@ func (r *Reader) Complete(source *definition.StreamSource) (map[offline.Partitio
 	out := map[offline.Partition][]offline.Range{}
 	for i := range m.Complete {
 		out[m.Complete[i].Key()] = m.Ranges(m.Complete[i].Key())
+	}
+	return out, nil
+}
+
+// Dropped implements offline.History.
+func (r *Reader) Dropped(_ context.Context, source *definition.StreamSource) (map[offline.Partition]offline.Dropped, error) {
+	m, err := r.manifest(source)
+	if err != nil {
+		return nil, err
+	}
+	out := map[offline.Partition]offline.Dropped{}
+	for i := range m.Dropped {
+		d := &m.Dropped[i]
+		one := offline.Dropped{Rows: d.Rows, Newest: featurestore.EventTime(d.MaxEventTime), At: featurestore.Instant(d.At)}
+		for _, x := range d.Ranges {
+			one.Ranges = append(one.Ranges, offline.Range(x))
+		}
+		out[d.Key()] = one
 	}
 	return out, nil
 }
