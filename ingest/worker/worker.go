@@ -100,10 +100,10 @@ type Worker struct {
 	audited  AuditStatus
 
 	nextAudit featurestore.Instant
-	changes    int64                // of the registry, up to which this arrangement has seen it
-	sources    []string             // that this arrangement reads
-	topics     map[string]int       // theirs, with the partitions that it has seen
-	logs       map[string]uint32    // the generation under which each source's topic is read
+	changes   int64             // of the registry, up to which this arrangement has seen it
+	sources   []string          // that this arrangement reads
+	topics    map[string]int    // theirs, with the partitions that it has seen
+	logs      map[string]uint32 // the generation under which each source's topic is read
 }
 
 // running is a generation that is kept up to date.
