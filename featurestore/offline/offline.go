@@ -140,8 +140,8 @@ type History interface {
 	// (SQL): the paths of each segment and the offsets that count from them.
 	Segments(ctx context.Context, source *definition.StreamSource) ([]Segment, error)
 
-	// Dropped says what retention has taken away of the archive of a source. It is
-	// in no segment, and it is not lost.
+	// Dropped says what retention has taken away of the archive of a source, where
+	// no history file has it: it is in no segment, and it is not lost.
 	Dropped(ctx context.Context, source *definition.StreamSource) (map[Partition]Dropped, error)
 }
 
@@ -151,6 +151,14 @@ type Dropped struct {
 	Rows   int64
 	Newest featurestore.EventTime // of these rows
 	At     featurestore.Instant   // when it was done last
+
+	Latest featurestore.LogTime // of the rows of the source that are there
+}
+
+// Reaches reports whether windows that reach so far back from the newest row read
+// what was dropped.
+func (d *Dropped) Reaches(back featurestore.Duration) bool {
+	return featurestore.Instant(d.Latest)-featurestore.Instant(back) <= featurestore.Instant(d.Newest)
 }
 
 // SegmentKind says what the files of a segment are.

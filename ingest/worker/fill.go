@@ -108,8 +108,8 @@ func (w *Worker) fillAll(ctx context.Context, v *View) error {
 	return nil
 }
 
-// sayDropped says what a fill could not read because retention has dropped it. That
-// is not lost: it matters to windows that reach as far back alone.
+// sayDropped says what a fill could not read because retention has dropped it, and
+// whether a window of the view reaches as far back. It is not lost.
 func (w *Worker) sayDropped(ctx context.Context, v *View, s *definition.StreamSource) error {
 	dropped, err := w.c.History.Dropped(ctx, s)
 	if err != nil {
@@ -117,8 +117,8 @@ func (w *Worker) sayDropped(ctx context.Context, v *View, s *definition.StreamSo
 	}
 	for p, d := range dropped {
 		log, note := w.c.Logger.Info, "retention has dropped the beginning of this history: no window of the view reads it now"
-		if _, bounded := v.view.Plan.Retention(); !bounded {
-			log, note = w.c.Logger.Warn, "retention has dropped the beginning of this history, and the view reads all of it: what was dropped is not in its values"
+		if back, bounded := v.view.Plan.Retention(); !bounded || d.Reaches(back) {
+			log, note = w.c.Logger.Warn, "retention has dropped the beginning of this history, and windows of the view reach further back: what was dropped is not in their values"
 		}
 		log(note, "view", v.Name(), "generation", v.ID().Number, "source", s.Name, "log", p.Generation, "partition", p.Partition, "rows", d.Rows, "newest", d.Newest.String())
 	}
