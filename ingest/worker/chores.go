@@ -93,15 +93,21 @@ func (w *Worker) upkeepDue() bool {
 	return now >= w.nextUpkeep
 }
 
+// upkeepRest is how many times as long as it took the upkeep rests before it goes
+// on: the stream comes first.
+const upkeepRest = 3
+
 func (w *Worker) upkeep(ctx context.Context) {
+	start := w.c.Now()
 	more, err := w.c.Upkeep.Do(ctx)
 	if err != nil && ctx.Err() == nil {
 		w.c.Logger.Warn("the archives could not be put in order; it is tried again", "error", err)
 	}
+	now := w.c.Now()
+	w.nextUpkeep = after(now, w.c.Upkeep.Every)
 	if more && err == nil {
-		return // after what is more urgent
+		w.nextUpkeep = min(w.nextUpkeep, now+upkeepRest*(now-start))
 	}
-	w.nextUpkeep = after(w.c.Now(), w.c.Upkeep.Every)
 }
 
 // after is some time after an instant.

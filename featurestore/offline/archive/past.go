@@ -61,6 +61,7 @@ func (m *Manifest) Known(p offline.Partition) []offline.Range {
 // Replace lists one file in place of others of its partition, which are all
 // listed; it reports false, and changes nothing, where one is not.
 func (m *Manifest) Replace(old []File, with File, at featurestore.Instant) bool {
+	old = slices.Clone(old) // it may be a part of the list
 	for i := range old {
 		if !slices.Contains(m.Files, old[i]) {
 			return false
@@ -78,6 +79,7 @@ func (m *Manifest) Replace(old []File, with File, at featurestore.Instant) bool 
 // Drop takes files of a partition off the list, and the complete offsets before to.
 // They become replaced by nothing.
 func (m *Manifest) Drop(p offline.Partition, files []File, to int64, at featurestore.Instant) {
+	files = slices.Clone(files) // they may be a part of the list
 	d := m.DroppedOf(p)
 	if d == nil {
 		m.Dropped = append(m.Dropped, Dropped{Generation: p.Generation, Partition: p.Partition, MaxEventTime: files[0].MaxEventTime, MaxLogTime: files[0].MaxLogTime})
