@@ -79,6 +79,9 @@ func (c *Compaction) Run(ctx context.Context) (done Compacted, err error) {
 		return done, err
 	}
 	r := &compacting{Compaction: c, folder: archive.Folder(c.Dir, c.Source), done: &done}
+	if r.strange, err = strangers(r.folder, m); err != nil {
+		return done, err
+	}
 	for i := range m.Complete {
 		if err := r.partition(ctx, m.Complete[i].Key()); err != nil || done.More {
 			return done, err
@@ -91,6 +94,8 @@ type compacting struct {
 	*Compaction
 	folder string
 	done   *Compacted
+
+	strange map[offline.Partition][]string // files that were not listed when it began
 }
 
 func (c *compacting) enough() bool {
@@ -136,7 +141,7 @@ func (c *compacting) partition(ctx context.Context, p offline.Partition) (err er
 			}
 		}
 	}
-	return c.clean(p)
+	return c.expire(p)
 }
 
 // change replaces the manifest of a partition by what edit makes of it, where edit
@@ -158,22 +163,36 @@ func (c *compacting) change(p offline.Partition, edit func(*archive.Manifest) (b
 	return m.Store(&c.Disk, c.Dir, p)
 }
 
-// clean removes what compactions that did not end have left, and what was replaced
-// long enough ago: first the files, then their names in the list.
+// clean removes what compactions that did not end have left: files that are still
+// not listed, among what is complete.
 func (c *compacting) clean(p offline.Partition) error {
-	return c.change(p, func(m *archive.Manifest) (bool, error) {
-		found, err := look(c.folder, m, p)
-		if err != nil {
-			return false, err
-		}
-		for _, f := range found {
-			if f.state == unlisted && f.within {
-				if err := c.Disk.Remove(f.path); err != nil {
-					return false, err
-				}
-				c.done.Removed++
+	if len(c.strange[p]) == 0 {
+		return c.expire(p)
+	}
+	err := c.change(p, func(m *archive.Manifest) (bool, error) {
+		for _, name := range c.strange[p] {
+			whole, _ := atomicfile.Target(name)
+			_, offsets, _ := archive.ParseName(whole)
+			if m.Names(name) || !covers(m.Known(p), offsets) {
+				continue
 			}
+			if err := c.Disk.Remove(filepath.Join(c.folder, filepath.FromSlash(name))); err != nil {
+				return false, err
+			}
+			c.done.Removed++
 		}
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.expire(p)
+}
+
+// expire removes what was replaced long enough ago: first the files, then their
+// names in the list.
+func (c *compacting) expire(p offline.Partition) error {
+	return c.change(p, func(m *archive.Manifest) (bool, error) {
 		before := len(m.Replaced)
 		var bad error
 		m.Replaced = slices.DeleteFunc(m.Replaced, func(r archive.Replaced) bool {

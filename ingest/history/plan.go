@@ -1,8 +1,6 @@
 package history
 
 import (
-	"slices"
-
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
@@ -116,11 +114,7 @@ func tier(run []archive.File, least int) [][]archive.File {
 
 // free reports whether the file that a run becomes has a name that no other has, of
 // those that are there.
-func free(m *archive.Manifest, run []archive.File) bool {
-	path := merged(run).Path
-	return !slices.ContainsFunc(m.Files, func(f archive.File) bool { return f.Path == path }) &&
-		!slices.ContainsFunc(m.Replaced, func(r archive.Replaced) bool { return r.Path == path })
-}
+func free(m *archive.Manifest, run []archive.File) bool { return !m.Names(merged(run).Path) }
 
 // merged is the file that a run becomes, but for its bytes.
 func merged(run []archive.File) archive.File {

@@ -32,7 +32,7 @@ func (w *Writer) recoverPartition(p offline.Partition) (m *archive.Manifest, err
 	}
 	for _, f := range found {
 		// What lies among what is complete may be of a compaction that is under way.
-		if f.state != unlisted || f.within {
+		if f.within {
 			continue
 		}
 		if err := remove(f.path); err != nil {
@@ -42,25 +42,15 @@ func (w *Writer) recoverPartition(p offline.Partition) (m *archive.Manifest, err
 	return m, nil
 }
 
-// fileState is what a manifest says of a file in the folder.
-type fileState uint8
-
-const (
-	listed fileState = iota
-	replaced
-	unlisted // also one that is not finished
-)
-
-// foundFile is a file of a partition in the folder.
+// foundFile is a file of a partition that its manifest does not name.
 type foundFile struct {
 	path   string
-	state  fileState
-	within bool // unlisted, of offsets that are complete or dropped: no seal writes it
+	within bool // of offsets that are complete or dropped: no seal writes it
 }
 
 // look compares a folder with what is listed of a partition. A listed file that is
 // not there, or not as it was, is an error; one that was replaced may be gone.
-func look(folder string, m *archive.Manifest, p offline.Partition) ([]foundFile, error) {
+func look(folder string, m *archive.Manifest, p offline.Partition) (out []foundFile, err error) {
 	want := make(map[string]int64, len(m.Files))
 	for i := range m.Files {
 		want[m.Files[i].Path] = m.Files[i].Bytes
@@ -69,34 +59,21 @@ func look(folder string, m *archive.Manifest, p offline.Partition) ([]foundFile,
 	for i := range m.Replaced {
 		past[m.Replaced[i].Path] = true
 	}
-	var out []foundFile
-	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a temporary file of another partition, which is in place by now
-		}
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		relative, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(relative)
+	known := m.Known(p)
+	err = walk(folder, func(name string, entry fs.DirEntry) error {
+		path := filepath.Join(folder, filepath.FromSlash(name))
 		if bytes, ok := want[name]; ok {
 			delete(want, name)
 			return sameSize(path, entry, bytes)
 		}
-		if past[name] {
-			out = append(out, foundFile{path: path, state: replaced})
-			return nil
-		}
 		whole, temporary := atomicfile.Target(name)
 		of, offsets, isData := archive.ParseName(whole)
 		switch {
+		case past[name]:
 		case isData && of == p:
-			out = append(out, foundFile{path: path, state: unlisted, within: covers(m.Known(p), offsets)})
+			out = append(out, foundFile{path: path, within: covers(known, offsets)})
 		case temporary && whole == archive.ManifestName(p):
-			out = append(out, foundFile{path: path, state: unlisted}) // who holds the change lock writes none
+			out = append(out, foundFile{path: path}) // who holds the change lock writes none
 		}
 		return nil
 	})
@@ -107,6 +84,44 @@ func look(folder string, m *archive.Manifest, p offline.Partition) ([]foundFile,
 		return nil, featurestore.Invalidf("archived file %q of source %q is listed and not there: restore it, or move the folder %q away to archive from the log again", path, m.Source, folder)
 	}
 	return out, nil
+}
+
+// strangers are the files in a folder that no manifest names, by partition.
+func strangers(folder string, m *archive.Manifest) (map[offline.Partition][]string, error) {
+	known := make(map[string]bool, len(m.Files)+len(m.Replaced))
+	for i := range m.Files {
+		known[m.Files[i].Path] = true
+	}
+	for i := range m.Replaced {
+		known[m.Replaced[i].Path] = true
+	}
+	out := map[offline.Partition][]string{}
+	err := walk(folder, func(name string, _ fs.DirEntry) error {
+		whole, _ := atomicfile.Target(name)
+		if p, _, isData := archive.ParseName(whole); isData && !known[name] {
+			out[p] = append(out[p], name)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// walk gives the files below a folder, by their paths in it, with slashes. One that
+// goes meanwhile may be given or not.
+func walk(folder string, each func(name string, entry fs.DirEntry) error) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a temporary file, which is in place by now, or a folder that was emptied
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		relative, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		return each(filepath.ToSlash(relative), entry)
+	})
 }
 
 func sameSize(path string, entry fs.DirEntry, bytes int64) error {

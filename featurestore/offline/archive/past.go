@@ -110,6 +110,12 @@ func (m *Manifest) Drop(p offline.Partition, files []File, to int64, at features
 	m.Version = max(m.Version, 3)
 }
 
+// Names reports whether a file is listed, or was and is there still.
+func (m *Manifest) Names(path string) bool {
+	return slices.ContainsFunc(m.Files, func(f File) bool { return f.Path == path }) ||
+		slices.ContainsFunc(m.Replaced, func(r Replaced) bool { return r.Path == path })
+}
+
 // checkPast checks what is said of files that are no longer listed.
 func (m *Manifest) checkPast() error {
 	if m.Version < 3 && len(m.Replaced)+len(m.Dropped) > 0 {
