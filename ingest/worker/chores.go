@@ -20,6 +20,8 @@ type chores struct {
 	asked   bool // for what is retired; the registry says when that changes
 	retired []registry.Generation
 	collect featurestore.Instant // not before
+
+	audited bool // the last time that an audit or the upkeep had its turn
 }
 
 // Upkeep keeps the archives in order: it merges small files and drops what is too
@@ -72,10 +74,13 @@ func (c *chores) next(ctx context.Context) func(context.Context) {
 	if g := c.toCollect(ctx); g != nil {
 		return func(ctx context.Context) { c.drop(ctx, *g) }
 	}
-	if c.w.auditDue() {
+	audit, upkeep := c.w.auditDue(), c.w.upkeepDue()
+	switch {
+	case audit && !(upkeep && c.audited): // neither keeps the other from its turn
+		c.audited = true
 		return c.w.audit
-	}
-	if c.w.upkeepDue() {
+	case upkeep:
+		c.audited = false
 		return c.w.upkeep
 	}
 	return nil
