@@ -53,7 +53,7 @@ type Compacted struct {
 	DroppedRows  int64 `json:"dropped_rows"`
 	Removed      int   `json:"removed"` // files that were replaced or dropped, or left over
 	BytesRemoved int64 `json:"bytes_removed"`
-	Busy         int   `json:"busy"` // partitions that another process compacts
+	Busy         int   `json:"busy"` // partitions that another process compacts, or one of an earlier release archives
 	More         bool  `json:"more"` // Enough ended it
 }
 
@@ -119,7 +119,13 @@ func (c *compacting) partition(ctx context.Context, p offline.Partition) (err er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	defer func() {
+		if errors.Is(err, errUnheeded) {
+			c.done.Busy++
+			err = nil
+		}
+		err = errors.Join(err, unlock())
+	}()
 	if err := c.clean(p); err != nil {
 		return err
 	}
@@ -147,7 +153,7 @@ func (c *compacting) partition(ctx context.Context, p offline.Partition) (err er
 // change replaces the manifest of a partition by what edit makes of it, where edit
 // says so.
 func (c *compacting) change(p offline.Partition, edit func(*archive.Manifest) (bool, error)) (err error) {
-	unlock, err := changeLock{c.folder}.hold(p)
+	unlock, err := changeLock{c.folder}.share(p)
 	if err != nil {
 		return err
 	}

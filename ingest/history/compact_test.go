@@ -375,6 +375,29 @@ func TestDroppedUnderAReader(t *testing.T) {
 	}
 }
 
+// What a process of an earlier release archives is left alone: it does not look at
+// the manifest before it replaces it.
+func TestEarlierReleasesAreLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	feedDays(t, dir, 40, 2)
+	p := offline.Partition{Generation: 1}
+	unlock, err := lockFile(filepath.Join(archive.Folder(dir, "clicks"), archive.LockName(p)), ifFree)
+	ok(t, err)
+	if done := compact(t, dir, "clicks", nil); done.Busy != 1 || done.Made != 0 {
+		t.Errorf("%+v", done)
+	}
+	ok(t, unlock())
+	w := open(t, Options{Dir: dir, Source: testSource(), Disk: fast})
+	ok(t, w.Hold(p))
+	if done := compact(t, dir, "clicks", nil); done.Busy != 0 || done.Made == 0 {
+		t.Errorf("beside one of this release: %+v", done)
+	}
+	ok(t, w.Close())
+	if done := compact(t, dir, "clicks", nil); done.Busy != 0 {
+		t.Errorf("beside none: %+v", done)
+	}
+}
+
 // A file that was damaged stays where it is.
 func TestCompactionRefusesDamage(t *testing.T) {
 	dir := t.TempDir()

@@ -117,7 +117,7 @@ func (w *Writer) Hold(p offline.Partition) error {
 		return nil
 	}
 	lock := filepath.Join(w.folder, archive.LockName(p))
-	unlock, err := lockFile(lock, ifFree)
+	unlock, err := w.change.own(p)
 	if errors.Is(err, errHeld) {
 		return featurestore.Unavailablef("another process archives the partition of %q, or has just ended: it is tried again", lock)
 	}

@@ -185,7 +185,7 @@ func (a *App) compact(ctx context.Context, parts *node.Parts, source string) (c 
 		return c, err
 	}
 	if done.Busy > 0 {
-		a.Note("%s: another process compacts %d partitions", source, done.Busy)
+		a.Note("%s: %d partitions were left alone: another process compacts them, or one of an earlier release archives them", source, done.Busy)
 	}
 	after, err := archive.Load(dir, source)
 	if err != nil {

@@ -7,6 +7,7 @@
 //
 //	history/<source>/manifest-<generation>-<partition>.json
 //	history/<source>/lock-<generation>-<partition>      held by who archives the partition
+//	history/<source>/heed-<generation>-<partition>      held beside it, by releases that read the manifest before they replace it
 //	history/<source>/change-<generation>-<partition>    held while its manifest is replaced
 //	history/<source>/compact-<generation>-<partition>   held by who compacts it
 //	history/<source>/gen=<generation>/date=<YYYY-MM-DD>/p<partition>-<from>-<to>.parquet
@@ -53,6 +54,12 @@ func LockName(p offline.Partition) string {
 // read and replaced.
 func ChangeName(p offline.Partition) string {
 	return fmt.Sprintf("change-%d-%d", p.Generation, p.Partition)
+}
+
+// HeedName is the file name of the lock by which who archives a partition says that
+// others may replace the manifest, too. Releases before version 3 do not.
+func HeedName(p offline.Partition) string {
+	return fmt.Sprintf("heed-%d-%d", p.Generation, p.Partition)
 }
 
 // CompactName is the file name of the lock of who compacts a partition.
