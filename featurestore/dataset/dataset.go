@@ -147,6 +147,9 @@ func (x *Exporter) Export(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spine %q: %w", filepath.Base(r.Spine), err)
 	}
+	if err := x.checkDropped(ctx, &r, join); err != nil {
+		return nil, fmt.Errorf("spine %q: %w", filepath.Base(r.Spine), err)
+	}
 	joiner := pit.Joiner{Events: events{x.History}, Batches: batches{x}, Sorter: x.Sorter}
 	result, err := joiner.Join(ctx, join)
 	if err != nil {

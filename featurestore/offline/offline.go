@@ -139,6 +139,26 @@ type History interface {
 	// Segments lists the files behind the same events, for a reader of its own
 	// (SQL): the paths of each segment and the offsets that count from them.
 	Segments(ctx context.Context, source *definition.StreamSource) ([]Segment, error)
+
+	// Dropped says what retention has taken away of the archive of a source, where
+	// no history file has it: it is in no segment, and it is not lost.
+	Dropped(ctx context.Context, source *definition.StreamSource) (map[Partition]Dropped, error)
+}
+
+// Dropped is what retention has taken away of a partition.
+type Dropped struct {
+	Ranges []Range // of offsets, ascending and apart
+	Rows   int64
+	Newest featurestore.EventTime // of these rows
+	At     featurestore.Instant   // when it was done last
+
+	Latest featurestore.LogTime // of the rows of the source that are there
+}
+
+// Reaches reports whether windows that reach so far back from the newest row read
+// what was dropped.
+func (d *Dropped) Reaches(back featurestore.Duration) bool {
+	return featurestore.Instant(d.Latest)-featurestore.Instant(back) <= featurestore.Instant(d.Newest)
 }
 
 // SegmentKind says what the files of a segment are.

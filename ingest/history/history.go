@@ -45,6 +45,7 @@ type Writer struct {
 	o      Options
 	schema *parquet.Schema
 	folder string
+	change changeLock
 
 	feeds  map[offline.Partition]*feed
 	recent recentFeed
@@ -65,7 +66,7 @@ type Writer struct {
 type feed struct {
 	unlock     func() error
 	from, next int64
-	archived   []offline.Range // complete when the feed began, ascending
+	archived   []offline.Range // complete when the feed began, or dropped by retention; ascending
 	half       bool            // the last offset has a row that was taken away: the one in its place may follow
 }
 
@@ -91,7 +92,7 @@ func Open(o Options) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{
-		o: o, schema: schema, folder: archive.Folder(o.Dir, o.Source.Name),
+		o: o, schema: schema, folder: archive.Folder(o.Dir, o.Source.Name), change: changeLock{archive.Folder(o.Dir, o.Source.Name)},
 		feeds:  map[offline.Partition]*feed{},
 		active: newBuffers(o.Source), spare: make(chan *buffers, 1),
 		jobs: make(chan job, 1), ended: make(chan struct{}),
@@ -115,7 +116,11 @@ func (w *Writer) Hold(p offline.Partition) error {
 	if w.feeds[p] != nil {
 		return nil
 	}
-	unlock, err := lockFile(filepath.Join(w.folder, archive.LockName(p)))
+	lock := filepath.Join(w.folder, archive.LockName(p))
+	unlock, err := w.change.own(p)
+	if errors.Is(err, errHeld) {
+		return featurestore.Unavailablef("another process archives the partition of %q, or has just ended: it is tried again", lock)
+	}
 	if err != nil {
 		return err
 	}
@@ -127,7 +132,7 @@ func (w *Writer) Hold(p offline.Partition) error {
 	w.manifests[p] = m
 	w.mu.Unlock()
 	w.recent = recentFeed{}
-	w.feeds[p] = &feed{unlock: unlock, archived: m.Ranges(p), from: begun, next: begun}
+	w.feeds[p] = &feed{unlock: unlock, archived: m.Known(p), from: begun, next: begun}
 	return nil
 }
 

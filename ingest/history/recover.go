@@ -16,61 +16,137 @@ import (
 // it: a file that is not listed is of a seal that did not end, and its events will
 // be fed again. A listed file that is not there as it was is an error: nothing
 // written after it could make the archive whole.
-func (w *Writer) recoverPartition(p offline.Partition) (*archive.Manifest, error) {
-	whole, err := archive.Load(w.o.Dir, w.o.Source.Name)
+func (w *Writer) recoverPartition(p offline.Partition) (m *archive.Manifest, err error) {
+	unlock, err := w.change.hold(p)
 	if err != nil {
 		return nil, err
 	}
-	m := whole.Only(p)
-	listed := make(map[string]int64, len(m.Files))
-	for i := range m.Files {
-		listed[m.Files[i].Path] = m.Files[i].Bytes
-	}
-	err = filepath.WalkDir(w.folder, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a temporary file of another partition, which is in place by now
-		}
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		return w.keepOrRemove(p, path, entry, listed)
-	})
+	defer func() { err = errors.Join(err, unlock()) }()
+	m, err = archive.LoadPartition(w.o.Dir, w.o.Source.Name, p)
 	if err != nil {
 		return nil, err
 	}
-	for path := range listed {
-		return nil, featurestore.Invalidf("archived file %q of source %q is listed and not there: restore it, or move the folder %q away to archive from the log again", path, w.o.Source.Name, w.folder)
+	found, err := look(w.folder, m, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range found {
+		// What lies among what is complete may be of a compaction that is under way.
+		if f.within {
+			continue
+		}
+		if err := remove(f.path); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }
 
-// keepOrRemove looks at one file and takes it off the list of what must be there.
-// Files of other partitions are their writers'.
-func (w *Writer) keepOrRemove(p offline.Partition, path string, entry fs.DirEntry, listed map[string]int64) error {
-	relative, err := filepath.Rel(w.folder, path)
+// foundFile is a file of a partition that its manifest does not name.
+type foundFile struct {
+	path   string
+	within bool // of offsets that are complete or dropped: no seal writes it
+}
+
+// look compares a folder with what is listed of a partition. A listed file that is
+// not there, or not as it was, is an error; one that was replaced may be gone.
+func look(folder string, m *archive.Manifest, p offline.Partition) (out []foundFile, err error) {
+	want := make(map[string]int64, len(m.Files))
+	for i := range m.Files {
+		want[m.Files[i].Path] = m.Files[i].Bytes
+	}
+	past := make(map[string]bool, len(m.Replaced))
+	for i := range m.Replaced {
+		past[m.Replaced[i].Path] = true
+	}
+	known := m.Known(p)
+	err = walk(folder, func(name string, entry fs.DirEntry) error {
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if bytes, ok := want[name]; ok {
+			delete(want, name)
+			return sameSize(path, entry, bytes)
+		}
+		whole, temporary := atomicfile.Target(name)
+		of, offsets, isData := archive.ParseName(whole)
+		switch {
+		case past[name]:
+		case isData && of == p:
+			out = append(out, foundFile{path: path, within: covers(known, offsets)})
+		case temporary && whole == archive.ManifestName(p):
+			out = append(out, foundFile{path: path}) // who holds the change lock writes none
+		}
+		return nil
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	name := filepath.ToSlash(relative)
-	if bytes, ok := listed[name]; ok {
-		info, err := entry.Info()
+	for path := range want {
+		return nil, featurestore.Invalidf("archived file %q of source %q is listed and not there: restore it, or move the folder %q away to archive from the log again", path, m.Source, folder)
+	}
+	return out, nil
+}
+
+// strangers are the files in a folder that no manifest names, by partition.
+func strangers(folder string, m *archive.Manifest) (map[offline.Partition][]string, error) {
+	known := make(map[string]bool, len(m.Files)+len(m.Replaced))
+	for i := range m.Files {
+		known[m.Files[i].Path] = true
+	}
+	for i := range m.Replaced {
+		known[m.Replaced[i].Path] = true
+	}
+	out := map[offline.Partition][]string{}
+	err := walk(folder, func(name string, _ fs.DirEntry) error {
+		whole, _ := atomicfile.Target(name)
+		if p, _, isData := archive.ParseName(whole); isData && !known[name] {
+			out[p] = append(out[p], name)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// walk gives the files below a folder, by their paths in it, with slashes. One that
+// goes meanwhile may be given or not.
+func walk(folder string, each func(name string, entry fs.DirEntry) error) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a temporary file, which is in place by now, or a folder that was emptied
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		relative, err := filepath.Rel(folder, path)
 		if err != nil {
-			return featurestore.Unavailablef("archived file %q cannot be read: %v", path, err)
+			return err
 		}
-		if info.Size() != bytes {
-			return featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), bytes)
+		return each(filepath.ToSlash(relative), entry)
+	})
+}
+
+func sameSize(path string, entry fs.DirEntry, bytes int64) error {
+	info, err := entry.Info()
+	if err != nil {
+		return featurestore.Unavailablef("archived file %q cannot be read: %v", path, err)
+	}
+	if info.Size() != bytes {
+		return featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), bytes)
+	}
+	return nil
+}
+
+func covers(ranges []offline.Range, r offline.Range) bool {
+	for _, c := range ranges {
+		if c.From <= r.From && r.To <= c.To {
+			return true
 		}
-		delete(listed, name)
-		return nil
 	}
-	whole, temporary := atomicfile.Target(name)
-	of, isData := archive.PartitionOf(whole)
-	ours := isData && of == p || temporary && whole == archive.ManifestName(p)
-	if !ours {
-		return nil
-	}
+	return false
+}
+
+func remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return featurestore.Unavailablef("the left-over %q cannot be removed: %v", path, err)
+		return featurestore.Unavailablef("%q cannot be removed: %v", path, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package history
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -97,27 +98,55 @@ func (w *Writer) write(j *job) error {
 // writePartition seals the rows of a partition into files, then lists them: in
 // this order, so that what is listed is there.
 func (w *Writer) writePartition(j *job, p offline.Partition) error {
-	w.mu.Lock()
-	m := w.manifests[p].Clone()
-	w.mu.Unlock()
-	m.AddComplete(p, j.complete[p])
+	var sealed []archive.File
 	if rows := j.rows.of[p]; rows != nil && rows.len() > 0 {
-		m.Version = max(m.Version, archive.Version(w.o.Source))
 		for _, day := range days(rows) {
 			f, err := w.writeFile(p, rows, day)
 			if err != nil {
 				return err
 			}
-			m.AddFile(f)
+			sealed = append(sealed, f)
 		}
 	}
-	if err := m.Store(&w.o.Disk, w.o.Dir, p); err != nil {
+	return w.list(p, j.complete[p], sealed)
+}
+
+// list adds to the manifest, as it is by now, what was sealed.
+func (w *Writer) list(p offline.Partition, complete offline.Range, sealed []archive.File) (err error) {
+	unlock, err := w.change.hold(p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	m, err := archive.LoadPartition(w.o.Dir, w.o.Source.Name, p)
+	if err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if lastOf(m.Known(p)) < lastOf(w.manifests[p].Known(p)) {
+		return featurestore.Invalidf("the manifest of generation %d, partition %d lists less than before: restore it, or move its folder away to archive from the log again", p.Generation, p.Partition)
+	}
+	m.AddComplete(p, complete)
+	if len(sealed) > 0 {
+		m.Version = max(m.Version, archive.Version(w.o.Source))
+	}
+	for _, f := range sealed {
+		m.AddFile(f)
+	}
+	if err := m.Store(&w.o.Disk, w.o.Dir, p); err != nil {
+		return err
+	}
 	w.manifests[p] = m
 	return nil
+}
+
+// lastOf is the end of ascending ranges; 0 for none.
+func lastOf(ranges []offline.Range) int64 {
+	if len(ranges) == 0 {
+		return 0
+	}
+	return ranges[len(ranges)-1].To
 }
 
 // dayRows are the rows of one date, ascending by offset.
@@ -159,7 +188,7 @@ func (w *Writer) writeFile(p offline.Partition, b *buffer, day dayRows) (archive
 		f.MinEventTime, f.MaxEventTime = min(f.MinEventTime, int64(b.times[row])), max(f.MaxEventTime, int64(b.times[row]))
 		f.MinLogTime, f.MaxLogTime = min(f.MinLogTime, int64(b.logs[row])), max(f.MaxLogTime, int64(b.logs[row]))
 	}
-	f.Path = archive.FileName(p, day.date, offline.Range{From: f.From, To: f.To})
+	f.Path = archive.FileName(p, day.date.String(), offline.Range{From: f.From, To: f.To})
 	info, err := w.o.Disk.Write(filepath.Join(w.folder, filepath.FromSlash(f.Path)), func(out io.Writer) error {
 		return w.writeColumns(out, b, day.rows, p.Partition)
 	})

@@ -11,7 +11,8 @@ import (
 
 // chores are what the process that leads does beside the stream, one at a time
 // and in the order of their haste: it checks generations before they answer,
-// retires those that were kept long enough, drops what is retired, and audits.
+// retires those that were kept long enough, drops what is retired, audits, and
+// keeps the archives in order.
 type chores struct {
 	w    *Worker
 	done chan struct{} // closed when the one under way has ended; nil for none
@@ -19,6 +20,15 @@ type chores struct {
 	asked   bool // for what is retired; the registry says when that changes
 	retired []registry.Generation
 	collect featurestore.Instant // not before
+
+	audited bool // the last time that an audit or the upkeep had its turn
+}
+
+// Upkeep keeps the archives in order: it merges small files and drops what is too
+// old. It ends after a while; more says that it has more to do.
+type Upkeep struct {
+	Every time.Duration // 0 is never
+	Do    func(context.Context) (more bool, err error)
 }
 
 // choreAgain is when what could not be done is tried again.
@@ -64,10 +74,45 @@ func (c *chores) next(ctx context.Context) func(context.Context) {
 	if g := c.toCollect(ctx); g != nil {
 		return func(ctx context.Context) { c.drop(ctx, *g) }
 	}
-	if c.w.auditDue() {
+	audit, upkeep := c.w.auditDue(), c.w.upkeepDue()
+	switch {
+	case audit && !(upkeep && c.audited): // neither keeps the other from its turn
+		c.audited = true
 		return c.w.audit
+	case upkeep:
+		c.audited = false
+		return c.w.upkeep
 	}
 	return nil
+}
+
+// upkeepDue reports whether the archives are to be put in order.
+func (w *Worker) upkeepDue() bool {
+	if w.c.Upkeep.Every <= 0 {
+		return false
+	}
+	now := w.c.Now()
+	if w.nextUpkeep == 0 {
+		w.nextUpkeep = after(now, min(w.c.Upkeep.Every, choreAgain)) // not at once: a start has other things to do
+	}
+	return now >= w.nextUpkeep
+}
+
+// upkeepRest is how many times as long as it took the upkeep rests before it goes
+// on: the stream comes first.
+const upkeepRest = 3
+
+func (w *Worker) upkeep(ctx context.Context) {
+	start := w.c.Now()
+	more, err := w.c.Upkeep.Do(ctx)
+	if err != nil && ctx.Err() == nil {
+		w.c.Logger.Warn("the archives could not be put in order; it is tried again", "error", err)
+	}
+	now := w.c.Now()
+	w.nextUpkeep = after(now, w.c.Upkeep.Every)
+	if more && err == nil {
+		w.nextUpkeep = min(w.nextUpkeep, now+upkeepRest*(now-start))
+	}
 }
 
 // after is some time after an instant.

@@ -24,12 +24,14 @@ type examination struct {
 	// lost are the partitions of logs that are gone, of which lanes have applied
 	// more than is at rest: the last offset that is.
 	lost map[online.Partition]int64
+
+	dropped map[online.Partition]offline.Dropped // by retention, from history
 }
 
 // examined is the result of an examination.
 type examined struct {
 	Entities, Rows int
-	Skipped        int // entities that cannot be compared: they have too many records, or some that are nowhere any more
+	Skipped        int // entities that cannot be compared: they have too many records, or some that are nowhere any more or that retention has dropped
 	Findings       []finding
 }
 
@@ -48,7 +50,7 @@ const examineStep = 100
 
 // examine draws a sample and compares it.
 func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, error) {
-	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}}
+	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}}
 	lanes, err := x.lanes(ctx)
 	if err != nil {
 		return nil, err
@@ -121,6 +123,13 @@ func (x *examination) draw(ctx context.Context, lanes []online.Lane) error {
 		if err := x.leaveLost(ctx, b.Source, through); err != nil {
 			return err
 		}
+		dropped, err := x.w.c.History.Dropped(ctx, b.Source)
+		if err != nil {
+			return err
+		}
+		for p, d := range dropped {
+			x.dropped[online.Partition{Source: b.Source.Name, Generation: p.Generation, Number: p.Partition}] = d
+		}
 		keep := func(ev *featurestore.Event) bool { return x.sample.wants(b, ev) }
 		if err := replay(ctx, i, through, keep, func(c *Chunk) { x.sample.take(c, i) }); err != nil {
 			return fmt.Errorf("view %q: %w", x.view.Name(), err)
@@ -151,6 +160,19 @@ func (x *examination) holdsLost(s *storedEntity) bool {
 		p, _ := x.partition(a.PartitionID)
 		last, lost := x.lost[p]
 		return lost && a.Offset > last
+	})
+}
+
+// holdsDropped reports whether an entity may hold what history no longer has: no
+// window reads it now, but its bytes are not those of what is left.
+func (x *examination) holdsDropped(s *storedEntity) bool {
+	retention, bounded := x.view.view.Plan.Retention()
+	last, _ := s.state.Applied.MaxLogTime()
+	since := featurestore.EventTime(last) - featurestore.EventTime(retention+featurestore.Day)
+	return slices.ContainsFunc(s.state.Applied, func(a featurestore.AppliedEntry) bool {
+		p, _ := x.partition(a.PartitionID)
+		d, some := x.dropped[p]
+		return some && (bounded && since <= d.Newest || slices.ContainsFunc(d.Ranges, func(r offline.Range) bool { return r.Contains(a.Offset) }))
 	})
 }
 
@@ -239,7 +261,7 @@ func (x *examination) look(ctx context.Context, keys []string) (found []finding,
 		return nil, 0, err
 	}
 	for i := range read {
-		if x.holdsLost(&read[i]) {
+		if x.holdsLost(&read[i]) || x.holdsDropped(&read[i]) {
 			skipped++
 			continue
 		}

@@ -173,6 +173,10 @@ func (a *archiveOf) abandon() {
 // historyOf is what is at rest as one process reads it.
 type historyOf struct{ p *process }
 
+func (historyOf) Dropped(context.Context, *definition.StreamSource) (map[offline.Partition]offline.Dropped, error) {
+	return nil, nil
+}
+
 func (h historyOf) Segments(_ context.Context, s *definition.StreamSource) ([]offline.Segment, error) {
 	var out []offline.Segment
 	for _, m := range h.p.w.log.topics[s.Name] {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
@@ -100,6 +101,26 @@ func (w *Worker) fillAll(ctx context.Context, v *View) error {
 			w.c.Logger.Warn("history files lack offsets between their rows, or have some twice: compaction and control records leave such holes, lost files too",
 				"source", b.Source.Name, "missing", read.Missing, "repeated", read.Repeated)
 		}
+		if err := w.sayDropped(ctx, v, b.Source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sayDropped says what a fill could not read because retention has dropped it, and
+// whether a window of the view reaches as far back. It is not lost.
+func (w *Worker) sayDropped(ctx context.Context, v *View, s *definition.StreamSource) error {
+	dropped, err := w.c.History.Dropped(ctx, s)
+	if err != nil {
+		return err
+	}
+	for p, d := range dropped {
+		log, note := w.c.Logger.Info, "retention has dropped the beginning of this history: no window of the view reads it now"
+		if back, bounded := v.view.Plan.Retention(); !bounded || d.Reaches(back) {
+			log, note = w.c.Logger.Warn, "retention has dropped the beginning of this history, and windows of the view reach further back: what was dropped is not in their values"
+		}
+		log(note, "view", v.Name(), "generation", v.ID().Number, "source", s.Name, "log", p.Generation, "partition", p.Partition, "rows", d.Rows, "newest", d.Newest.String())
 	}
 	return nil
 }

@@ -29,6 +29,13 @@ func (p *partition) refill(ctx context.Context, v *View, low int64, bounds logre
 	if err != nil {
 		return err
 	}
+	// What retention has dropped no window of a view reads any more.
+	dropped, err := p.history.Dropped(ctx, s)
+	if err != nil {
+		return err
+	}
+	ranges = append(ranges, dropped[p.archived()].Ranges...)
+	slices.SortFunc(ranges, func(a, b offline.Range) int { return cmp.Compare(a.From, b.From) })
 	to := reach(ranges, low+1)
 	if to < bounds.Start {
 		return p.gap("%s, and history holds offsets only up to %d", expired(bounds, low+1), to-1)

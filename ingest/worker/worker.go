@@ -59,7 +59,8 @@ type Config struct {
 	// for servers that do not know yet; 0 is a minute.
 	RetiredFor time.Duration
 
-	Audit Audit
+	Audit  Audit
+	Upkeep Upkeep // of the archives
 
 	CacheBytes int           // of entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
@@ -83,6 +84,8 @@ type Worker struct {
 	done     chan struct{}
 	failure  error   // written before done is closed
 	members  members // of the goroutine that arranges
+
+	nextUpkeep featurestore.Instant // of the archives; of the chores, which run one at a time
 
 	states sync.Mutex // held while a state of lanes is decided and written
 

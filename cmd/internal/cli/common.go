@@ -9,6 +9,6 @@ func (a *App) AddCommon(root *cobra.Command) {
 		a.ServeCommand(), a.IngestCommand(), a.PushCommand(), a.GetCommand(),
 		a.ListCommand(), a.DescribeCommand(), a.StatusCommand(), a.VersionCommand(), a.PredictionsCommand(), a.DLQCommand(),
 		a.BackfillCommand(), a.SwitchCommand(),
-		a.AcceptTopicCommand(),
+		a.AcceptTopicCommand(), a.ArchiveCommand(),
 	)
 }

@@ -60,10 +60,22 @@ func statusTable(s *node.Status) Table {
 		t.Names = append(t.Names, v.View)
 	}
 	t.Rows = append(t.Rows, generationRows(s)...)
+	t.Rows = append(t.Rows, archiveRows(s)...)
 	if p := s.Predictions; p != nil {
 		t.Foot = fmt.Sprintf("predictions: %d logged, %d dropped", p.Logged, p.Dropped)
 	}
 	return t
+}
+
+// archiveRows are the events at rest.
+func archiveRows(s *node.Status) (rows [][]string) {
+	for i, a := range s.Archives {
+		if i == 0 {
+			rows = [][]string{nil, {"AT REST", "FILES", "BYTES", "ROWS", "HOLES", "DROPPED", "NOTE"}}
+		}
+		rows = append(rows, []string{a.Source, fmt.Sprint(a.Files), fmt.Sprint(a.Bytes), fmt.Sprint(a.Rows), fmt.Sprint(a.Holes), fmt.Sprint(a.DroppedRows), a.Note + a.Trouble})
+	}
+	return rows
 }
 
 // generationRows are the generations that do not answer, and the audit.

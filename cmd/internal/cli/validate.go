@@ -2,9 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/featurestore/definition"
 )
 
@@ -33,9 +36,20 @@ func (a *App) ValidateCommand() *cobra.Command {
 			a.Note("%d files are valid: %d entities, %d sources, %d views, %d services, %d tests.", len(files),
 				len(project.Entities), len(project.StreamSources)+len(project.BatchSources),
 				len(project.StreamViews)+len(project.BatchViews)+len(project.OnDemandViews), len(project.Services), len(project.Tests))
+			for _, note := range sorted(node.RetentionNotes(s, node.NeedsOf(project))) {
+				a.Note("warning: ingest.archive: %s", note)
+			}
 			return nil
 		},
 	}
+}
+
+// sorted are the values of a map in the order of its keys.
+func sorted(m map[string]string) (out []string) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, m[k])
+	}
+	return out
 }
 
 // SchemaCommand is `schema`.

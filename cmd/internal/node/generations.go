@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/online"
@@ -57,7 +56,7 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 		if g.Since != 0 {
 			s.Since = g.Since.String()
 		}
-		if g.State == registry.Building && p.Online != nil {
+		if p.Online != nil && (g.State == registry.Building || g.State == registry.Live) {
 			if s.Fill, err = p.fill(ctx, g); err != nil {
 				return nil, err
 			}
@@ -74,15 +73,11 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 func materializeNext(view string) string { return "freshet materialize " + view }
 
 // fill is how far a generation is filled, by the watermarks of its lanes; nil for
-// one of a batch view.
+// one of a batch view, and for one that was live and is not being filled again.
 func (p *Parts) fill(ctx context.Context, g registry.Generation) (*FillStatus, error) {
-	r, err := p.Registry.Revision(ctx, g.Revision)
+	project, err := p.project(ctx, g.Revision)
 	if err != nil {
 		return nil, err
-	}
-	project, problems := definition.Load(r.Files)
-	if project == nil {
-		return nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %w", g.Revision, problems)
 	}
 	v := project.StreamView(g.View)
 	if v == nil {
@@ -92,7 +87,10 @@ func (p *Parts) fill(ctx context.Context, g registry.Generation) (*FillStatus, e
 	if err != nil {
 		return nil, err
 	}
-	s := &FillStatus{Phase: PhaseCatchingUp}
+	s, again := &FillStatus{Phase: PhaseCatchingUp}, online.Worst(lanes)
+	if g.State == registry.Live && again != online.StateLost && again != online.StateMissing && again != online.StateBuilding {
+		return nil, nil
+	}
 	if len(lanes) == 0 || lanes[0].Meta.State <= online.StateBuilding {
 		s.Phase = PhaseFilling
 	}
@@ -105,7 +103,9 @@ func (p *Parts) fill(ctx context.Context, g registry.Generation) (*FillStatus, e
 			s.add(v.Bindings[i].Source.Name, segment, lanes)
 		}
 	}
-	s.pace(wall() - g.Since)
+	if g.State == registry.Building {
+		s.pace(wall() - g.Since)
+	}
 	return s, nil
 }
 

@@ -56,6 +56,7 @@ type Node struct {
 	Admin *telemetry.Admin // nil without admin.listen
 
 	letters *deadletter.Folder
+	upkeep  *upkeep // nil without Ingest
 	metrics *telemetry.Metrics
 	tracer  *telemetry.Tracer // nil without traces
 }
@@ -121,6 +122,7 @@ func (n *Node) startWorker(o Options) error {
 	if p.Settings.Ingest.DeadLetters.Topic {
 		letters = &deadletter.Both{Folder: n.letters, Topic: deadletter.NewTopic(p.Log, p.Settings.Project, n.topicOf)}
 	}
+	n.upkeep = &upkeep{parts: p, done: map[string]archive.Compacted{}}
 	use := history.JoinedFiles
 	if o.Replayed != nil {
 		use = history.ArchiveOnly // the files come through the log
@@ -135,6 +137,7 @@ func (n *Node) startWorker(o Options) error {
 		},
 		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Now: wall, Observer: n.metrics,
 		KeepPrevious: p.Settings.Ingest.KeepPrevious.Std(), Audit: worker.Audit{Every: p.Settings.Ingest.Audit.Every.Std()},
+		Upkeep: worker.Upkeep{Every: p.Settings.Ingest.Archive.Every.Std(), Do: n.upkeep.do},
 	})
 	n.Worker.Start()
 	return nil

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 
 	"github.com/freshet/freshet/cmd/internal/settings"
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/offline/runs"
 	"github.com/freshet/freshet/featurestore/online"
@@ -34,6 +37,28 @@ type Parts struct {
 	Runs     *runs.Record
 
 	closers []func() error
+
+	mu       sync.Mutex // guards projects
+	projects map[int64]*definition.Project
+}
+
+// project is a revision's definitions. They never change.
+func (p *Parts) project(ctx context.Context, revision int64) (*definition.Project, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.projects[revision]; known != nil {
+		return known, nil
+	}
+	r, err := p.Registry.Revision(ctx, revision)
+	if err != nil {
+		return nil, err
+	}
+	project, problems := definition.Load(r.Files)
+	if project == nil {
+		return nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %w", revision, problems)
+	}
+	p.projects[revision] = project
+	return project, nil
 }
 
 // Need says which parts a command opens: an embedded part can be open in one
@@ -48,7 +73,7 @@ const (
 
 // Open opens the registry and what is needed.
 func Open(ctx context.Context, s *settings.Settings, clock *Clock, logger *slog.Logger, need Need) (*Parts, error) {
-	p := &Parts{Settings: s, Clock: clock, Logger: logger, Runs: runs.Open(s.Offline.Dir)}
+	p := &Parts{Settings: s, Clock: clock, Logger: logger, Runs: runs.Open(s.Offline.Dir), projects: map[int64]*definition.Project{}}
 	if err := p.open(ctx, need); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

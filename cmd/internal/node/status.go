@@ -25,6 +25,9 @@ type Status struct {
 	Registry    string             `json:"registry,omitempty"`
 	Audit       *AuditStatus       `json:"audit,omitempty"` // of this process; only the ingester that leads audits
 
+	// Archives are the events at rest, by source.
+	Archives []ArchiveStatus `json:"archives,omitempty"`
+
 	// Store is what is wrong with the online store's settings.
 	Store string `json:"store,omitempty"`
 	// DamagedReads are the lookups, entity by entity, whose stored bytes did not decode.
@@ -61,6 +64,7 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 		s.Revision = c.Revision
 		s.Views = p.viewStatuses(c, w)
 	}
+	s.Archives = p.archiveStatuses()
 	if log != nil {
 		stats := log.Stats()
 		s.Predictions = &stats

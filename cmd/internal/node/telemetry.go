@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/freshet/freshet/cmd/internal/telemetry"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/predlog"
 )
@@ -35,7 +37,8 @@ func (n *Node) observe(ctx context.Context, o Options) error {
 	n.metrics = telemetry.NewMetrics(o.Version, p.Clock.Now, n.tracer)
 	n.metrics.Watch(telemetry.Parts{
 		Now: p.Clock.Now, Catalog: b.Catalog, Damaged: b.damage.count,
-		Worker: func() *worker.Worker { return n.Worker },
+		Worker:      func() *worker.Worker { return n.Worker },
+		Generations: n.measuredGenerations, Archives: n.measuredArchives, Upkeep: func() *telemetry.Upkeep { return n.upkeep.stats() },
 		Predictions: func() *predlog.Stats {
 			if b.Predlog == nil {
 				return nil
@@ -45,6 +48,49 @@ func (n *Node) observe(ctx context.Context, o Options) error {
 		},
 	})
 	return nil
+}
+
+// measureWithin bounds how long metrics wait for a store.
+const measureWithin = 5 * time.Second
+
+func (n *Node) measuredGenerations() []telemetry.Generation {
+	ctx, cancel := context.WithTimeout(context.Background(), measureWithin)
+	defer cancel()
+	list, err := n.Parts.generations(ctx, n.Worker)
+	if err != nil {
+		n.Parts.Logger.Warn("the generations could not be measured", "error", err)
+	}
+	var out []telemetry.Generation
+	for i := range list {
+		g := telemetry.Generation{View: list[i].View, Number: list[i].Generation, State: list[i].State}
+		if f := list[i].Fill; f != nil {
+			g.Filling, g.Records, g.Of, g.PerSecond = true, f.Records, f.Of, f.PerSecond
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+func (n *Node) measuredArchives() []telemetry.Archive {
+	list, err := Archives(n.Parts.Settings)
+	if err != nil {
+		n.Parts.Logger.Warn("the archives could not be measured", "error", err)
+	}
+	var out []telemetry.Archive
+	for i := range list {
+		s := &list[i]
+		if s.Trouble != "" {
+			continue // the ingester says it, too
+		}
+		a := telemetry.Archive{Source: s.Source, Files: s.Files, Bytes: s.Bytes, Rows: s.Rows, Holes: s.Holes, DroppedRows: s.DroppedRows, Next: map[offline.Partition]int64{}}
+		for _, p := range s.Partitions {
+			if n := len(p.Complete); n > 0 {
+				a.Next[offline.Partition{Generation: p.Generation, Partition: p.Partition}] = p.Complete[n-1].To
+			}
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // startAdmin opens the operators' address, where the settings name one.

@@ -114,6 +114,11 @@ func TestAnIngesterShowsItself(t *testing.T) {
 		`freshet_store_apply_seconds_count{view="spend"} `,
 		`freshet_store_written_bytes_total{view="spend"} `,
 		`freshet_online_store_ok 1`,
+		`freshet_generation_state{generation="1",state="LIVE",view="spend"} 1`,
+		`freshet_audit_runs_total 0`, `freshet_audit_last_end_timestamp_seconds 0`,
+		`freshet_audit_entities_total{outcome="mismatched"} 0`,
+		`freshet_history_unsealed_records{generation="1",partition="0",source="sales"} `,
+		`freshet_history_upkeep_failures_total 0`,
 		`freshet_build_info{version="test"} 1`,
 		"go_goroutines ", "process_resident_memory_bytes ",
 	} {

@@ -15,6 +15,38 @@ type Ingest struct {
 	// written on, for `freshet switch`; 0s retires it at once.
 	KeepPrevious Duration `yaml:"keep_previous"`
 	Audit        Audit    `yaml:"audit"`
+	Archive      Archive  `yaml:"archive"`
+}
+
+// Archive is how the events at rest are kept.
+type Archive struct {
+	// Every is how often small files are merged and old ones dropped; 0s is never.
+	Every Duration `yaml:"every"`
+	// FileMiB is how large a merged file becomes, at most.
+	FileMiB int64 `yaml:"file_mib"`
+	// KeepReplaced is how long a file that was merged or dropped stays, for those who
+	// read it.
+	KeepReplaced Duration `yaml:"keep_replaced"`
+	// Retention is how long events are kept, counted back from the newest of their
+	// source; 0s keeps all. What a view still reads is kept longer.
+	Retention Duration `yaml:"retention"`
+	// RetentionOf is the retention of some sources, by name.
+	RetentionOf map[string]Duration `yaml:"retention_of,omitempty"`
+}
+
+// RetentionFor is the retention of a source; 0 keeps all.
+func (a *Archive) RetentionFor(source string) featurestore.Duration {
+	if d, said := a.RetentionOf[source]; said {
+		return featurestore.Duration(d)
+	}
+	return featurestore.Duration(a.Retention)
+}
+
+func (a *Archive) validate() error {
+	if a.FileMiB < 1 || a.FileMiB > 4096 {
+		return fmt.Errorf("ingest.archive.file_mib: %d is no size of a file, write 1 to 4096", a.FileMiB)
+	}
+	return nil
 }
 
 // Audit is how often the ingester compares stored entities with history, one in a
@@ -61,5 +93,5 @@ func (i *Ingest) validate() error {
 	if d.Share < 0 || d.Share > 1 {
 		return fmt.Errorf("ingest.dead_letters.share: %g is no share, write 0.01 for one in a hundred", d.Share)
 	}
-	return nil
+	return i.Archive.validate()
 }

@@ -97,7 +97,10 @@ func Defaults() Settings {
 		Online:   Online{Embedded: ".freshet/online"},
 		Offline:  Offline{Dir: ".freshet/offline"},
 		Serve:    Serve{Listen: "127.0.0.1:7070"},
-		Ingest:   Ingest{KeepPrevious: Duration(featurestore.Day), Audit: Audit{Every: Duration(featurestore.Hour)}},
+		Ingest: Ingest{
+			KeepPrevious: Duration(featurestore.Day), Audit: Audit{Every: Duration(featurestore.Hour)},
+			Archive: Archive{Every: Duration(10 * featurestore.Minute), FileMiB: 128, KeepReplaced: Duration(featurestore.Hour)},
+		},
 	}
 }
 

@@ -19,6 +19,10 @@ type Parts struct {
 	Catalog     func() *service.Catalog
 	Predictions func() *predlog.Stats
 	Damaged     func() int64 // lookups of entities whose bytes did not decode
+
+	Generations func() []Generation
+	Archives    func() []Archive
+	Upkeep      func() *Upkeep
 }
 
 // Watch adds the metrics of a process's parts.
@@ -36,9 +40,15 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if w := c.parts.Worker(); w != nil {
 		c.partitions(out, w)
 		c.views(out, w)
+		audit(out, w.AuditStatus())
+		archives(out, c.parts.Archives(), w.Progress().Statuses())
+	}
+	generations(out, c.parts.Generations())
+	if u := c.parts.Upkeep(); u != nil {
+		compactions(out, u)
 	}
 	if catalog := c.parts.Catalog(); catalog != nil {
-		c.generations(out, catalog)
+		c.answering(out, catalog)
 	}
 	if s := c.parts.Predictions(); s != nil {
 		counter(out, predictions, float64(s.Logged), "logged")
@@ -129,7 +139,7 @@ func (c *collector) views(out chan<- prometheus.Metric, w *worker.Worker) {
 	}
 }
 
-func (c *collector) generations(out chan<- prometheus.Metric, catalog *service.Catalog) {
+func (c *collector) answering(out chan<- prometheus.Metric, catalog *service.Catalog) {
 	now := c.parts.Now()
 	gauge(out, revision, float64(catalog.Revision))
 	for view, g := range catalog.Generations {

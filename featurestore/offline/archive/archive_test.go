@@ -26,7 +26,7 @@ func example() *Manifest {
 	m.AddComplete(offline.Partition{}, offline.Range{From: 3, To: 4})
 	for _, r := range []offline.Range{{From: 5, To: 9}, {From: 0, To: 5}} {
 		m.AddFile(File{
-			Path: FileName(p, 0, r), Generation: 1, Partition: 2, From: r.From, To: r.To,
+			Path: FileName(p, Date(0).String(), r), Generation: 1, Partition: 2, From: r.From, To: r.To,
 			Rows: 2, MaxLogTime: 5, Bytes: 100, XXH3: "0123456789abcdef",
 		})
 	}
@@ -76,7 +76,7 @@ func TestDamagedManifest(t *testing.T) {
 		"empty":          {"", "EOF"},
 		"cut":            {text[:len(text)/2], "unexpected EOF"},
 		"two":            {text + text, "text after its end"},
-		"version":        {strings.Replace(text, `"version": 1`, `"version": 3`, 1), "version 3"},
+		"version":        {strings.Replace(text, `"version": 1`, `"version": 4`, 1), "version 4"},
 		"other source":   {strings.Replace(text, "clicks", "views", 1), `source "views"`},
 		"unknown member": {strings.Replace(text, `"bytes"`, `"octets"`, 1), "octets"},
 		"outside path":   {strings.Replace(text, "gen=1/", "../gen=1/", 1), "should have the path"},
@@ -132,7 +132,7 @@ func TestNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := FileName(offline.Partition{Generation: 3, Partition: 7}, DateOf(featurestore.LogTime(a)), offline.Range{From: 10, To: 20})
+		got := FileName(offline.Partition{Generation: 3, Partition: 7}, DateOf(featurestore.LogTime(a)).String(), offline.Range{From: 10, To: 20})
 		if got != want {
 			t.Errorf("%s: %q, want %q", at, got, want)
 		}
@@ -168,16 +168,18 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// TestPartitionOf: exactly the paths of FileName are told.
-func TestPartitionOf(t *testing.T) {
-	p := offline.Partition{Generation: 3, Partition: 12}
-	name := FileName(p, 15706, offline.Range{From: 5, To: 900})
-	if got, ok := PartitionOf(name); !ok || got != p || name != "gen=3/date=2013-01-01/p12-5-900.parquet" {
-		t.Errorf("%q: %+v, %t", name, got, ok)
-	}
-	for _, other := range []string{"", name + ".away", "x" + name, "gen=3/date=2013-01-01/p12-5.parquet", "gen=03/date=2013-01-01/p12-5-900.parquet", "manifest-1-2.json"} {
-		if got, ok := PartitionOf(other); ok {
-			t.Errorf("%q is taken for a file of %+v", other, got)
+// TestParseName: exactly the paths of FileName are told.
+func TestParseName(t *testing.T) {
+	p, r := offline.Partition{Generation: 3, Partition: 12}, offline.Range{From: 5, To: 900}
+	for _, period := range []string{"2013-01-01", "2013-01"} {
+		name := FileName(p, period, r)
+		if got, offsets, ok := ParseName(name); !ok || got != p || offsets != r || name != "gen=3/date="+period+"/p12-5-900.parquet" {
+			t.Errorf("%q: %+v, %+v, %t", name, got, offsets, ok)
+		}
+		for _, other := range []string{"", name + ".away", "x" + name, "gen=3/date=2013-01-01/p12-5.parquet", "gen=03/date=2013-01-01/p12-5-900.parquet", "manifest-1-2.json"} {
+			if got, _, ok := ParseName(other); ok {
+				t.Errorf("%q is taken for a file of %+v", other, got)
+			}
 		}
 	}
 }

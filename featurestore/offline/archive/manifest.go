@@ -21,8 +21,8 @@ import (
 // the files that it lists, which this program reads. A manifest has the greatest
 // version of its files, so that a program that would take changes for ordinary
 // events refuses it: 1 for events, 2 where a file holds changes (at most two rows
-// an offset).
-const ManifestVersion = 2
+// an offset), 3 once a compaction or retention has changed the list.
+const ManifestVersion = 3
 
 // Manifest says what is archived of one source. What it does not list is not
 // there; an offset within a complete range and in no file never held an event.
@@ -31,6 +31,9 @@ type Manifest struct {
 	Source   string      `json:"source"`
 	Complete []Partition `json:"complete"` // ascending by generation, partition
 	Files    []File      `json:"files"`    // ascending by generation, partition, from
+
+	Replaced []Replaced `json:"replaced,omitempty"` // since version 3
+	Dropped  []Dropped  `json:"dropped,omitempty"`  // since version 3; ascending by generation, partition
 }
 
 // Partition is the complete ranges of offsets of one partition, ascending and
@@ -118,6 +121,9 @@ func (m *Manifest) add(o *Manifest) {
 	for _, f := range o.Files {
 		m.AddFile(f)
 	}
+	m.Replaced = append(m.Replaced, o.Replaced...)
+	m.Dropped = append(m.Dropped, o.Dropped...)
+	slices.SortFunc(m.Dropped, func(a, b Dropped) int { return compareKeys(a.Key(), b.Key()) })
 }
 
 // Only is what the manifest says of one partition.
@@ -131,7 +137,32 @@ func (m *Manifest) Only(p offline.Partition) *Manifest {
 			one.Files = append(one.Files, m.Files[i])
 		}
 	}
+	for _, r := range m.Replaced {
+		if of, _, _ := ParseName(r.Path); of == p {
+			one.Replaced = append(one.Replaced, r)
+		}
+	}
+	if d := m.DroppedOf(p); d != nil {
+		one.Dropped = []Dropped{*d}
+	}
 	return one.Clone()
+}
+
+// LoadPartition reads what is archived of one partition, as Load does.
+func LoadPartition(dir, source string, p offline.Partition) (*Manifest, error) {
+	folder := Folder(dir, source)
+	for _, name := range []string{ManifestName(p), sharedManifest} {
+		path := filepath.Join(folder, name)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		m, err := load(path, source)
+		if err != nil {
+			return nil, err
+		}
+		return m.Only(p), nil
+	}
+	return &Manifest{Version: 1, Source: source}, nil
 }
 
 func load(path, source string) (*Manifest, error) {
@@ -189,15 +220,16 @@ func (m *Manifest) check(source string) error {
 			return err
 		}
 	}
-	return nil
+	return m.checkPast()
 }
 
 func (m *Manifest) checkFile(f *File) error {
-	want := FileName(f.Key(), DateOf(featurestore.LogTime(f.MinLogTime)), offline.Range{From: f.From, To: f.To})
-	if f.Path != want {
+	period, one := PeriodOf(featurestore.LogTime(f.MinLogTime), featurestore.LogTime(f.MaxLogTime))
+	want := FileName(f.Key(), period, offline.Range{From: f.From, To: f.To})
+	if !one || f.Path != want {
 		return fmt.Errorf("file %q should have the path %q", f.Path, want)
 	}
-	if f.Rows < 1 || f.Rows > int64(m.Version)*(f.To-f.From) {
+	if f.Rows < 1 || f.Rows > int64(min(m.Version, 2))*(f.To-f.From) {
 		return fmt.Errorf("file %q: %d rows do not fit its offsets", f.Path, f.Rows)
 	}
 	for _, r := range m.Ranges(f.Key()) {
@@ -241,8 +273,20 @@ func (m *Manifest) Ranges(p offline.Partition) []offline.Range {
 }
 
 // AddComplete makes a range of offsets complete; it joins the ranges that it
-// touches.
+// touches. Offsets that retention has dropped stay dropped.
 func (m *Manifest) AddComplete(p offline.Partition, add offline.Range) {
+	if d := m.DroppedOf(p); d != nil {
+		for _, r := range d.Ranges {
+			if add.From < r.To && r.From < add.To {
+				m.addComplete(p, offline.Range{From: add.From, To: r.From})
+				add.From = max(add.From, r.To)
+			}
+		}
+	}
+	m.addComplete(p, add)
+}
+
+func (m *Manifest) addComplete(p offline.Partition, add offline.Range) {
 	if add.Empty() {
 		return
 	}
@@ -276,6 +320,11 @@ func (m *Manifest) AddFile(f File) {
 func (m *Manifest) Clone() *Manifest {
 	c := *m
 	c.Files = slices.Clone(m.Files)
+	c.Replaced = slices.Clone(m.Replaced)
+	c.Dropped = slices.Clone(m.Dropped)
+	for i := range c.Dropped {
+		c.Dropped[i].Ranges = slices.Clone(c.Dropped[i].Ranges)
+	}
 	c.Complete = slices.Clone(m.Complete)
 	for i := range c.Complete {
 		c.Complete[i].Ranges = slices.Clone(c.Complete[i].Ranges)

@@ -28,7 +28,7 @@ const (
 // Step names what Write is about to do.
 type Step string
 
-// The steps of Write in their order; StepDone comes after the last.
+// The steps of Write in their order, StepDone after the last; and that of Remove.
 const (
 	StepCreate  Step = "create"
 	StepWrite   Step = "write"
@@ -36,6 +36,7 @@ const (
 	StepRename  Step = "rename"
 	StepSyncDir Step = "syncdir"
 	StepDone    Step = "done"
+	StepRemove  Step = "remove"
 )
 
 // Disk writes files. Fault, where set, is called before each step, and an error
@@ -88,10 +89,7 @@ func (d *Disk) write(path string, fill func(io.Writer) error) (Info, error) {
 	if err := d.step(StepCreate, path); err != nil {
 		return Info{}, err
 	}
-	if err := d.MakeFolder(filepath.Dir(path)); err != nil {
-		return Info{}, err
-	}
-	f, err := os.Create(temporary(path))
+	f, err := d.create(path)
 	if err != nil {
 		return Info{}, err
 	}
@@ -112,6 +110,33 @@ func (d *Disk) write(path string, fill func(io.Writer) error) (Info, error) {
 		return Info{}, err
 	}
 	return info, d.step(StepDone, path)
+}
+
+// create opens the temporary file of a path. Somebody may remove a folder that is
+// empty just as it is needed.
+func (d *Disk) create(path string) (f *os.File, err error) {
+	for range 10 {
+		if err = d.MakeFolder(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+		if f, err = os.Create(temporary(path)); !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, err
+}
+
+// Remove removes a file, and the folder that it leaves empty. One that is not there
+// is none to remove. That it is gone may not survive a power loss.
+func (d *Disk) Remove(path string) error {
+	if err := d.step(StepRemove, path); err != nil {
+		return fmt.Errorf("removing %q: %w", path, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_ = os.Remove(filepath.Dir(path)) // it is not empty, in most cases
+	return nil
 }
 
 func (d *Disk) fill(f *os.File, path string, fill func(io.Writer) error) (Info, error) {

@@ -75,3 +75,36 @@ func TestFailedFillLeavesTheOldFile(t *testing.T) {
 		t.Error("temporary names are not told apart")
 	}
 }
+
+// A removed file takes a folder that it leaves empty with it, and one that is not
+// there is none to remove; a write makes the folder again.
+func TestRemove(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "a")
+	d := Disk{Durability: Crash}
+	for _, name := range []string{"x", "y"} {
+		if _, err := d.Write(filepath.Join(folder, name), writeText("text")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"x", "x", "y"} {
+		if err := d.Remove(filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) != (name == "y") {
+			t.Errorf("after %s: %v", name, err)
+		}
+	}
+	if _, err := d.Write(filepath.Join(folder, "z"), writeText("text")); err != nil {
+		t.Fatal(err)
+	}
+	killed := errors.New("killed")
+	d.Fault = func(s Step, _ string) error {
+		if s == StepRemove {
+			return killed
+		}
+		return nil
+	}
+	if err := d.Remove(filepath.Join(folder, "z")); !errors.Is(err, killed) {
+		t.Errorf("error %v, want the fault", err)
+	}
+}

@@ -10,9 +10,12 @@ package history
 import (
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
+	"slices"
 	"sync"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
@@ -128,6 +131,38 @@ func (r *Reader) Complete(source *definition.StreamSource) (map[offline.Partitio
 	out := map[offline.Partition][]offline.Range{}
 	for i := range m.Complete {
 		out[m.Complete[i].Key()] = m.Ranges(m.Complete[i].Key())
+	}
+	return out, nil
+}
+
+// Dropped implements offline.History.
+func (r *Reader) Dropped(ctx context.Context, source *definition.StreamSource) (map[offline.Partition]offline.Dropped, error) {
+	m, err := r.manifest(source)
+	if err != nil || len(m.Dropped) == 0 {
+		return nil, err
+	}
+	parts, err := r.parts(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	latest := int64(math.MinInt64)
+	for i := range m.Files {
+		latest = max(latest, m.Files[i].MaxLogTime)
+	}
+	out := map[offline.Partition]offline.Dropped{}
+	for i := range m.Dropped {
+		d := &m.Dropped[i]
+		one := offline.Dropped{Rows: d.Rows, Newest: featurestore.EventTime(d.MaxEventTime), At: featurestore.Instant(d.At), Latest: featurestore.LogTime(latest)}
+		for _, x := range d.Ranges {
+			if !slices.ContainsFunc(parts, func(p part) bool { // its history files have it
+				return p.kind != offline.ArchiveSegment && p.partition == d.Key() && p.offsets.From <= x.From && x.To <= p.offsets.To
+			}) {
+				one.Ranges = append(one.Ranges, offline.Range(x))
+			}
+		}
+		if len(one.Ranges) > 0 {
+			out[d.Key()] = one
+		}
 	}
 	return out, nil
 }

@@ -213,7 +213,7 @@ func archived(t tester, dir string, m *archive.Manifest, p offline.Partition, r 
 		Generation: p.Generation, Partition: p.Partition, From: offsets[0], To: last + 1, Rows: int64(len(rows)),
 		MinEventTime: offsets[0], MaxEventTime: last, MinLogTime: offsets[0], MaxLogTime: last,
 	}
-	f.Path = archive.FileName(p, 0, offline.Range{From: f.From, To: f.To})
+	f.Path = archive.FileName(p, archive.Date(0).String(), offline.Range{From: f.From, To: f.To})
 	path := filepath.Join(archive.Folder(dir, m.Source), filepath.FromSlash(f.Path))
 	parquetFile(t, path, rows)
 	info, err := os.Stat(path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,7 +60,14 @@ func (s *stream) Next(ctx context.Context) (offline.Batch, error) {
 				return offline.Batch{}, err
 			}
 		}
+		before := s.stats
 		batch, err := s.fill(&s.parts[0])
+		if errors.Is(err, errMoved) {
+			s.stats = before
+			if err = s.moved(&s.parts[0], err); err == nil {
+				continue
+			}
+		}
 		if errors.Is(err, io.EOF) {
 			err = s.closePart()
 			s.parts = s.parts[1:]
@@ -132,13 +140,51 @@ func (s *stream) outOfTime(f *archive.File) bool {
 func (s *stream) openArchived(f *archive.File) (input, error) {
 	path := filepath.Join(archive.Folder(s.r.o.Dir, s.spec.Source.Name), filepath.FromSlash(f.Path))
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", errMoved, featurestore.Unavailablef("archived file %q is listed and not there", path))
+	}
 	if err != nil {
 		return nil, featurestore.Unavailablef("archived file %q is listed and cannot be read: %v", path, err)
 	}
 	if info.Size() != f.Bytes {
 		return nil, featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), f.Bytes)
 	}
-	return files.Open(path, path, archive.RowSpec(s.spec.Source, s.needed))
+	in, err := files.Open(path, path, archive.RowSpec(s.spec.Source, s.needed))
+	if _, gone := os.Stat(path); err != nil && errors.Is(gone, fs.ErrNotExist) { // just now
+		return nil, fmt.Errorf("%w: %w", errMoved, err)
+	}
+	return in, err
+}
+
+// errMoved says that a file is not where the manifest said when it was read.
+var errMoved = errors.New("the archive has changed")
+
+// moved goes on by position, with the files that the manifest lists by now: those
+// that were listed may have been compacted, and removed since. why is the error
+// where they were not.
+func (s *stream) moved(p *part, why error) error {
+	s.held = nil // it is read again
+	if err := s.closePart(); err != nil {
+		return err
+	}
+	m, err := archive.LoadPartition(s.r.o.Dir, s.spec.Source.Name, p.partition)
+	if err != nil {
+		return err
+	}
+	before := p.archived
+	p.archived = nil
+	for _, r := range m.Ranges(p.partition) {
+		if r.From <= p.offsets.From && p.offsets.To <= r.To {
+			p.archived = filesWithin(m, p.partition, r)
+		}
+	}
+	if d := m.DroppedOf(p.partition); p.archived == nil && d != nil {
+		return featurestore.Unavailablef("offsets from %d were dropped by retention while they were read: %w", p.offsets.From, why)
+	}
+	if slices.Equal(before, p.archived) || p.archived == nil {
+		return why
+	}
+	return nil
 }
 
 // fill makes the next batch of the open part. A batch ends where an input must

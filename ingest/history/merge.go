@@ -1,0 +1,229 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/offline/archive"
+)
+
+// A row group of a merged file: as many rows as one of a seal, or as much text.
+const (
+	groupRows  = defaultSealRows
+	groupBytes = defaultSealBytes / 2
+	mergeRows  = 256 // read at a time
+)
+
+// merger writes the rows of archived files of one partition, in the order of their
+// offsets and as they are: it knows no field. It holds one row group.
+type merger struct {
+	ctx    context.Context
+	schema *parquet.Schema
+	offset int // the column
+	files  []*mergeInput
+	rows   int64
+	last   int64 // offset
+	from   *mergeInput
+
+	out   *parquet.GenericWriter[any]
+	group int   // rows of the row group
+	bytes int64 // of their texts
+}
+
+// mergeInput is one of the files; it is open while its rows can be next.
+type mergeInput struct {
+	path   string
+	first  int64 // offset, at least
+	file   *os.File
+	groups []parquet.RowGroup
+	rows   parquet.Rows
+	buffer []parquet.Row
+	have   []parquet.Row
+}
+
+// schemaOf reads the schema of an archived file.
+func schemaOf(path string) (_ *parquet.Schema, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	f, err := openParquet(file, path)
+	if err != nil {
+		return nil, err
+	}
+	return f.Schema(), nil
+}
+
+func openParquet(file *os.File, path string) (*parquet.File, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	f, err := parquet.OpenFile(file, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
+	if err != nil {
+		return nil, featurestore.Invalidf("archived file %q is not readable as Parquet: %v", path, err)
+	}
+	return f, nil
+}
+
+// mergeFiles writes files of one schema as one, and gives the number of rows.
+func mergeFiles(ctx context.Context, out io.Writer, schema *parquet.Schema, inputs []*mergeInput) (rows int64, err error) {
+	column, ok := schema.Lookup(archive.ColumnOffset)
+	if !ok {
+		return 0, featurestore.Invalidf("archived file %q has no column %q", inputs[0].path, archive.ColumnOffset)
+	}
+	m := &merger{ctx: ctx, schema: schema, offset: column.ColumnIndex, files: inputs, last: -1}
+	m.out = parquet.NewGenericWriter[any](out, schema, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
+	defer func() {
+		for _, in := range m.files {
+			err = errors.Join(err, in.close())
+		}
+	}()
+	for {
+		more, err := m.step()
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			return m.rows, m.out.Close()
+		}
+	}
+}
+
+// step writes the rows of the file with the least offset that come before those of
+// every other one.
+func (m *merger) step() (more bool, err error) {
+	if err := m.ctx.Err(); err != nil {
+		return false, err
+	}
+	for {
+		least, bound := m.least()
+		if least < 0 {
+			return false, nil
+		}
+		in := m.files[least]
+		if len(in.have) > 0 {
+			return true, m.write(in, bound)
+		}
+		ended, err := in.fill(m.offset)
+		if err != nil {
+			return false, fmt.Errorf("archived file %q: %w", in.path, err)
+		}
+		if ended {
+			if err := in.close(); err != nil {
+				return false, err
+			}
+			m.files = append(m.files[:least], m.files[least+1:]...)
+		}
+	}
+}
+
+// least is the file whose next row has the least offset, -1 for none, and the least
+// offset of the others. Files that are not open stand for their first offset.
+func (m *merger) least() (at int, bound int64) {
+	at, bound = -1, math.MaxInt64
+	for i, in := range m.files {
+		switch {
+		case at < 0:
+			at = i
+		case in.first < m.files[at].first:
+			at, bound = i, m.files[at].first
+		default:
+			bound = min(bound, in.first)
+		}
+	}
+	return at, bound
+}
+
+func (m *merger) write(in *mergeInput, bound int64) error {
+	n := 0
+	for n < len(in.have) {
+		row := in.have[n]
+		o := row[m.offset].Int64()
+		if o > bound || o == bound && n > 0 {
+			break
+		}
+		if o < m.last || o == m.last && in != m.from {
+			return featurestore.Invalidf("archived file %q: offset %d stands there out of order, or in another file too", in.path, o)
+		}
+		m.last, m.from = o, in
+		for k := range row {
+			m.bytes += int64(cellBytes)
+			if kind := row[k].Kind(); kind == parquet.ByteArray || kind == parquet.FixedLenByteArray {
+				m.bytes += int64(len(row[k].ByteArray()))
+			}
+		}
+		n++
+	}
+	if _, err := m.out.WriteRows(in.have[:n]); err != nil {
+		return err
+	}
+	m.rows += int64(n)
+	m.group += n
+	in.have = in.have[n:]
+	if len(in.have) > 0 {
+		in.first = in.have[0][m.offset].Int64()
+	}
+	if m.group < groupRows && m.bytes < groupBytes {
+		return nil
+	}
+	m.group, m.bytes = 0, 0
+	return m.out.Flush()
+}
+
+// fill reads on; ended says that there is no row left.
+func (in *mergeInput) fill(offset int) (ended bool, err error) {
+	if in.file == nil {
+		if in.file, err = os.Open(in.path); err != nil {
+			return false, err
+		}
+		f, err := openParquet(in.file, in.path)
+		if err != nil {
+			return false, err
+		}
+		in.groups = f.RowGroups()
+		in.buffer = make([]parquet.Row, mergeRows)
+	}
+	for {
+		if in.rows == nil {
+			if len(in.groups) == 0 {
+				return true, nil
+			}
+			in.rows, in.groups = in.groups[0].Rows(), in.groups[1:]
+		}
+		n, err := in.rows.ReadRows(in.buffer)
+		if n > 0 {
+			in.have = in.buffer[:n]
+			in.first = in.have[0][offset].Int64()
+			return false, nil
+		}
+		if !errors.Is(err, io.EOF) {
+			return false, errors.Join(err, io.ErrNoProgress)
+		}
+		if err := in.rows.Close(); err != nil {
+			return false, err
+		}
+		in.rows = nil
+	}
+}
+
+func (in *mergeInput) close() (err error) {
+	if in.rows != nil {
+		err = in.rows.Close()
+		in.rows = nil
+	}
+	if in.file != nil {
+		err = errors.Join(err, in.file.Close())
+		in.file = nil
+	}
+	return err
+}
