@@ -35,7 +35,7 @@ func (n *Node) observe(ctx context.Context, o Options) error {
 	n.metrics = telemetry.NewMetrics(o.Version, p.Clock.Now, n.tracer)
 	n.metrics.Watch(telemetry.Parts{
 		Now: p.Clock.Now, Catalog: b.Catalog, Damaged: b.damage.count,
-		Worker: func() *worker.Worker { return n.Worker },
+		Worker: func() *worker.Worker { return n.Worker }, Canary: n.canaryStatus,
 		Predictions: func() *predlog.Stats {
 			if b.Predlog == nil {
 				return nil

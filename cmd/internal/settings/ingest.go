@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -15,6 +16,35 @@ type Ingest struct {
 	// written on, for `freshet switch`; 0s retires it at once.
 	KeepPrevious Duration `yaml:"keep_previous"`
 	Audit        Audit    `yaml:"audit"`
+	Canary       Canary   `yaml:"canary"`
+}
+
+// Canary is how often the ingester writes numbered records of its own to Kafka and
+// reads them back as lookups would; 0s is never. Topic is where, by default
+// freshet.<project>.canary; Partitions is what the topic gets where the ingester
+// makes it: as many ingesters can take part.
+type Canary struct {
+	Every      Duration `yaml:"every"`
+	Topic      string   `yaml:"topic,omitempty"`
+	Partitions int      `yaml:"partitions,omitempty"`
+}
+
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]*$`)
+
+// maxCanaryPartitions bounds what a canary may cost.
+const maxCanaryPartitions = 64
+
+func (c *Canary) validate() error {
+	if c.Every.Std() < 0 || c.Every.Std() > 0 && c.Every.Std() < time.Second {
+		return fmt.Errorf("ingest.canary.every: %s is neither a second or more nor 0s (never)", featurestore.Duration(c.Every))
+	}
+	if !topicName.MatchString(c.Topic) {
+		return fmt.Errorf("ingest.canary.topic: %q: a topic has letters, digits, dots, underscores and hyphens", c.Topic)
+	}
+	if c.Partitions < 1 || c.Partitions > maxCanaryPartitions {
+		return fmt.Errorf("ingest.canary.partitions: %d is not 1 to %d", c.Partitions, maxCanaryPartitions)
+	}
+	return nil
 }
 
 // Audit is how often the ingester compares stored entities with history, one in a
@@ -61,5 +91,5 @@ func (i *Ingest) validate() error {
 	if d.Share < 0 || d.Share > 1 {
 		return fmt.Errorf("ingest.dead_letters.share: %g is no share, write 0.01 for one in a hundred", d.Share)
 	}
-	return nil
+	return i.Canary.validate()
 }

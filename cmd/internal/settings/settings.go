@@ -97,7 +97,10 @@ func Defaults() Settings {
 		Online:   Online{Embedded: ".freshet/online"},
 		Offline:  Offline{Dir: ".freshet/offline"},
 		Serve:    Serve{Listen: "127.0.0.1:7070"},
-		Ingest:   Ingest{KeepPrevious: Duration(featurestore.Day), Audit: Audit{Every: Duration(featurestore.Hour)}},
+		Ingest: Ingest{
+			KeepPrevious: Duration(featurestore.Day), Audit: Audit{Every: Duration(featurestore.Hour)},
+			Canary: Canary{Every: Duration(10 * featurestore.Second), Partitions: 4},
+		},
 	}
 }
 
