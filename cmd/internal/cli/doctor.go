@@ -27,11 +27,7 @@ func (a *App) DoctorCommand() *cobra.Command {
 				Settings: a.Settings, Definitions: DefinitionFiles, Addr: a.Addr, Timeout: timeout,
 				Now:    func() featurestore.Instant { return featurestore.InstantOf(time.Now()) },
 				Logger: slog.New(slog.DiscardHandler), // what a part says is the check's result
-				Progress: func(check string) {
-					if a.format() == "table" {
-						a.Note("checking the %s", check)
-					}
-				},
+				Slow:   func(check string) { a.Note("still looking at: %s", check) },
 			})
 			if err := a.Print(r, doctorTable(r)); err != nil {
 				return err
@@ -50,14 +46,18 @@ func (a *App) DoctorCommand() *cobra.Command {
 }
 
 func doctorTable(r *doctor.Report) Table {
-	t := Table{Head: []string{"CHECK", "STATE", "OF", "SEEN"}}
+	t := Table{Head: []string{"CHECK", "STATE", "SEEN"}}
 	for _, c := range r.Checks {
-		t.Rows = append(t.Rows, []string{c.Check, string(c.State), c.Of, oneLine(c.Seen)})
+		seen := oneLine(c.Seen)
+		if c.Of != "" {
+			seen = c.Of + ": " + seen
+		}
+		t.Rows = append(t.Rows, []string{c.Check, string(c.State), seen})
 		if c.Why != "" {
-			t.Rows = append(t.Rows, []string{"", "", "", "  why: " + c.Why})
+			t.Rows = append(t.Rows, []string{"", "", "  why: " + c.Why})
 		}
 		if c.Next != "" {
-			t.Rows = append(t.Rows, []string{"", "", "", "  next: " + c.Next})
+			t.Rows = append(t.Rows, []string{"", "", "  next: " + c.Next})
 		}
 		if c.State == doctor.Failed {
 			t.Names = append(t.Names, c.Check)

@@ -16,6 +16,12 @@ const (
 	diskShare   = 0.05
 )
 
+// volume is a file system.
+type volume struct {
+	device    uint64
+	free, all uint64 // bytes
+}
+
 // checkDisk looks at the folders that grow on this machine.
 func checkDisk(_ context.Context, e *exam) finding {
 	f, no := e.needs(false, false)
@@ -23,38 +29,46 @@ func checkDisk(_ context.Context, e *exam) finding {
 		return f
 	}
 	folders := []string{e.settings.Offline.Dir, filepath.Dir(e.settings.Registry.SQLite), e.settings.Log.Embedded, e.settings.Online.Embedded}
-	told := map[string]bool{"": true}
+	volumes := map[uint64]int{} // by device: the place of its result
 	for _, dir := range folders {
-		if told[dir] {
+		if dir == "" {
 			continue
 		}
-		told[dir] = true
+		name := dir
+		if rel, err := filepath.Rel(e.settings.Root, dir); err == nil && filepath.IsLocal(rel) {
+			name = rel
+		}
 		at, err := existing(dir)
 		if err != nil {
-			f.add(Failed, text(err), "history, dead letters and predictions cannot be kept", "mend the folder's rights").Of = dir
+			f.add(Failed, text(err), "history, dead letters and predictions cannot be kept", "mend the folder's rights").Of = name
 			continue
 		}
-		free, all, err := space(at)
+		v, err := space(at)
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
-			f.add(Skipped, "this system does not say how much is free").Of = dir
+			f.add(Skipped, "this system does not say how much is free").Of = name
 		case err != nil:
-			f.add(Warning, text(err), "how much is free is not known", "").Of = dir
+			f.add(Warning, text(err), "how much is free is not known", "").Of = name
 		default:
-			state, seen, why, next := judgeSpace(free, all)
-			f.add(state, seen, why, next).Of = dir
+			if i, told := volumes[v.device]; told {
+				f.results[i].Of += ", " + name
+				continue
+			}
+			volumes[v.device] = len(f.results)
+			state, seen, why, next := judgeSpace(v)
+			f.add(state, seen, why, next).Of = name
 		}
 	}
 	return f
 }
 
-func judgeSpace(free, all uint64) (State, string, string, string) {
-	seen := fmt.Sprintf("%d MiB of %d MiB are free", free>>20, all>>20)
+func judgeSpace(v volume) (State, string, string, string) {
+	seen := fmt.Sprintf("%d MiB of %d MiB are free", v.free>>20, v.all>>20)
 	const why, next = "a full disk stops the archive, and with it the ingester; predictions are dropped, and counted", "make room, or move offline.dir"
 	switch {
-	case free < diskFailed:
+	case v.free < diskFailed:
 		return Failed, seen, why, next
-	case free < diskWarning && float64(free) < diskShare*float64(all):
+	case v.free < diskWarning && float64(v.free) < diskShare*float64(v.all):
 		return Warning, seen, why, next
 	}
 	return OK, seen, "", ""

@@ -5,4 +5,4 @@ package doctor
 import "errors"
 
 // space is not known on this system.
-func space(string) (free, all uint64, err error) { return 0, 0, errors.ErrUnsupported }
+func space(string) (volume, error) { return volume{}, errors.ErrUnsupported }

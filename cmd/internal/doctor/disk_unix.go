@@ -4,11 +4,15 @@ package doctor
 
 import "syscall"
 
-// space is what is free for this user, and all of a folder's file system, in bytes.
-func space(dir string) (free, all uint64, err error) {
+// space is what is free for this user in a folder's file system, in bytes.
+func space(dir string) (volume, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
-		return 0, 0, err
+		return volume{}, err
 	}
-	return s.Bavail * uint64(s.Bsize), s.Blocks * uint64(s.Bsize), nil
+	var at syscall.Stat_t
+	if err := syscall.Stat(dir, &at); err != nil {
+		return volume{}, err
+	}
+	return volume{device: uint64(at.Dev), free: s.Bavail * uint64(s.Bsize), all: s.Blocks * uint64(s.Bsize)}, nil
 }

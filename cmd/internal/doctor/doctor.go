@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/freshet/freshet/cmd/internal/node"
@@ -56,12 +57,15 @@ type Config struct {
 	Addr        string        // of a running server; "" is serve.listen
 	Timeout     time.Duration // of each check
 	Now         func() featurestore.Instant
-	Logger      *slog.Logger // of the parts that are opened
-	Progress    func(check string)
+	Logger      *slog.Logger       // of the parts that are opened
+	Slow        func(check string) // told of a check that takes longer than a second; nil for nobody
 }
 
 // grace is what a check gets after its deadline to say what it was doing.
 const grace = 500 * time.Millisecond
+
+// slowAfter is when a person is told what is waited for.
+const slowAfter = time.Second
 
 // exam is one run. What a check has found is kept for those that follow, by the
 // goroutine that runs them one after the other.
@@ -127,9 +131,6 @@ func Run(ctx context.Context, c Config) *Report {
 		if ctx.Err() != nil {
 			break
 		}
-		if c.Progress != nil {
-			c.Progress(k.name)
-		}
 		for _, r := range e.within(ctx, k) {
 			r.Check = k.name
 			switch r.State {
@@ -155,6 +156,12 @@ func (e *exam) within(ctx context.Context, k check) []Result {
 	}
 	done := make(chan finding, 1)
 	go func() { done <- k.run(ctx, &seen) }()
+	slow := time.AfterFunc(slowAfter, func() {
+		if e.Slow != nil {
+			e.Slow(k.name)
+		}
+	})
+	defer slow.Stop()
 	timer := time.NewTimer(e.Timeout + grace)
 	defer timer.Stop()
 	select {
@@ -203,6 +210,10 @@ func (e *exam) needs(registry, store bool) (finding, bool) {
 
 // text is an error in one line, with what a deadline has cut off.
 func text(err error) string {
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err // the address stands beside it
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "no answer in time: " + err.Error()
 	}

@@ -40,14 +40,14 @@ func checkServer(ctx context.Context, e *exam) finding {
 		if e.Addr != "" {
 			state = Failed // a person says that there is one
 		}
-		f.add(state, fmt.Sprintf("no server answers at %s: %s", addr, text(err)), "lookups are not answered here", "freshet serve; or --addr where one runs elsewhere").Of = addr
+		f.add(state, "no server answers: "+text(err), "lookups are not answered here", "freshet serve; or --addr where one runs elsewhere").Of = addr
 	} else {
 		found = append(found, *r)
 		f.add(OK, fmt.Sprintf("it serves revision %d", r.status.Revision)).Of = addr
 	}
 	if admin := e.settings.Admin.Listen; admin != "" {
 		if r, err := ask(ctx, admin, "/status"); err != nil {
-			f.add(Warning, fmt.Sprintf("nobody answers at admin.listen, %s: %s", admin, text(err)), "an ingester without an API shows its state there only", "freshetd ingest; or run doctor on its machine").Of = admin
+			f.add(Warning, "nobody answers at admin.listen: "+text(err), "an ingester without an API shows its state there only", "freshetd ingest; or run doctor on its machine").Of = admin
 		} else {
 			found = append(found, *r)
 			f.add(ready(ctx, admin)).Of = admin
@@ -107,6 +107,17 @@ func counted(n map[string]int) string {
 	return strings.Join(out, ", ")
 }
 
+// ingester is the report of the process that ingests here; nil for none. Where a
+// server does so too, it is the one behind the operators' address as well.
+func (e *exam) ingester() *report {
+	for i := range e.reports {
+		if s := &e.reports[i].status; s.Canary != nil || s.Audit != nil || len(s.Partitions) > 0 {
+			return &e.reports[i]
+		}
+	}
+	return nil
+}
+
 // checkAudit is what the ingester's audits have found.
 func checkAudit(_ context.Context, e *exam) finding {
 	f, no := e.needs(false, false)
@@ -117,23 +128,19 @@ func checkAudit(_ context.Context, e *exam) finding {
 		f.add(Warning, "the audit is off", "an entity that was damaged or deleted in the store is noticed by its next record only", "ingest.audit: {every: 1h}")
 		return f
 	}
-	for _, r := range e.reports {
-		a := r.status.Audit
-		if a == nil {
-			continue
-		}
-		seen := fmt.Sprintf("%d audits, %d entities compared, %d findings, %d made anew", a.Runs, a.Compared, a.Findings, a.Repaired)
-		switch {
-		case a.Findings > 0:
-			f.add(Failed, seen, "stored values differed from what their records say", "look for the audit in the ingester's log; freshet verify, and freshet backfill VIEW for what differs").Of = r.addr
-		case a.Trouble != "":
-			f.add(Warning, seen+"; "+a.Trouble, "a view that cannot be audited is not checked", "freshet status").Of = r.addr
-		default:
-			f.add(OK, seen).Of = r.addr
-		}
-	}
-	if len(f.results) == 0 {
+	r := e.ingester()
+	if r == nil || r.status.Audit == nil {
 		return skip("no ingester that answers here has audited yet")
+	}
+	a := r.status.Audit
+	seen := fmt.Sprintf("%d audits, %d entities compared, %d findings, %d made anew", a.Runs, a.Compared, a.Findings, a.Repaired)
+	switch {
+	case a.Findings > 0:
+		f.add(Failed, seen, "stored values differed from what their records say", "look for the audit in the ingester's log; freshet verify, and freshet backfill VIEW for what differs").Of = r.addr
+	case a.Trouble != "":
+		f.add(Warning, seen+"; "+a.Trouble, "a view that cannot be audited is not checked", "freshet status").Of = r.addr
+	default:
+		f.add(OK, seen).Of = r.addr
 	}
 	return f
 }
@@ -151,14 +158,11 @@ func checkCanary(_ context.Context, e *exam) finding {
 		f.add(Warning, "the canary is off", "lost and doubled records, and the delay until one is served, are seen in users' data only", "ingest.canary: {every: 10s}")
 		return f
 	}
-	for _, r := range e.reports {
-		if r.status.Canary != nil {
-			state, seen, why, next := judgeCanary(r.status.Canary)
-			f.add(state, seen, why, next).Of = r.addr
-		}
-	}
-	if len(f.results) == 0 {
+	r := e.ingester()
+	if r == nil || r.status.Canary == nil {
 		return skip("no ingester answers here: admin.listen is where one shows it")
 	}
+	state, seen, why, next := judgeCanary(r.status.Canary)
+	f.add(state, seen, why, next).Of = r.addr
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -20,6 +21,12 @@ func checkStore(ctx context.Context, e *exam) finding {
 	if no {
 		return f
 	}
+	if dir := e.settings.Online.Embedded; dir != "" {
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			f.add(OK, "embedded, not made yet: "+dir)
+			return f
+		}
+	}
 	opened := node.Closed(e.settings, e.parts.Clock, e.Logger)
 	err := opened.OpenOnline()
 	if err != nil && e.settings.Online.Embedded != "" && errors.Is(err, featurestore.ErrUnavailable) {
@@ -35,7 +42,7 @@ func checkStore(ctx context.Context, e *exam) finding {
 		return f
 	}
 	keep := func(e *exam) {
-		e.parts.Online = opened.Online
+		e.parts.Online = opened.Online // and its clock: the parts share it
 		e.closers = append(e.closers, opened.Close)
 	}
 	seen := "embedded, in " + e.settings.Online.Embedded
@@ -48,7 +55,9 @@ func checkStore(ctx context.Context, e *exam) finding {
 		}
 		seen = described(servers)
 	}
-	err = opened.Online.Check(ctx)
+	if err = opened.Online.Check(ctx); err == nil {
+		err = opened.AdoptClock(ctx)
+	}
 	switch {
 	case errors.Is(err, online.ErrNearlyFull):
 		f.add(Warning, seen+"; "+text(err), "a store that is full refuses every write, and the stream waits", "raise maxmemory, or drop views")
@@ -123,7 +132,11 @@ func checkClock(ctx context.Context, e *exam) finding {
 
 func (f *finding) clock(of string, ahead, within time.Duration) {
 	off := max(ahead.Abs()-within, 0)
-	seen := fmt.Sprintf("%s before this machine's, give or take %s", ahead.Round(time.Microsecond), within.Round(time.Microsecond))
+	where := "before"
+	if ahead < 0 {
+		where = "behind"
+	}
+	seen := fmt.Sprintf("its clock is %s %s this machine's, give or take %s", ahead.Abs().Round(time.Microsecond), where, within.Round(time.Microsecond))
 	const why = "read times and time to live are those of different clocks: a lookup may lack events of the last moments, or see none at all"
 	switch {
 	case off > clockFailed:

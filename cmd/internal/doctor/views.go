@@ -7,7 +7,9 @@ import (
 
 	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
@@ -111,12 +113,19 @@ func checkGenerations(ctx context.Context, e *exam) finding {
 		}
 	}
 	n := map[string]int{}
+	meanings := meanings{registry: e.parts.Registry, projects: map[int64]*definition.Project{}}
 	for _, g := range list {
 		n[string(g.State)]++
+		other, err := meanings.differ(ctx, g)
+		if err != nil {
+			f.add(Failed, text(err), "what the generation means is not known", "restore the registry from a backup").Of = g.View
+		}
 		of := fmt.Sprintf("%s generation %d", g.View, g.Number)
 		switch {
 		case g.State == registry.Broken:
 			f.add(Failed, "BROKEN: "+g.Reason, "its values were wrong, so that it never answers; the one before goes on", "freshet backfill "+g.View).Of = of
+		case other:
+			f.add(Failed, "this version of freshet computes it otherwise than the one that applied it", "an ingester of this version does not touch it, and ends", "freshet apply with this version; or run the version that applied it").Of = of
 		case g.State == registry.Building && troubles[of] != "":
 			f.add(Warning, "BUILDING: "+troubles[of], "it does not get on", "freshet status").Of = of
 		}
@@ -135,6 +144,31 @@ func or(text, otherwise string) string {
 	return text
 }
 
+// meanings are the definitions of revisions, as this program reads them.
+type meanings struct {
+	registry registry.Store
+	projects map[int64]*definition.Project
+}
+
+// differ reports whether this program computes a generation otherwise than it was
+// applied: an ingester then refuses it.
+func (m *meanings) differ(ctx context.Context, g registry.Generation) (bool, error) {
+	p, known := m.projects[g.Revision]
+	if !known {
+		r, err := m.registry.Revision(ctx, g.Revision)
+		if err != nil {
+			return false, err
+		}
+		p, _ = definition.Load(r.Files)
+		m.projects[g.Revision] = p
+	}
+	if p == nil {
+		return true, nil
+	}
+	hash, stored := plan.Targets(p)[g.View]
+	return stored && hash != g.Hash, nil
+}
+
 // beatWithin is how fresh a watermark's fetch time is where an ingester is at the
 // log's end: it moves them each second.
 const beatWithin = 10 * time.Second
@@ -151,6 +185,10 @@ func checkIngester(ctx context.Context, e *exam) finding {
 	}
 	if e.parts.Online == nil {
 		return e.saidIngester()
+	}
+	if e.parts.Clock.Replay() {
+		f.add(OK, "the store holds a replay up to "+e.parts.Clock.Now().String()+"; no ingester runs here")
+		return f
 	}
 	before, err := e.beats(ctx)
 	if err != nil {

@@ -101,6 +101,11 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	} else if err != nil {
 		return fmt.Errorf("the online store's settings: %w", err)
 	}
+	return p.AdoptClock(ctx)
+}
+
+// AdoptClock takes over the clock of a replay whose values the online store holds.
+func (p *Parts) AdoptClock(ctx context.Context) error {
 	t, found, err := p.clock().Clock(ctx, p.Settings.Project)
 	if err == nil && found {
 		p.Clock.adopt(t)
