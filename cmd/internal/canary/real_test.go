@@ -38,7 +38,6 @@ func TestRealParts(t *testing.T) {
 	until(t, c, "the deleted key is found", func(s *Status) bool {
 		if s.Losses == 0 {
 			ok(t, server.Do(t.Context(), "DEL", name)) // also where it was just written again
-			time.Sleep(20 * time.Millisecond)
 		}
 		return s.Losses > 0
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/ingest/logrecord"
@@ -12,7 +11,10 @@ import (
 
 // retention is that of the topic, where the canary makes it: longer than a series is
 // looked at, so that a store that has lost everything is filled from it.
-const retention = 6 * featurestore.Hour
+const (
+	retention = 6 * featurestore.Hour
+	roll      = featurestore.Hour
+)
 
 // refusedError says that a person must change something before the canary can go on.
 type refusedError struct {
@@ -28,7 +30,7 @@ func (e *refusedError) Unwrap() error { return e.err }
 func (c *Canary) openTopic(ctx context.Context) error {
 	_, err := c.c.Log.Partitions(ctx, c.c.Topic)
 	if errors.Is(err, featurestore.ErrNotFound) {
-		err = c.c.Log.CreateTopic(ctx, logrecord.TopicSpec{Name: c.c.Topic, Partitions: c.c.Partitions, Retention: retention})
+		err = c.c.Log.CreateTopic(ctx, logrecord.TopicSpec{Name: c.c.Topic, Partitions: c.c.Partitions, Retention: retention, Roll: roll})
 		if err == nil {
 			c.c.Logger.Info("the canary's topic is made", "partitions", c.c.Partitions)
 		}
@@ -45,6 +47,6 @@ func (c *Canary) openTopic(ctx context.Context) error {
 // refused says what a person can do.
 func (c *Canary) refused(doing string, err error) error {
 	return &refusedError{doing: doing, err: err, next: fmt.Sprintf(
-		"create the topic (kafka-topics.sh --create --topic %s --partitions %d --config retention.ms=%d), and let the ingester's user describe, read and write it and read the group %s; or set ingest.canary: {every: 0s}",
-		c.c.Topic, c.c.Partitions, retention.Std()/time.Millisecond, GroupOf(c.c.Project))}
+		"create the topic (kafka-topics.sh --create --topic %s --partitions %d --config retention.ms=%d --config segment.ms=%d --config cleanup.policy=delete), and let the ingester's user describe, read and write it and read the group %s; or set ingest.canary: {every: 0s}",
+		c.c.Topic, c.c.Partitions, retention.Std().Milliseconds(), roll.Std().Milliseconds(), GroupOf(c.c.Project))}
 }

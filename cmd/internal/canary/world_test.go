@@ -82,7 +82,9 @@ func (w *world) canary(change func(*Config)) *Canary {
 // until waits for a status.
 func until(t *testing.T, c *Canary, what string, is func(*Status) bool) Status {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
 		if s := c.Status(); is(&s) {
 			return s
 		}

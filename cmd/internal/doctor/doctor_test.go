@@ -167,11 +167,13 @@ func start(t *testing.T, root string, role node.Role) (stop func()) {
 	return stop
 }
 
-// until examines again until nothing has failed.
+// healthy examines again until nothing is wrong, and the words are said.
 func healthy(t *testing.T, root string, words ...string) *doctor.Report {
 	t.Helper()
 	var r *doctor.Report
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
 		r = examine(t, root, nil)
 		said := ""
 		for _, x := range r.Checks {
