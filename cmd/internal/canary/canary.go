@@ -153,6 +153,9 @@ func (c *Canary) once(ctx context.Context) (err error) {
 		case <-ctx.Done():
 			return nil
 		case <-w.Done():
+			if errors.Is(w.Err(), featurestore.ErrInvalid) {
+				return c.refused("the canary's topic cannot be read", w.Err())
+			}
 			return fmt.Errorf("the canary's worker has stopped: %w", w.Err())
 		case <-ticker.C:
 		}
@@ -184,8 +187,12 @@ func (c *Canary) gap(ctx context.Context, w *worker.Worker) error {
 	return errAnew
 }
 
-// foreign is told of a record of the topic that is not the canary's.
+// foreign is told of a record of the topic that is not the canary's. The first one
+// is logged, the others are counted.
 func (c *Canary) foreign(l deadletter.DeadLetter) {
-	c.c.Logger.Warn("somebody else writes to the canary's topic: it is for the canary alone", "partition", l.Partition, "offset", l.Offset, "reason", l.Code+": "+l.Message)
-	c.change(func(s *Status) { s.Foreign++ })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status.Foreign++; c.status.Foreign == 1 {
+		c.c.Logger.Warn("somebody else writes to the canary's topic: it is for the canary alone", "partition", l.Partition, "offset", l.Offset, "reason", l.Code+": "+l.Message)
+	}
 }

@@ -156,7 +156,10 @@ func TestForeignRecords(t *testing.T) {
 		_, err := w.log.Produce(t.Context(), "freshet.shop.canary", number, []logrecord.Record{{LogTime: featurestore.LogTime(wall()), Value: []byte("who am I?")}})
 		ok(t, err)
 	}
-	until(t, c, "they are told", func(s *Status) bool { return s.Foreign == 2 })
+	until(t, c, "they are counted", func(s *Status) bool { return s.Foreign == 2 })
+	if w.told.count("somebody else writes") != 1 {
+		t.Error("it is not told once")
+	}
 	wantNoFindings(t, goesOn(t, c))
 	c.Stop() // one that is started behind such a record has no series before
 	wantNoFindings(t, goesOn(t, w.canary(nil)))

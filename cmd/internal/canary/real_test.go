@@ -1,12 +1,16 @@
 package canary
 
 import (
+	"crypto/tls"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online/redis"
 	"github.com/freshet/freshet/featurestore/online/redis/redistest"
+	"github.com/freshet/freshet/ingest/kafka"
 	"github.com/freshet/freshet/ingest/kafka/kafkatest"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
@@ -68,6 +72,50 @@ func TestRealParts(t *testing.T) {
 	if s := goesOn(t, c); s.Doubles != 0 {
 		t.Errorf("after the topic was made anew: %+v", s)
 	}
+}
+
+// TestRights gives a user of Apache Kafka one right after the other: without those
+// that it needs the canary stands still and says what is missing; with them it runs,
+// on a topic that it may not make.
+func TestRights(t *testing.T) {
+	pem, roots := kafkatest.Certificate(t)
+	broker := kafkatest.StartSecureForTest(t, &kafkatest.Secure{PEM: pem, User: "ingester", Password: "s3cret", Restricted: true})
+	admin := on(t, broker.Addr(), inProcess(t).store)
+	client, err := kafka.Open(t.Context(), kafka.Config{
+		Brokers: []string{broker.SecureAddr()}, Clock: wall, MaxWait: 20 * time.Millisecond, TLS: &tls.Config{RootCAs: roots},
+		SASL: kafka.SASL{Mechanism: "SCRAM-SHA-512", User: "ingester", Password: "s3cret"},
+	})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, client.Close()) })
+	topic, group := TopicOf("shop"), GroupOf("shop")
+	run := func() (*Canary, *lines) {
+		told := &lines{t: t}
+		return admin.canary(func(c *Config) {
+			c.Log, c.Group, c.Logger = client, client, slog.New(slog.NewTextHandler(told, nil))
+		}), told
+	}
+	stands := func(words string) {
+		t.Helper()
+		c, told := run()
+		s := until(t, c, "it stands still", func(s *Status) bool { return s.State == StateStopped })
+		c.Stop()
+		if !strings.Contains(s.Reason, words) || s.Next == "" || told.count("stands still") != 1 {
+			t.Errorf("%q does not say %q, with the way on: %q", s.Reason, words, s.Next)
+		}
+	}
+	allow := func(rights ...kafkatest.Right) {
+		ok(t, kafkatest.Allow(t.Context(), broker.Addr(), "ingester", rights...))
+	}
+	stands("neither found nor made")
+	ok(t, admin.log.CreateTopic(t.Context(), logrecord.TopicSpec{Name: topic, Partitions: 2, Retention: retention, Roll: roll}))
+	stands("neither found nor made")
+	allow(kafkatest.Right{Resource: kafkatest.TopicResource, Name: topic, Operation: kafkatest.Describe})
+	stands("Group Authorization")
+	allow(kafkatest.Right{Resource: kafkatest.GroupResource, Name: group, Operation: kafkatest.Read}, kafkatest.Right{Resource: kafkatest.TopicResource, Name: topic, Operation: kafkatest.Read})
+	stands("the canary's topic cannot be written")
+	allow(kafkatest.Right{Resource: kafkatest.TopicResource, Name: topic, Operation: kafkatest.Write})
+	c, _ := run()
+	wantNoFindings(t, goesOn(t, c))
 }
 
 // TestExpiredRecords lets records expire that no ingester has read: the canary

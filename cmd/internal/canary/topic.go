@@ -41,7 +41,7 @@ func (c *Canary) openTopic(ctx context.Context) error {
 	if _, again := c.c.Log.Partitions(ctx, c.c.Topic); again == nil {
 		return nil // another ingester has made it, also where the settings differ
 	}
-	return c.refused("the canary's topic cannot be made", err)
+	return c.refused("the canary's topic can be neither found nor made", err)
 }
 
 // refused says what a person can do.
