@@ -118,7 +118,7 @@ func (c *Canary) stands(err error) time.Duration {
 			c.c.Logger.Warn("the canary stands still; no view is concerned", "error", err, "next", refused.next)
 		}
 	case !again:
-		c.c.Logger.Warn("the canary waits; no view is concerned", "error", err)
+		c.c.Logger.Warn("the canary waits", "error", err)
 	}
 	return wait
 }
