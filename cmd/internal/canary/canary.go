@@ -175,7 +175,7 @@ func (c *Canary) gap(ctx context.Context, w *worker.Worker) error {
 	var gap *worker.GapError
 	for id, err := range w.Progress().Halted() {
 		if errors.As(err, &gap) {
-			c.found([]Finding{{Kind: Loss, Partition: id.Number, Text: "the topic has lost records: " + gap.Reason}})
+			c.lost(id.Number, gap.Reason)
 		}
 	}
 	if gap == nil {

@@ -67,10 +67,14 @@ func TestRealParts(t *testing.T) {
 	ok(t, server.Restart(t.Context()))
 	wantNoFindings(t, goesOn(t, c))
 
+	second := start() // both find the topic gone, and both begin anew
+	until(t, second, "they share", func(s *Status) bool { return s.State == StateRunning && len(s.Partitions) == 1 })
 	ok(t, kafkatest.DeleteTopic(t.Context(), broker.Addr(), c.c.Topic))
-	until(t, c, "the lost topic is found", func(s *Status) bool { return s.Losses > 0 })
-	if s := goesOn(t, c); s.Doubles != 0 {
-		t.Errorf("after the topic was made anew: %+v", s)
+	until(t, c, "the lost topic is found", func(s *Status) bool { return s.Losses > 0 || second.Status().Losses > 0 })
+	for _, c := range []*Canary{c, second} {
+		if s := goesOn(t, c); s.Doubles != 0 || s.Wrong != 0 {
+			t.Errorf("after the topic was made anew: %+v", s)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -82,7 +83,10 @@ func (r *rounds) take(ctx context.Context) error {
 	reads := map[int32]bool{}
 	for _, id := range r.worker.Reading() {
 		reads[id.Number] = true
-		if r.owned[id.Number] != nil {
+		if o := r.owned[id.Number]; o != nil {
+			if err := r.still(ctx, id.Number, o); err != nil {
+				return err
+			}
 			continue
 		}
 		before, err := r.last(ctx, id.Number)
@@ -97,6 +101,28 @@ func (r *rounds) take(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// still looks whether the topic still is the log that was written. Its worker
+// notices too, unless another ingester, which noticed first, has made the lanes anew.
+func (r *rounds) still(ctx context.Context, number int32, o *owned) error {
+	if o.current == nil {
+		return nil
+	}
+	bounds, err := r.canary.c.Log.Bounds(ctx, r.canary.c.Topic, number)
+	if errors.Is(err, featurestore.ErrNotFound) {
+		return errAnew
+	}
+	if err == nil && bounds.End < o.current.end() {
+		r.replaced(number, o, bounds.End)
+	}
+	return err
+}
+
+// replaced forgets what was written to a log that is gone.
+func (r *rounds) replaced(number int32, o *owned, end int64) {
+	r.canary.lost(number, fmt.Sprintf("it ends at %d, but %d was acknowledged", end, o.current.end()-1))
+	*o = owned{delay: o.delay}
 }
 
 // last is the series of the newest record of a partition; nil for none.
@@ -143,6 +169,10 @@ func (r *rounds) write(ctx context.Context, number int32, o *owned) error {
 	default:
 		o.doubt = true // it may have been written: nobody counts on it, a new series begins
 		return err
+	}
+	if base < o.current.end() {
+		r.replaced(number, o, base)
+		return nil
 	}
 	o.current.wrote(round{seq, base}, at)
 	o.waiting = &waiting{seq: seq, since: since}

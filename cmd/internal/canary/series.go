@@ -84,6 +84,14 @@ func (s *series) wrote(r round, at featurestore.Instant) {
 	s.last = at
 }
 
+// end is the offset after the newest record; 0 before the first.
+func (s *series) end() int64 {
+	if len(s.rounds) == 0 {
+		return 0
+	}
+	return s.rounds[len(s.rounds)-1].base + probes
+}
+
 // due is the number up to which a probe must have every record, where its lane has
 // applied the partition through an offset; 0 where that is not known.
 func (s *series) due(lane int, through int64) int64 {

@@ -126,10 +126,29 @@ func (c *Canary) stands(err error) time.Duration {
 // maxTold is how many findings of one look are logged each for itself.
 const maxTold = 8
 
-// found counts findings that are new, and tells them.
+// found takes the findings of one look at everything.
 func (c *Canary) found(list []Finding) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.tell(list)
+	if c.status.Wrong > 0 && len(list) == 0 {
+		c.c.Logger.Info("the canary's keys are right again")
+	}
+	c.status.Wrong, c.wrong = len(list), ""
+	if len(list) > 0 {
+		c.wrong = fmt.Sprintf("%s: partition %d, lane %d: %s", list[0].Kind, list[0].Partition, list[0].Lane, list[0].Text)
+	}
+}
+
+// lost tells that a partition of the topic has lost records that were acknowledged.
+func (c *Canary) lost(partition int32, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tell([]Finding{{Kind: Loss, Partition: partition, Text: "the topic has lost records: " + reason}})
+}
+
+// tell counts findings that are new, and logs them. The caller holds c.mu.
+func (c *Canary) tell(list []Finding) {
 	told := 0
 	for _, f := range list {
 		if _, known := c.seen[f.name()]; known {
@@ -149,13 +168,6 @@ func (c *Canary) found(list []Finding) {
 	}
 	if told > maxTold {
 		c.c.Logger.Error("the canary has found more keys that are wrong", "keys", told-maxTold)
-	}
-	if c.status.Wrong > 0 && len(list) == 0 {
-		c.c.Logger.Info("the canary's keys are right again")
-	}
-	c.status.Wrong, c.wrong = len(list), ""
-	if len(list) > 0 {
-		c.wrong = fmt.Sprintf("%s: partition %d, lane %d: %s", list[0].Kind, list[0].Partition, list[0].Lane, list[0].Text)
 	}
 }
 
