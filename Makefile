@@ -22,7 +22,7 @@ TEST  := -tags=$(TAGS) -shuffle=on -timeout=15m
 
 # Packages that run goroutines: their tests run under the race detector. The rest
 # is sequential, and runs without, several times faster.
-CONCURRENT := ^github\.com/freshet/freshet/(ingest|serving|featurestore/(online|registry|predictions)|cmd/internal/node)(/|$$)
+CONCURRENT := ^github\.com/freshet/freshet/(ingest|serving|featurestore/(online|registry|predictions)|cmd/internal/(canary|doctor|node))(/|$$)
 # Packages whose tests start a real Kafka broker or a real redis-server.
 SERVICES := /(redistest|kafkatest)( |$$)
 PACKAGES = $(GO) list -tags=$(TAGS) ./...

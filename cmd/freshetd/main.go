@@ -16,6 +16,6 @@ func main() {
 	cli.LimitMemory()
 	app := cli.New(version)
 	root := app.Root("freshetd", "The server and the ingester of Freshet")
-	root.AddCommand(app.ServeCommand(), app.IngestCommand(), app.StatusCommand(), app.ArchiveCommand(), app.VersionCommand())
+	root.AddCommand(app.ServeCommand(), app.IngestCommand(), app.StatusCommand(), app.DoctorCommand(), app.ArchiveCommand(), app.VersionCommand())
 	os.Exit(app.Main(root))
 }

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -70,6 +71,8 @@ func (g *group) Next(ctx context.Context) (*logrecord.Assignment, error) {
 		return nil, ctx.Err()
 	case errors.Is(err, kafkago.ErrGroupClosed):
 		return nil, featurestore.Invalidf("kafka: group %q was left", g.what)
+	case !passes(err):
+		return nil, refused(fmt.Sprintf("group %q", g.what), err)
 	default:
 		return nil, featurestore.Unavailablef("kafka: group %q: %w", g.what, err)
 	}

@@ -1,15 +1,7 @@
 package kafka_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"testing"
 	"time"
 
@@ -18,36 +10,11 @@ import (
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
-// certificate makes a key with a certificate for 127.0.0.1, signed by itself.
-func certificate(t *testing.T) (keyAndCertificate []byte, roots *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a broker"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	roots = x509.NewCertPool()
-	roots.AppendCertsFromPEM(cert)
-	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), cert...), roots
-}
-
 // TestSecureBroker: records go through a real broker's listener with TLS and SASL,
 // by each mechanism; a wrong password, an unknown authority and plaintext do not.
 func TestSecureBroker(t *testing.T) {
-	keys, roots := certificate(t)
-	_, others := certificate(t)
+	keys, roots := kafkatest.Certificate(t)
+	_, others := kafkatest.Certificate(t)
 	b := kafkatest.StartSecureForTest(t, &kafkatest.Secure{PEM: keys, User: "freshet", Password: "s3cret"})
 	config := func(mechanism, password string, c *tls.Config) kafka.Config {
 		return kafka.Config{

@@ -144,6 +144,12 @@ func createRequest(spec logrecord.TopicSpec, timeoutMS int64) *createtopics.Requ
 	case spec.Retention > 0:
 		set("retention.ms", strconv.FormatInt(int64(spec.Retention/featurestore.Millisecond), 10))
 	}
+	if spec.Retention > 0 {
+		set("cleanup.policy", "delete")
+	}
+	if spec.Roll > 0 {
+		set("segment.ms", strconv.FormatInt(int64(spec.Roll/featurestore.Millisecond), 10))
+	}
 	if spec.BrokerTime {
 		set("message.timestamp.type", "LogAppendTime")
 	}

@@ -55,6 +55,7 @@ type TopicSpec struct {
 	Partitions  int
 	Replication int                   // 0: the broker's default
 	Retention   featurestore.Duration // 0: the broker's default; Forever
+	Roll        featurestore.Duration // after which a segment is closed: only closed ones expire; 0: the broker's default
 	BrokerTime  bool                  // LogAppendTime: the broker's clock decides lateness
 }
 

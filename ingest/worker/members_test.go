@@ -43,17 +43,7 @@ func (p *plant) member() *Worker {
 }
 
 // feeds are how many partitions a worker reads.
-func feeds(w *Worker) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, p := range w.parts {
-		if p.begun.Load() {
-			n++
-		}
-	}
-	return n
-}
+func feeds(w *Worker) int { return len(w.Reading()) }
 
 // Two ingesters share the partitions; each record counts once while they come,
 // fill a new generation together and go; the archive is whole.

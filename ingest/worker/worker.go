@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,7 +33,8 @@ type Config struct {
 
 	// Group, where it is set, shares the partitions with the other ingesters of
 	// the project. Without it this process reads them all.
-	Group logrecord.Joiner
+	Group     logrecord.Joiner
+	GroupName string // "" is freshet.<project>
 
 	// OpenArchive opens the archive of a source; the worker closes it.
 	OpenArchive func(*definition.StreamSource) (Archive, error)
@@ -140,8 +142,11 @@ func New(c Config) *Worker {
 	if c.RetiredFor == 0 {
 		c.RetiredFor = defaultRetiredFor
 	}
+	if c.GroupName == "" {
+		c.GroupName = "freshet." + c.Project
+	}
 	return &Worker{
-		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: "freshet." + c.Project},
+		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: c.GroupName},
 		views: map[online.Generation]*running{}, archives: map[string]*openArchive{},
 	}
 }
@@ -355,6 +360,20 @@ func (w *Worker) ViewCounts() map[online.Generation]Counts {
 	for id, r := range w.views {
 		out[id] = r.view.Counts()
 	}
+	return out
+}
+
+// Reading are the partitions that this process reads now, in order.
+func (w *Worker) Reading() []online.Partition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []online.Partition
+	for _, p := range w.parts {
+		if p.begun.Load() {
+			out = append(out, p.id())
+		}
+	}
+	slices.SortFunc(out, online.Partition.Compare)
 	return out
 }
 

@@ -3,9 +3,11 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/cmd/internal/canary"
 	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/featurestore/registry"
 )
@@ -61,6 +63,9 @@ func statusTable(s *node.Status) Table {
 	}
 	t.Rows = append(t.Rows, generationRows(s)...)
 	t.Rows = append(t.Rows, archiveRows(s)...)
+	if s.Canary != nil {
+		t.Rows = append(t.Rows, canaryRows(s.Canary)...)
+	}
 	if p := s.Predictions; p != nil {
 		t.Foot = fmt.Sprintf("predictions: %d logged, %d dropped", p.Logged, p.Dropped)
 	}
@@ -76,6 +81,14 @@ func archiveRows(s *node.Status) (rows [][]string) {
 		rows = append(rows, []string{a.Source, fmt.Sprint(a.Files), fmt.Sprint(a.Bytes), fmt.Sprint(a.Rows), fmt.Sprint(a.Holes), fmt.Sprint(a.DroppedRows), a.Note + a.Trouble})
 	}
 	return rows
+}
+
+// canaryRows are what the canary of the process has seen.
+func canaryRows(c *canary.Status) [][]string {
+	return [][]string{nil, {"CANARY", "STATE", "DELAY", "WRITTEN", "SERVED", "LOSSES", "DOUBLES", "NEXT", "REASON"}, {
+		c.Topic, c.State, time.Duration(c.Delay * float64(time.Second)).Round(100 * time.Microsecond).String(),
+		fmt.Sprint(c.Written), fmt.Sprint(c.Served), fmt.Sprint(c.Losses), fmt.Sprint(c.Doubles), c.Next, c.Reason,
+	}}
 }
 
 // generationRows are the generations that do not answer, and the audit.

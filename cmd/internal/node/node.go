@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/freshet/freshet/cmd/internal/canary"
 	"github.com/freshet/freshet/cmd/internal/telemetry"
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -50,6 +51,7 @@ type Options struct {
 type Node struct {
 	Parts   *Parts
 	Worker  *worker.Worker // nil without Ingest
+	Canary  *canary.Canary // nil where the settings want none, and without Ingest on a Kafka
 	Backend *Backend
 	Server  *rpc.Server // nil without Serve
 
@@ -84,11 +86,15 @@ func (n *Node) start(ctx context.Context, o Options) error {
 		if err := n.startWorker(o); err != nil {
 			return err
 		}
+		if err := n.startCanary(o); err != nil {
+			return err
+		}
 	}
 	n.Backend.Generations = func(ctx context.Context) ([]GenerationStatus, error) { return n.Parts.generations(ctx, n.Worker) }
 	n.Backend.Report = func() Status {
 		s := n.Parts.status(n.Backend.Catalog(), n.Worker, n.Backend.Predlog)
 		s.Replaying = n.Backend.Gate != nil && n.Backend.Gate.Replaying()
+		s.Canary = n.canaryStatus()
 		return s
 	}
 	if o.Role&Serve != 0 || n.Parts.Settings.Admin.Listen != "" {
@@ -141,6 +147,36 @@ func (n *Node) startWorker(o Options) error {
 	})
 	n.Worker.Start()
 	return nil
+}
+
+// startCanary starts the canary on a Kafka. An embedded log is one process's, which
+// keeps all of it for good; a replay's clock is not that of the canary.
+func (n *Node) startCanary(o Options) error {
+	p := n.Parts
+	s := p.Settings.Ingest.Canary
+	if s.Every == 0 || p.Settings.Log.Kafka == nil || o.Replayed != nil || p.Clock.Replay() {
+		return nil
+	}
+	group, _ := p.Log.(logrecord.Joiner)
+	var err error
+	n.Canary, err = canary.New(canary.Config{
+		Project: p.Settings.Project, Topic: s.Topic, Partitions: s.Partitions, Every: s.Every.Std(),
+		Log: p.Log, Group: group, Online: p.Online, Logger: p.Logger, Now: wall, Served: n.metrics.CanaryServed,
+	})
+	if err != nil {
+		return err
+	}
+	n.Canary.Start()
+	return nil
+}
+
+// canaryStatus is nil where this process has no canary.
+func (n *Node) canaryStatus() *canary.Status {
+	if n.Canary == nil {
+		return nil
+	}
+	s := n.Canary.Status()
+	return &s
 }
 
 // wall is the wall's time, whatever clock a replay has.
@@ -209,6 +245,9 @@ func (n *Node) Stop() error {
 	}
 	if n.Backend != nil && n.Backend.Watcher != nil {
 		n.Backend.Watcher.Stop()
+	}
+	if n.Canary != nil {
+		n.Canary.Stop()
 	}
 	if n.Worker != nil {
 		errs = append(errs, n.Worker.Stop())

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
@@ -36,17 +37,26 @@ type Parts struct {
 	Schemas  logrecord.Schemas // the schema registry; nil where none is set
 	Runs     *runs.Record
 
+	// Patience is how long a log that does not answer is asked again; 0 is the
+	// client's default.
+	Patience time.Duration
+
 	closers []func() error
 
-	mu       sync.Mutex // guards projects
-	projects map[int64]*definition.Project
+	loaded *loaded // of revisions
 }
 
-// project is a revision's definitions. They never change.
+// loaded keeps the definitions of revisions, which never change.
+type loaded struct {
+	mu sync.Mutex
+	of map[int64]*definition.Project
+}
+
+// project is a revision's definitions.
 func (p *Parts) project(ctx context.Context, revision int64) (*definition.Project, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if known := p.projects[revision]; known != nil {
+	p.loaded.mu.Lock()
+	defer p.loaded.mu.Unlock()
+	if known := p.loaded.of[revision]; known != nil {
 		return known, nil
 	}
 	r, err := p.Registry.Revision(ctx, revision)
@@ -57,7 +67,7 @@ func (p *Parts) project(ctx context.Context, revision int64) (*definition.Projec
 	if project == nil {
 		return nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %w", revision, problems)
 	}
-	p.projects[revision] = project
+	p.loaded.of[revision] = project
 	return project, nil
 }
 
@@ -71,9 +81,14 @@ const (
 	NeedLog
 )
 
+// Closed are parts of which none is open yet, for who opens them one by one.
+func Closed(s *settings.Settings, clock *Clock, logger *slog.Logger) *Parts {
+	return &Parts{Settings: s, Clock: clock, Logger: logger, Runs: runs.Open(s.Offline.Dir), loaded: &loaded{of: map[int64]*definition.Project{}}}
+}
+
 // Open opens the registry and what is needed.
 func Open(ctx context.Context, s *settings.Settings, clock *Clock, logger *slog.Logger, need Need) (*Parts, error) {
-	p := &Parts{Settings: s, Clock: clock, Logger: logger, Runs: runs.Open(s.Offline.Dir), projects: map[int64]*definition.Project{}}
+	p := Closed(s, clock, logger)
 	if err := p.open(ctx, need); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -81,24 +96,55 @@ func Open(ctx context.Context, s *settings.Settings, clock *Clock, logger *slog.
 }
 
 func (p *Parts) open(ctx context.Context, need Need) error {
-	reg, err := sqlite.Open(ctx, p.Settings.Registry.SQLite, online.DefaultLanes)
-	if err != nil {
+	if err := p.OpenRegistry(ctx); err != nil {
 		return err
 	}
-	p.Registry = reg
-	p.closers = append(p.closers, reg.Close)
 	if need&NeedOnline != 0 {
 		if err := p.openOnline(ctx); err != nil {
 			return err
 		}
 	}
 	if need&NeedLog != 0 {
-		return p.openLog(ctx)
+		return p.OpenLog(ctx)
 	}
 	return nil
 }
 
+// OpenRegistry opens the registry, and makes it where there is none.
+func (p *Parts) OpenRegistry(ctx context.Context) error {
+	reg, err := sqlite.Open(ctx, p.Settings.Registry.SQLite, online.DefaultLanes)
+	if err != nil {
+		return err
+	}
+	p.Registry = reg
+	p.closers = append(p.closers, reg.Close)
+	return nil
+}
+
 func (p *Parts) openOnline(ctx context.Context) error {
+	if err := p.OpenOnline(); err != nil {
+		return err
+	}
+	err := p.Online.Check(ctx)
+	if errors.Is(err, online.ErrNearlyFull) {
+		p.Logger.Warn("the online store needs memory", "error", err)
+	} else if err != nil {
+		return fmt.Errorf("the online store's settings: %w", err)
+	}
+	return p.AdoptClock(ctx)
+}
+
+// AdoptClock takes over the clock of a replay whose values the online store holds.
+func (p *Parts) AdoptClock(ctx context.Context) error {
+	t, found, err := p.clock().Clock(ctx, p.Settings.Project)
+	if err == nil && found {
+		p.Clock.adopt(t)
+	}
+	return err
+}
+
+// OpenOnline opens the online store, whose settings are the caller's to check.
+func (p *Parts) OpenOnline() error {
 	var store online.Store
 	var err error
 	if r := p.Settings.Online.Redis; r != nil {
@@ -111,17 +157,7 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	}
 	p.Online = store
 	p.closers = append(p.closers, store.Close)
-	err = store.Check(ctx)
-	if errors.Is(err, online.ErrNearlyFull) {
-		p.Logger.Warn("the online store needs memory", "error", err)
-	} else if err != nil {
-		return fmt.Errorf("the online store's settings: %w", err)
-	}
-	t, found, err := p.clock().Clock(ctx, p.Settings.Project)
-	if err == nil && found {
-		p.Clock.adopt(t)
-	}
-	return err
+	return nil
 }
 
 func openRedis(r *settings.Redis) (*redis.Store, error) {
@@ -159,8 +195,9 @@ func (p *Parts) KeepClock(ctx context.Context) error {
 	return p.clock().SetClock(ctx, p.Settings.Project, p.Clock.Now())
 }
 
-func (p *Parts) openLog(ctx context.Context) error {
-	c := kafka.Config{Clock: p.Clock.Now}
+// OpenLog opens the log, and the schema registry where there is one.
+func (p *Parts) OpenLog(ctx context.Context) error {
+	c := kafka.Config{Clock: p.Clock.Now, RetryFor: p.Patience}
 	if k := p.Settings.Log.Kafka; k != nil {
 		var err error
 		if c.TLS, err = k.TLS.Config("log.kafka.tls"); err != nil {

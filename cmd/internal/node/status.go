@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/freshet/freshet/cmd/internal/canary"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/predlog"
 	"github.com/freshet/freshet/serving/service"
@@ -23,7 +24,8 @@ type Status struct {
 	// Generations are all that the registry lists; Registry is why it could not be asked.
 	Generations []GenerationStatus `json:"generations,omitempty"`
 	Registry    string             `json:"registry,omitempty"`
-	Audit       *AuditStatus       `json:"audit,omitempty"` // of this process; only the ingester that leads audits
+	Audit       *AuditStatus       `json:"audit,omitempty"`  // of this process; only the ingester that leads audits
+	Canary      *canary.Status     `json:"canary,omitempty"` // of this process; only an ingester has one
 
 	// Archives are the events at rest, by source.
 	Archives []ArchiveStatus `json:"archives,omitempty"`

@@ -39,6 +39,7 @@ func (n *Node) observe(ctx context.Context, o Options) error {
 		Now: p.Clock.Now, Catalog: b.Catalog, Damaged: b.damage.count,
 		Worker:      func() *worker.Worker { return n.Worker },
 		Generations: n.measuredGenerations, Archives: n.measuredArchives, Upkeep: func() *telemetry.Upkeep { return n.upkeep.stats() },
+		Canary: n.canaryStatus,
 		Predictions: func() *predlog.Stats {
 			if b.Predlog == nil {
 				return nil

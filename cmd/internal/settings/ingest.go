@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -16,6 +17,7 @@ type Ingest struct {
 	KeepPrevious Duration `yaml:"keep_previous"`
 	Audit        Audit    `yaml:"audit"`
 	Archive      Archive  `yaml:"archive"`
+	Canary       Canary   `yaml:"canary"`
 }
 
 // Archive is how the events at rest are kept.
@@ -45,6 +47,34 @@ func (a *Archive) RetentionFor(source string) featurestore.Duration {
 func (a *Archive) validate() error {
 	if a.FileMiB < 1 || a.FileMiB > 4096 {
 		return fmt.Errorf("ingest.archive.file_mib: %d is no size of a file, write 1 to 4096", a.FileMiB)
+	}
+	return nil
+}
+
+// Canary is how often the ingester writes numbered records of its own to Kafka and
+// reads them back as lookups would; 0s is never. Topic is where, by default
+// freshet.<project>.canary; Partitions is what the topic gets where the ingester
+// makes it: as many ingesters can take part.
+type Canary struct {
+	Every      Duration `yaml:"every"`
+	Topic      string   `yaml:"topic,omitempty"`
+	Partitions int      `yaml:"partitions,omitempty"`
+}
+
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]*$`)
+
+// maxCanaryPartitions bounds what a canary may cost.
+const maxCanaryPartitions = 64
+
+func (c *Canary) validate() error {
+	if c.Every.Std() < 0 || c.Every.Std() > 0 && c.Every.Std() < time.Second {
+		return fmt.Errorf("ingest.canary.every: %s is neither a second or more nor 0s (never)", featurestore.Duration(c.Every))
+	}
+	if !topicName.MatchString(c.Topic) {
+		return fmt.Errorf("ingest.canary.topic: %q: a topic has letters, digits, dots, underscores and hyphens", c.Topic)
+	}
+	if c.Partitions < 1 || c.Partitions > maxCanaryPartitions {
+		return fmt.Errorf("ingest.canary.partitions: %d is not 1 to %d", c.Partitions, maxCanaryPartitions)
 	}
 	return nil
 }
@@ -93,5 +123,8 @@ func (i *Ingest) validate() error {
 	if d.Share < 0 || d.Share > 1 {
 		return fmt.Errorf("ingest.dead_letters.share: %g is no share, write 0.01 for one in a hundred", d.Share)
 	}
-	return i.Archive.validate()
+	if err := i.Archive.validate(); err != nil {
+		return err
+	}
+	return i.Canary.validate()
 }

@@ -100,6 +100,7 @@ func Defaults() Settings {
 		Ingest: Ingest{
 			KeepPrevious: Duration(featurestore.Day), Audit: Audit{Every: Duration(featurestore.Hour)},
 			Archive: Archive{Every: Duration(10 * featurestore.Minute), FileMiB: 128, KeepReplaced: Duration(featurestore.Hour)},
+			Canary:  Canary{Every: Duration(10 * featurestore.Second), Partitions: 4},
 		},
 	}
 }

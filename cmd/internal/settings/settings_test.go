@@ -53,6 +53,9 @@ func TestWrongSettings(t *testing.T) {
 		"project: f\nonline: {redis: {addrs: [a:1], password: \"${env:NOT_SET}\"}}\n": "NOT_SET",
 		"project: f\ningest: {keep_previous: 1 day}\n":                                "30d",
 		"project: f\ningest: {audit: {every: -1s}}\n":                                 "not a duration",
+		"project: f\ningest: {canary: {every: 10ms}}\n":                               "a second or more",
+		"project: f\ningest: {canary: {partitions: 65}}\n":                            "1 to 64",
+		"project: f\ningest: {canary: {topic: \"a b\"}}\n":                            "ingest.canary.topic",
 		"project: f\nserve: {listen: here}\n":                                         "listen",
 		"project: f\nonline: {embedded: \"${env:NOT_SET}\"}\n":                        "NOT_SET",
 		"project: f\nonline: {embedded: \"${file:/not/there}\"}\n":                    "/not/there",
@@ -149,11 +152,11 @@ func TestFindLooksUpwards(t *testing.T) {
 
 func TestDurations(t *testing.T) {
 	s, err := settings.Parse([]byte("project: f\n"), settings.Source{})
-	if err != nil || s.Ingest.KeepPrevious.Std() != 24*time.Hour || s.Ingest.Audit.Every.Std() != time.Hour {
+	if err != nil || s.Ingest.KeepPrevious.Std() != 24*time.Hour || s.Ingest.Audit.Every.Std() != time.Hour || s.Ingest.Canary.Every.Std() != 10*time.Second || s.Ingest.Canary.Partitions != 4 {
 		t.Fatalf("defaults: %+v, %v", s.Ingest, err)
 	}
-	s, err = settings.Parse([]byte("project: f\ningest: {keep_previous: 2d, audit: {every: 0s}}\n"), settings.Source{})
-	if err != nil || s.Ingest.KeepPrevious.Std() != 48*time.Hour || s.Ingest.Audit.Every.Std() != 0 {
+	s, err = settings.Parse([]byte("project: f\ningest: {keep_previous: 2d, audit: {every: 0s}, canary: {every: 0s, topic: c}}\n"), settings.Source{})
+	if err != nil || s.Ingest.KeepPrevious.Std() != 48*time.Hour || s.Ingest.Audit.Every.Std() != 0 || s.Ingest.Canary.Every.Std() != 0 || s.Ingest.Canary.Topic != "c" || s.Ingest.Canary.Partitions != 4 {
 		t.Fatalf("%+v, %v", s.Ingest, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/freshet/freshet/cmd/internal/canary"
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/predlog"
@@ -18,6 +19,7 @@ type Parts struct {
 	Worker      func() *worker.Worker
 	Catalog     func() *service.Catalog
 	Predictions func() *predlog.Stats
+	Canary      func() *canary.Status
 	Damaged     func() int64 // lookups of entities whose bytes did not decode
 
 	Generations func() []Generation
@@ -46,6 +48,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	generations(out, c.parts.Generations())
 	if u := c.parts.Upkeep(); u != nil {
 		compactions(out, u)
+	}
+	if s := c.parts.Canary(); s != nil {
+		canaryOf(out, s)
 	}
 	if catalog := c.parts.Catalog(); catalog != nil {
 		c.answering(out, catalog)
@@ -80,6 +85,12 @@ var (
 	watermarkAge = desc("watermark_age_seconds", "Age of a view's watermark.", "view", "generation")
 	viewState    = desc("view_state", "1; the label is the state of the view, as `freshet status` shows it.", "view", "generation", "state")
 	revision     = desc("revision", "The revision of the definitions that answers.")
+
+	canaryState    = desc("canary_state", "1; the label is the state of this process's canary, as `freshet status` shows it.", "state")
+	canaryRecords  = desc("canary_records_total", "The canary's records, by what became of them: written, served.", "outcome")
+	canaryFindings = desc("canary_findings_total", "Keys of the canary that were found to be wrong: loss, double.", "kind")
+	canaryWrong    = desc("canary_wrong", "Keys of the canary that are wrong now.")
+	canaryWaiting  = desc("canary_waiting_seconds", "Age of the oldest record of the canary that lookups do not see yet; 0 where they see all.")
 
 	predictions  = desc("predictions_total", "Logged predictions, by what became of them.", "outcome")
 	damagedReads = desc("damaged_reads_total", "Lookups, entity by entity, whose stored bytes did not decode.")
@@ -118,6 +129,16 @@ func (c *collector) partitions(out chan<- prometheus.Metric, w *worker.Worker) {
 		ok = 0
 	}
 	gauge(out, storeOK, ok)
+}
+
+func canaryOf(out chan<- prometheus.Metric, s *canary.Status) {
+	gauge(out, canaryState, 1, s.State)
+	counter(out, canaryRecords, float64(s.Written), "written")
+	counter(out, canaryRecords, float64(s.Served), "served")
+	counter(out, canaryFindings, float64(s.Losses), string(canary.Loss))
+	counter(out, canaryFindings, float64(s.Doubles), string(canary.Double))
+	gauge(out, canaryWrong, float64(s.Wrong))
+	gauge(out, canaryWaiting, s.Waiting)
 }
 
 func (c *collector) views(out chan<- prometheus.Metric, w *worker.Worker) {

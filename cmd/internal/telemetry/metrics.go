@@ -27,6 +27,7 @@ type Metrics struct {
 	written       *prometheus.CounterVec
 	served        *prometheus.HistogramVec
 	requests      *prometheus.HistogramVec
+	canary        prometheus.Histogram
 }
 
 // seconds are the bounds of durations: 100 us to 100 s.
@@ -43,10 +44,11 @@ func NewMetrics(version string, now func() featurestore.Instant, tracer *Tracer)
 		written:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "freshet_store_written_bytes_total", Help: "Bytes of entity states sent to the online store."}, []string{"view"}),
 		served:        histogram("freshet_event_to_served_seconds", "Log time of the oldest event of a batch to the moment when lookups see the batch.", seconds, "source"),
 		requests:      histogram("freshet_request_seconds", "Duration of requests to the API.", seconds, "method", "code"),
+		canary:        prometheus.NewHistogram(prometheus.HistogramOpts{Name: "freshet_canary_event_to_served_seconds", Help: "A round of the canary's records, from before it is sent to the log until lookups see all of it.", Buckets: seconds}),
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "freshet_build_info", Help: "1; the label is the version."}, []string{"version"})
 	info.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.applySeconds, m.applyLanes, m.applyEntities, m.written, m.served, m.requests, info,
+	m.registry.MustRegister(m.applySeconds, m.applyLanes, m.applyEntities, m.written, m.served, m.requests, m.canary, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -79,6 +81,9 @@ func (m *Metrics) Applying(view string, batches, entities, bytes int) func() {
 func (m *Metrics) Served(p online.Partition, _ int, oldest featurestore.LogTime) {
 	m.served.WithLabelValues(p.Source).Observe(since(m.now(), featurestore.Instant(oldest)))
 }
+
+// CanaryServed is told how long a round of the canary took.
+func (m *Metrics) CanaryServed(d time.Duration) { m.canary.Observe(d.Seconds()) }
 
 // Traced implements worker.Observer.
 func (m *Metrics) Traced(topic string, p online.Partition, records []worker.Traced) {

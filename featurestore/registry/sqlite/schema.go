@@ -3,7 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"net/url"
+	"os"
 
 	"github.com/freshet/freshet/featurestore"
 )
@@ -32,6 +35,24 @@ CREATE TABLE sources (
 ) STRICT;
 CREATE TABLE changes (number INTEGER NOT NULL) STRICT;
 INSERT INTO changes SELECT COALESCE(MAX(number), 0) FROM revisions;`,
+}
+
+// Version is the version of a file's schema, and the one that this program has. It
+// changes nothing; it is ErrNotFound where there is no file.
+func Version(ctx context.Context, path string) (have, known int, err error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return 0, len(steps), featurestore.NotFoundf("there is no registry at %q", path)
+	}
+	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "mode=ro&_pragma=busy_timeout(1000)"}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return 0, len(steps), fmt.Errorf("registry %q: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return 0, len(steps), featurestore.Unavailablef("registry %q: %w", path, err)
+	}
+	return have, len(steps), nil
 }
 
 // migrate brings the file to this program's version, in one transaction.

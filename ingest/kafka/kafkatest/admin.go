@@ -14,6 +14,7 @@ import (
 const (
 	deleteTopicsKey  = 20
 	deleteRecordsKey = 21
+	createACLsKey    = 30
 )
 
 // adminWithin bounds one request of an administrator.
@@ -46,6 +47,49 @@ func DeleteRecords(ctx context.Context, addr, topic string, partition int32, bef
 		return fmt.Errorf("kafkatest: delete records of topic %q: %w", topic, err)
 	}
 	return code(answer, len(answer)-2)
+}
+
+// Resource is what a right is about, by Kafka's number.
+type Resource int8
+
+// Resources.
+const (
+	TopicResource Resource = 2
+	GroupResource Resource = 3
+)
+
+// Operation is what a right allows, by Kafka's number.
+type Operation int8
+
+// Operations.
+const (
+	Read     Operation = 3
+	Write    Operation = 4
+	Create   Operation = 5
+	Describe Operation = 8
+)
+
+// Right is one right on one resource.
+type Right struct {
+	Resource  Resource
+	Name      string
+	Operation Operation
+}
+
+// Allow grants rights to a user, as an administrator would.
+func Allow(ctx context.Context, addr, user string, rights ...Right) error {
+	const literal, allow = 3, 3
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(rights)))
+	for _, r := range rights {
+		b = appendText(append(b, byte(r.Resource)), r.Name)
+		b = appendText(append(b, literal), "User:"+user)
+		b = append(appendText(b, "*"), byte(r.Operation), allow)
+	}
+	answer, err := ask(ctx, addr, createACLsKey, 1, b)
+	if err != nil {
+		return fmt.Errorf("kafkatest: allow: %w", err)
+	}
+	return code(answer, 8)
 }
 
 // code reads the error code that ends an answer about one thing.

@@ -12,6 +12,10 @@ type Secure struct {
 	PEM      []byte // the broker's key (PKCS 8) and certificate
 	User     string
 	Password string
+
+	// Restricted lets the user do only what Allow has granted; who comes by the
+	// plain listener may do everything.
+	Restricted bool
 }
 
 // SecureAddr is the host:port of the secure listener.
@@ -25,6 +29,9 @@ func (s *Secure) settings(text, dir, plain, safe string) (string, error) {
 	}
 	text = strings.Replace(text, "listeners=PLAINTEXT://"+plain+",", "listeners=PLAINTEXT://"+plain+",SASL_SSL://"+safe+",", 1)
 	text = strings.Replace(text, "advertised.listeners=PLAINTEXT://"+plain, "advertised.listeners=PLAINTEXT://"+plain+",SASL_SSL://"+safe, 1)
+	if s.Restricted {
+		text += "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:ANONYMOUS\n"
+	}
 	const login, module = "listener.name.sasl_ssl.", "org.apache.kafka.common.security."
 	return text + strings.Join([]string{
 		"ssl.keystore.type=PEM",

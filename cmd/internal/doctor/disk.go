@@ -1,0 +1,91 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Free space that is told. History is sealed by renaming whole files, so that a
+// full disk stops the ingester, and loses nothing.
+const (
+	diskWarning = 2 << 30
+	diskFailed  = 100 << 20
+	diskShare   = 0.05
+)
+
+// volume is a file system.
+type volume struct {
+	device    uint64
+	free, all uint64 // bytes
+}
+
+// checkDisk looks at the folders that grow on this machine.
+func checkDisk(_ context.Context, e *exam) finding {
+	f, no := e.needs(false, false)
+	if no {
+		return f
+	}
+	folders := []string{e.settings.Offline.Dir, filepath.Dir(e.settings.Registry.SQLite), e.settings.Log.Embedded, e.settings.Online.Embedded}
+	volumes := map[uint64]int{} // by device: the place of its result
+	for _, dir := range folders {
+		if dir == "" {
+			continue
+		}
+		name := dir
+		if rel, err := filepath.Rel(e.settings.Root, dir); err == nil && filepath.IsLocal(rel) {
+			name = rel
+		}
+		at, err := existing(dir)
+		if err != nil {
+			f.add(Failed, text(err), "history, dead letters and predictions cannot be kept", "mend the folder's rights").Of = name
+			continue
+		}
+		v, err := space(at)
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			f.add(Skipped, "this system does not say how much is free").Of = name
+		case err != nil:
+			f.add(Warning, text(err), "how much is free is not known", "").Of = name
+		default:
+			if i, told := volumes[v.device]; told {
+				f.results[i].Of += ", " + name
+				continue
+			}
+			volumes[v.device] = len(f.results)
+			state, seen, why, next := judgeSpace(v)
+			f.add(state, seen, why, next).Of = name
+		}
+	}
+	return f
+}
+
+func judgeSpace(v volume) (State, string, string, string) {
+	seen := fmt.Sprintf("%d MiB of %d MiB are free", v.free>>20, v.all>>20)
+	const why, next = "a full disk stops the archive, and with it the ingester; predictions are dropped, and counted", "make room, or move offline.dir"
+	switch {
+	case v.free < diskFailed:
+		return Failed, seen, why, next
+	case v.free < diskWarning && float64(v.free) < diskShare*float64(v.all):
+		return Warning, seen, why, next
+	}
+	return OK, seen, "", ""
+}
+
+// existing is a folder, or the nearest one above it that is there.
+func existing(dir string) (string, error) {
+	for {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && info.IsDir():
+			return dir, nil
+		case err == nil:
+			return "", fmt.Errorf("%s is not a folder", dir)
+		case !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir):
+			return "", err
+		}
+		dir = filepath.Dir(dir)
+	}
+}
