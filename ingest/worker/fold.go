@@ -8,14 +8,22 @@ import (
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// writesOfCall is how many writes go to the store in one call, about. While it
-// works on them, the next are folded.
-const writesOfCall = 4000
+// How many writes go to the store in one call, about: a quarter of what there is,
+// within bounds. While it works on them, the next are folded.
+const (
+	leastOfCall = 64
+	mostOfCall  = 4000
+)
 
 // foldAll folds what the lanes have left and sends it, a few lanes at a time, so
 // that what is read of the store, folded and sent stays near. It ends where
 // entities are found damaged: lanes that have some are not sent.
 func (v *View) foldAll(ctx context.Context, c *Chunk, calls *storeCalls) error {
+	rows := 0
+	for lane := range v.fold.parts {
+		rows += len(v.fold.parts[lane].offsets)
+	}
+	enough := min(max(leastOfCall, rows/4), mostOfCall)
 	var lanes []uint16
 	works := 0
 	for lane := range v.fold.parts {
@@ -25,7 +33,7 @@ func (v *View) foldAll(ctx context.Context, c *Chunk, calls *storeCalls) error {
 			lanes = append(lanes, uint16(lane))
 		}
 		last := lane == len(v.fold.parts)-1
-		if len(lanes) == 0 || works < writesOfCall && !last {
+		if len(lanes) == 0 || works < enough && !last {
 			continue
 		}
 		send := calls.start
