@@ -248,7 +248,7 @@ func (w *Worker) partitions(ctx context.Context, a *arrangement, mine share) ([]
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
 		w.sources, w.topics[list[0].source.Topic] = append(w.sources, name), n
-		parts, err := w.sourcePartitions(ctx, list, n, registry.Newest(a.logs, name), mine)
+		parts, err := w.sourcePartitions(ctx, list, n, registry.Newest(a.logs, name), mine, chunkBytes/len(readings))
 		if err != nil {
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
@@ -293,7 +293,9 @@ func (w *Worker) sorted() []online.Generation {
 	return ids
 }
 
-func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int, generation uint32, mine share) ([]*partition, error) {
+// sourcePartitions are the partitions of a source that this process reads, with so
+// many bytes for the chunks of all.
+func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int, generation uint32, mine share, bytes int) ([]*partition, error) {
 	s := readings[0].source
 	if n == 0 {
 		return nil, nil
@@ -314,17 +316,21 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int
 	if err != nil {
 		return nil, err
 	}
+	var own []int32
+	for number := range int32(n) {
+		if mine.owns(s.Topic, number) {
+			own = append(own, number)
+		}
+	}
+	chunk := chunkEvents(bytes/len(readings), len(s.Fields), len(own))
 	var out []*partition
 	spent, turn := newSpending(w.c.Budget), make(chan struct{}, 1)
 	spare := make(chan *decodedChunk, 1)
-	for number := range n {
-		if !mine.owns(s.Topic, int32(number)) {
-			continue
-		}
+	for _, number := range own {
 		p := &partition{
-			source: s, generation: generation, number: int32(number), replayed: replayed, shared: shared, log: w.c.Log, history: w.c.History,
+			source: s, generation: generation, number: number, replayed: replayed, shared: shared, log: w.c.Log, history: w.c.History,
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
-			rebuild: w.rebuild, spent: spent, chunk: chunkEvents(len(s.Fields), n), turn: turn, spare: spare, observer: w.c.Observer,
+			rebuild: w.rebuild, spent: spent, chunk: chunk, turn: turn, spare: spare, observer: w.c.Observer,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

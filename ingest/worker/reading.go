@@ -43,13 +43,18 @@ type decodedPart struct {
 
 func (c *decodedChunk) first() *Chunk { return &c.parts[0].Chunk }
 
-// chunkBytes bounds the decoded events of a source's chunks: each partition fills
-// one, and one is being applied.
-const chunkBytes = 256 << 20
+// chunkBytes bounds the decoded events of all sources' chunks, and mostOfChunk those
+// of one: more of them would wait for seconds.
+const (
+	chunkBytes  = 256 << 20
+	mostOfChunk = 300_000
+)
 
-// chunkEvents is how many events a chunk of one partition takes.
-func chunkEvents(fields, partitions int) int {
-	return eventsOf(chunkBytes/(partitions+1), fields)
+// chunkEvents is how many events a chunk of one partition takes, where all chunks
+// of its source have so many bytes: each partition fills one, and one is being
+// applied.
+func chunkEvents(bytes, fields, partitions int) int {
+	return min(eventsOf(bytes/(partitions+1), fields), mostOfChunk)
 }
 
 // eventsOf is how many events with so many fields take so many bytes, their texts
