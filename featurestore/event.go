@@ -37,14 +37,11 @@ func (e *Event) Visible() EventTime {
 }
 
 // Late reports whether the event came later than its source allows: a rule on
-// the record alone, so that a replay decides the same. A change is judged by its
-// own time: a row of last year may be changed today.
+// the record alone, so that a replay decides the same. A change is never late: a
+// row of last year may be changed today, and where the change that added a row were
+// left out, the one that takes it away would take what was never counted.
 func (e *Event) Late(allowed Duration) bool {
-	when := e.Time
-	if e.Change != NoChange {
-		when = e.Mutated
-	}
-	return int64(when) < int64(e.LogTime)-int64(allowed)
+	return e.Change == NoChange && int64(e.Time) < int64(e.LogTime)-int64(allowed)
 }
 
 // Ahead reports whether the event lies too far in the future of its log time.

@@ -57,13 +57,9 @@ func visible(row window.Row) featurestore.Instant {
 	return featurestore.Instant(max(row.Time, row.Mutated))
 }
 
-// late judges an event by its event time and a change by its own.
+// late judges an event by its event time. A change is never late.
 func late(row window.Row, rule window.SourceRule) bool {
-	when := row.Time
-	if row.Change != featurestore.NoChange {
-		when = row.Mutated
-	}
-	return int64(when) < int64(row.LogTime)-int64(rule.AllowedLateness)
+	return row.Change == featurestore.NoChange && int64(row.Time) < int64(row.LogTime)-int64(rule.AllowedLateness)
 }
 
 func ahead(row window.Row) bool {

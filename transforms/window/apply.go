@@ -18,12 +18,11 @@ func (p *Plan) Apply(s *State, r *Row) Verdict {
 		return Duplicate
 	}
 	rule := &p.sources[r.Source]
-	happened, visible := int64(r.Time), int64(r.Time)
-	if r.Change != featurestore.NoChange {
-		happened, visible = int64(r.Mutated), max(visible, int64(r.Mutated))
-	}
-	a := int64(r.LogTime)
-	if happened < a-int64(rule.AllowedLateness) {
+	a, visible := int64(r.LogTime), int64(r.Time)
+	switch { // as Event.Late and Event.Visible
+	case r.Change != featurestore.NoChange:
+		visible = max(visible, int64(r.Mutated))
+	case visible < a-int64(rule.AllowedLateness):
 		return Late
 	}
 	if visible > a+int64(featurestore.AheadLimit) {

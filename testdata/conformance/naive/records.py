@@ -101,8 +101,8 @@ def lateness(case, source):
 
 
 def late(case, row):
-    """A rule on the record alone; a change is judged by its own time."""
-    return (row.m if row.change else row.e) < row.a - lateness(case, row.source)
+    """A rule on the record alone; a change is never late."""
+    return not row.change and row.e < row.a - lateness(case, row.source)
 
 
 def ahead(row):

@@ -43,12 +43,8 @@ func (x *Entity) Complete(view *definition.StreamView, applied featurestore.Appl
 	var want featurestore.Applied
 	for i := range x.rows {
 		r := &x.rows[i]
-		when := r.Time
-		if r.Change != featurestore.NoChange {
-			when = r.Mutated
-		}
-		late := int64(when) < int64(r.LogTime)-int64(view.Bindings[r.Source].Source.AllowedLateness)
-		ahead := int64(max(when, r.Time)) > int64(r.LogTime)+int64(5*featurestore.Minute)
+		late := r.Change == featurestore.NoChange && int64(r.Time) < int64(r.LogTime)-int64(view.Bindings[r.Source].Source.AllowedLateness)
+		ahead := int64(max(r.Mutated, r.Time)) > int64(r.LogTime)+int64(5*featurestore.Minute)
 		if !late && !ahead {
 			want = want.Add(r.Position, r.LogTime)
 		}

@@ -79,7 +79,7 @@ func (t *Table) Next() (id int64, e Event) {
 	}
 	fresh.Mutated = featurestore.EventTime(featurestore.Instant(fresh.LogTime)) // whole milliseconds
 	if t.r.IntN(40) == 0 {
-		fresh.Mutated -= featurestore.EventTime(Lateness + featurestore.Second) // a late change counts for nothing, nor does the row that it adds
+		fresh.Mutated -= featurestore.EventTime(Lateness + featurestore.Second) // a change is never late
 	}
 	op := t.r.IntN(10)
 	if op < 4 || len(t.rows) == 0 {
