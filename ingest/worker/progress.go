@@ -203,14 +203,19 @@ func (p *Progress) Wait(ctx context.Context, id online.Partition, end int64) err
 	}
 }
 
-// backoff waits longer after each failure: 50 ms to 5 s, with jitter.
+// backoff waits longer after each failure, with jitter: 50 ms to half a second. A
+// store that comes back may have lost something, which is to be noticed within 2 s.
 type backoff struct{ d time.Duration }
 
 func (b *backoff) reset() { b.d = 0 }
 
+func (b *backoff) next() time.Duration {
+	b.d = min(max(2*b.d, 50*time.Millisecond), 500*time.Millisecond)
+	return b.d/2 + rand.N(b.d/2)
+}
+
 func (b *backoff) sleep(ctx context.Context) error {
-	b.d = min(max(2*b.d, 50*time.Millisecond), 5*time.Second)
-	timer := time.NewTimer(b.d/2 + rand.N(b.d/2))
+	timer := time.NewTimer(b.next())
 	defer timer.Stop()
 	select {
 	case <-timer.C:

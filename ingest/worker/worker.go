@@ -197,18 +197,22 @@ func (w *Worker) Stop() error {
 
 // run keeps one arrangement of partitions going until the registry wants another.
 func (w *Worker) run(ctx context.Context) error {
-	wait := backoff{}
+	wait, said := backoff{}, ""
 	for ctx.Err() == nil {
 		err := w.arrange(ctx)
 		switch {
 		case err == nil:
 			wait.reset()
+			said = ""
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound), errors.Is(err, errLost):
 			// Lanes that are lost while they are made are made again: a store that evicts
 			// does so until a person ends it.
-			w.c.Logger.Warn("waiting for a part that is not available", "error", err)
+			if said != err.Error() {
+				said = err.Error()
+				w.c.Logger.Warn("waiting for a part that is not available", "error", err)
+			}
 			if wait.sleep(ctx) != nil {
 				return nil
 			}
