@@ -511,11 +511,12 @@ func (s storeOf) Create(ctx context.Context, g online.Generation, m online.Meta)
 	return s.memoryStore.Create(ctx, g, m)
 }
 
-func (s storeOf) SetState(ctx context.Context, g online.Generation, state online.State) error {
+func (s storeOf) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
+	s.p.meanwhile(20)
 	if err := s.p.perhapsAway("store"); err != nil {
 		return err
 	}
-	return s.memoryStore.SetState(ctx, g, state)
+	return s.memoryStore.SetState(ctx, g, state, from...)
 }
 
 func (s storeOf) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([]online.Lane, error) {

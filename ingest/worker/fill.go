@@ -83,12 +83,7 @@ func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	case s == online.StateGap, s == online.StateHalted, filled(stored):
 		return nil
 	}
-	if err := v.setState(ctx, online.StateCatchingUp); errors.Is(err, featurestore.ErrNotFound) {
-		return errLost
-	} else if err != nil {
-		return err
-	}
-	return nil
+	return v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
 }
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
@@ -144,7 +139,7 @@ func (w *Worker) flip(ctx context.Context) error {
 	defer w.states.Unlock()
 	for _, r := range w.ready() {
 		name, number := r.view.Name(), r.view.ID().Number
-		if err := r.view.setState(ctx, online.StateLive); err != nil {
+		if err := r.view.setState(ctx, online.StateLive, upTo(r.asked)...); err != nil {
 			return err
 		}
 		if r.state != registry.Building {
@@ -273,8 +268,10 @@ func (w *Worker) askEnds(ctx context.Context) error {
 	w.mu.Lock()
 	for _, id := range w.sorted() {
 		r := w.views[id]
-		if !r.full || r.view.isLive() {
-			r.far = nil
+		if s := r.view.laneState(); !r.full || s == online.StateLive || s != r.asked {
+			r.far, r.asked = nil, s // it has halted since, or goes on: what was passed before says nothing
+		}
+		if !r.full || r.asked == online.StateLive {
 			continue
 		}
 		for _, id := range w.foreign(r.view) {
