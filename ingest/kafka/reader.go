@@ -139,6 +139,9 @@ func (r *reader) run(ctx context.Context, c *Client, p partition, from int64) {
 	size := fetchSize{bytes: c.cfg.FetchBytes, wait: c.cfg.MaxWait}
 	for {
 		b, err := c.fetch(ctx, p, from, size)
+		if err == nil {
+			from = b.Next // now: whoever takes the batch may release it, for the next fetch of another
+		}
 		select {
 		case r.out <- fetched{b, err}:
 		case <-ctx.Done():
@@ -147,7 +150,6 @@ func (r *reader) run(ctx context.Context, c *Client, p partition, from int64) {
 		if err != nil {
 			return
 		}
-		from = b.Next
 	}
 }
 

@@ -50,6 +50,7 @@ func suite(t *testing.T, b *broker) {
 		{"group", testGroup},
 		{"group without brokers", testGroupUnreachable},
 		{"many batches", testManyBatches},
+		{"a batch is its taker's", testTaken},
 		{"bounds and range", testBounds},
 		{"unknown topic", testUnknownTopic},
 		{"transactions", testTransactions},
@@ -252,6 +253,35 @@ func testManyBatches(t *testing.T, b *broker) {
 		t.Fatalf("peek: %v", err)
 	}
 	peek.Release()
+}
+
+// testTaken: a batch is its taker's at once. What becomes of it there, also that it
+// is released and filled for another partition, is nothing to the reader.
+func testTaken(t *testing.T, b *broker) {
+	c := open(t, b, func(cfg *kafka.Config) { cfg.FetchBytes, cfg.ProduceBytes = 1<<10, 1<<10 })
+	topic := create(t, c, 1)
+	const n = 5000
+	records := make([]logrecord.Record, n)
+	for i := range records {
+		records[i] = value(i, fmt.Sprintf("value %d", i))
+	}
+	produce(t, c, topic, 0, records...)
+	r, err := c.Open(t.Context(), topic, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for next := int64(0); next < n; {
+		batch, err := r.Next(t.Context())
+		if err != nil {
+			t.Fatalf("behind offset %d: %v", next-1, err)
+		}
+		if len(batch.Records) > 0 && batch.Records[0].Offset != next {
+			t.Fatalf("%d follows %d", batch.Records[0].Offset, next-1)
+		}
+		next, batch.Next = batch.Next, 1<<40
+		batch.Release()
+	}
 }
 
 func testBounds(t *testing.T, b *broker) {

@@ -237,7 +237,7 @@ func (p *process) fetch(s *streaming) {
 	}
 	batch, err := s.reader.Next(s.run)
 	if err == nil && batch.Interrupted && !without("a fetch that was interrupted is compared") {
-		err = s.p.shared.verify(s.run)
+		err = s.p.verify(s.run)
 	}
 	if err != nil {
 		s.ended = s.p.outOfRange(err)
@@ -413,19 +413,20 @@ func (c *fillContext) Err() error { return c.err }
 
 // recheck is what watchLogs does now and then.
 func (p *process) recheck() {
-	own := map[*sourceLog][]int32{}
+	own := map[*sourceLog][]*partition{}
 	for _, s := range p.streams {
-		own[s.p.shared] = append(own[s.p.shared], s.p.number)
+		own[s.p.shared] = append(own[s.p.shared], s.p)
 	}
 	for _, s := range p.streams {
-		numbers := own[s.p.shared]
-		if delete(own, s.p.shared); numbers == nil || s.run.Err() != nil {
+		parts := own[s.p.shared]
+		if delete(own, s.p.shared); parts == nil {
 			continue
 		}
-		err := s.p.shared.compare(s.run, numbers)
-		if errors.As(err, new(*GapError)) {
-			p.w.trace("process %d finds that the log is another: %v", p.number, err)
-			s.p.shared.halt(err)
+		again, err := p.worker.look(background(), s.p.shared, parts)
+		p.w.trace("process %d looks at the log of %s, is it there again: %t %v", p.number, s.p.source.Name, again, err)
+		if again {
+			p.rearrange()
+			return
 		}
 	}
 }
@@ -463,8 +464,14 @@ func (p *process) notice() {
 	}
 }
 
-// watch sees whether the store has evicted keys.
+// watch sees whether the store has forgotten or lost what has halted, and whether
+// it has evicted keys.
 func (p *process) watch() {
+	if err := p.worker.sayHalted(background()); errors.Is(err, errLost) {
+		p.w.trace("process %d finds that lanes of what has halted are lost: %v", p.number, err)
+		p.rearrange()
+		return
+	}
 	if p.evicted < p.w.evicted {
 		p.evicted, p.lose = p.w.evicted, true
 	}
@@ -511,11 +518,12 @@ func (s storeOf) Create(ctx context.Context, g online.Generation, m online.Meta)
 	return s.memoryStore.Create(ctx, g, m)
 }
 
-func (s storeOf) SetState(ctx context.Context, g online.Generation, state online.State) error {
+func (s storeOf) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
+	s.p.meanwhile(20)
 	if err := s.p.perhapsAway("store"); err != nil {
 		return err
 	}
-	return s.memoryStore.SetState(ctx, g, state)
+	return s.memoryStore.SetState(ctx, g, state, from...)
 }
 
 func (s storeOf) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([]online.Lane, error) {

@@ -83,12 +83,7 @@ func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	case s == online.StateGap, s == online.StateHalted, filled(stored):
 		return nil
 	}
-	if err := v.setState(ctx, online.StateCatchingUp); errors.Is(err, featurestore.ErrNotFound) {
-		return errLost
-	} else if err != nil {
-		return err
-	}
-	return nil
+	return v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
 }
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
@@ -144,7 +139,7 @@ func (w *Worker) flip(ctx context.Context) error {
 	defer w.states.Unlock()
 	for _, r := range w.ready() {
 		name, number := r.view.Name(), r.view.ID().Number
-		if err := r.view.setState(ctx, online.StateLive); err != nil {
+		if err := r.view.setState(ctx, online.StateLive, upTo(r.asked)...); err != nil {
 			return err
 		}
 		if r.state != registry.Building {
@@ -261,8 +256,8 @@ func (v *View) passed(id online.Partition, far farEnd) bool {
 	return v.lanes.lowest(id) >= far.end-1 && v.lanes.fetched(id) != far.fetch
 }
 
-// askEnds asks once where the partitions of other processes end, for each
-// generation that is filled and does not answer.
+// askEnds asks where the partitions of other processes end, for each generation
+// that is filled and does not answer: where they ended when it was asked first counts.
 func (w *Worker) askEnds(ctx context.Context) error {
 	type question struct {
 		r     *running
@@ -273,14 +268,14 @@ func (w *Worker) askEnds(ctx context.Context) error {
 	w.mu.Lock()
 	for _, id := range w.sorted() {
 		r := w.views[id]
-		if !r.full || r.view.isLive() {
-			r.far = nil
+		if s := r.view.laneState(); !r.full || s == online.StateLive || s != r.asked {
+			r.far, r.asked = nil, s // it has halted since, or goes on: what was passed before says nothing
+		}
+		if !r.full || r.asked == online.StateLive {
 			continue
 		}
 		for _, id := range w.foreign(r.view) {
-			if _, asked := r.far[id]; !asked {
-				ask = append(ask, question{r, r.view.view.Bindings[r.view.binding[id.Source]].Source.Topic, id})
-			}
+			ask = append(ask, question{r, r.view.view.Bindings[r.view.binding[id.Source]].Source.Topic, id})
 		}
 	}
 	w.mu.Unlock()
@@ -294,7 +289,12 @@ func (w *Worker) askEnds(ctx context.Context) error {
 		if q.r.far == nil {
 			q.r.far = map[online.Partition]farEnd{}
 		}
-		q.r.far[q.id] = farEnd{end: bounds.End, fetch: fetch}
+		far, asked := q.r.far[q.id]
+		if !asked {
+			far = farEnd{end: bounds.End, fetch: fetch}
+		}
+		far.end = min(far.end, bounds.End) // what was there may have been cut off, before anybody read it
+		q.r.far[q.id] = far
 		w.mu.Unlock()
 	}
 	return nil

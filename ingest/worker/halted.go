@@ -21,6 +21,21 @@ func haltState(err error) (online.State, bool) {
 	return online.StateMissing, false
 }
 
+// filledStates are those of lanes that were filled, the worst first.
+var filledStates = []online.State{online.StateHalted, online.StateGap, online.StateCatchingUp, online.StateLive}
+
+// upTo are the states from which lanes may become LIVE, where the worst that was
+// seen of them was s. One that is worse was found since.
+func upTo(s online.State) []online.State {
+	switch s {
+	case online.StateHalted:
+		return filledStates
+	case online.StateGap:
+		return filledStates[1:]
+	}
+	return filledStates[2:]
+}
+
 // halted says what the end of a partition means for its views. It is an error
 // where that cannot be stored: the partition then halts anew, until lookups know.
 func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
@@ -45,7 +60,7 @@ func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
 	p.begun.Store(false) // nobody may take the views for ready any more
 	var errs []error
 	for _, v := range p.views() {
-		if err := v.setState(ctx, state); err != nil {
+		if err := v.setState(ctx, state, filledStates...); err != nil {
 			errs = append(errs, fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err))
 		}
 	}
@@ -53,8 +68,9 @@ func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
 }
 
 // sayHalted says GAP and HALTED again where the store has forgotten it: one that
-// failed over since answers as if the view were LIVE. Lanes that are gone stay so:
-// with their fingerprints nobody knows any more whether the log is the same.
+// failed over since answers as if the view were LIVE. Whoever has halted beats no
+// heart: that lanes are gone, or made anew by another process, is seen here. It is
+// an errLost then, and the next arrangement finds out anew what halts it.
 func (w *Worker) sayHalted(ctx context.Context) error {
 	halted := w.progress.Halted()
 	if len(halted) == 0 {
@@ -66,18 +82,24 @@ func (w *Worker) sayHalted(ctx context.Context) error {
 	w.states.Lock()
 	defer w.states.Unlock()
 	for _, p := range parts {
-		state, stream := haltState(halted[p.id()])
-		if !stream {
+		err := halted[p.id()]
+		if err == nil {
 			continue
 		}
+		state, stream := haltState(err)
 		for _, v := range p.views() {
 			stored, err := w.c.Online.Lanes(ctx, v.id, v.laneCount())
 			if err != nil {
 				return err
 			}
 			switch online.Worst(stored) {
-			case online.StateBuilding, online.StateCatchingUp, online.StateLive:
-				if err := v.setState(ctx, state); err != nil {
+			case online.StateMissing, online.StateLost, online.StateBuilding:
+				return fmt.Errorf("%w: view %q, of which a partition has halted", errLost, v.Name())
+			case online.StateCatchingUp, online.StateLive:
+				if !stream {
+					continue
+				}
+				if err := v.setState(ctx, state, filledStates...); err != nil {
 					return fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err)
 				}
 			}

@@ -48,6 +48,8 @@ type partition struct {
 	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
+	memory memory
+
 	begun atomic.Bool // its place in the log is known
 	held  bool        // its archive is this process's
 	last  *Chunk      // what was applied last: the end of the partition as far as it is known
@@ -134,6 +136,11 @@ func (p *partition) reload(ctx context.Context) error {
 
 // begin finds its place in the log, and opens the log there.
 func (p *partition) begin(ctx context.Context) (reader logrecord.Reader, from int64, err error) {
+	defer func() {
+		if err != nil && !errors.As(err, new(*rewindError)) {
+			p.begun.Store(false) // nobody may take the views for ready: it knows its place no more
+		}
+	}()
 	from, bounds, err := p.identify(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -142,6 +149,9 @@ func (p *partition) begin(ctx context.Context) (reader logrecord.Reader, from in
 		return nil, 0, err
 	}
 	p.last = &Chunk{Partition: p.id(), Through: from - 1, LogTime: noLogTime}
+	if newest, _ := p.memory.known(); newest.Offset >= 0 && newest.Offset < from {
+		p.last.Prints = []online.Fingerprint{newest}
+	}
 	p.progress.begin(p.id(), from-1, bounds.End)
 	p.begun.Store(true)
 	return reader, from, nil
@@ -285,6 +295,7 @@ func (p *partition) keep(c *Chunk) error {
 	}
 	p.archive.mu.Lock()
 	defer p.archive.mu.Unlock()
+	p.memory.keep(c.Prints) // it may be at rest soon, whatever becomes of the lanes
 	for i := range c.Events {
 		if err := p.archive.Append(&c.Events[i]); err != nil {
 			return p.archive.failed(err)
@@ -317,6 +328,9 @@ func (p *partition) beat(ctx context.Context) error {
 			if err := p.shared.verify(ctx); err != nil {
 				return err
 			}
+			if err := p.recall(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -330,7 +344,7 @@ func (p *partition) outOfRange(err error) error {
 		if gone.Offset < gone.Start {
 			return &rewindError{Offset: gone.Offset - 1}
 		}
-		return p.shared.gap(p.number, gone.Error())
+		return p.shared.another(p.number, gone.Error())
 	}
 	return err
 }

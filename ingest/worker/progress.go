@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"sync"
@@ -148,6 +149,17 @@ func (p *Progress) Halted() map[online.Partition]error {
 	return maps.Clone(p.halted)
 }
 
+// gapOf is the GAP in which a source is; nil for none.
+func (p *Progress) gapOf(source string) *GapError {
+	for _, err := range p.Halted() {
+		var gap *GapError
+		if errors.As(err, &gap) && gap.Source == source {
+			return gap
+		}
+	}
+	return nil
+}
+
 func (p *Progress) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -203,14 +215,19 @@ func (p *Progress) Wait(ctx context.Context, id online.Partition, end int64) err
 	}
 }
 
-// backoff waits longer after each failure: 50 ms to 5 s, with jitter.
+// backoff waits longer after each failure, with jitter: 50 ms to half a second. A
+// store that comes back may have lost something, which is to be noticed within 2 s.
 type backoff struct{ d time.Duration }
 
 func (b *backoff) reset() { b.d = 0 }
 
+func (b *backoff) next() time.Duration {
+	b.d = min(max(2*b.d, 50*time.Millisecond), 500*time.Millisecond)
+	return b.d/2 + rand.N(b.d/2)
+}
+
 func (b *backoff) sleep(ctx context.Context) error {
-	b.d = min(max(2*b.d, 50*time.Millisecond), 5*time.Second)
-	timer := time.NewTimer(b.d/2 + rand.N(b.d/2))
+	timer := time.NewTimer(b.next())
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -122,7 +122,8 @@ type running struct {
 
 	// far is what is known of the partitions of other processes, from when this one
 	// first asked.
-	far map[online.Partition]farEnd
+	far   map[online.Partition]farEnd
+	asked online.State // that its lanes had then
 }
 
 // New is a worker that does not run yet.
@@ -197,18 +198,22 @@ func (w *Worker) Stop() error {
 
 // run keeps one arrangement of partitions going until the registry wants another.
 func (w *Worker) run(ctx context.Context) error {
-	wait := backoff{}
+	wait, said := backoff{}, ""
 	for ctx.Err() == nil {
 		err := w.arrange(ctx)
 		switch {
 		case err == nil:
 			wait.reset()
+			said = ""
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound), errors.Is(err, errLost):
 			// Lanes that are lost while they are made are made again: a store that evicts
 			// does so until a person ends it.
-			w.c.Logger.Warn("waiting for a part that is not available", "error", err)
+			if said != err.Error() {
+				said = err.Error()
+				w.c.Logger.Warn("waiting for a part that is not available", "error", err)
+			}
 			if wait.sleep(ctx) != nil {
 				return nil
 			}
@@ -262,7 +267,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.changes) })
-	group.Go(func() error { return w.watchLogs(ctx, parts) })
+	group.Go(func() error { return w.watchLogs(ctx, cancel, parts) })
 	group.Go(func() error { return w.watchStore(ctx, cancel) })
 	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine))
 }

@@ -24,7 +24,7 @@ func newCluster(cfg Config) *cluster {
 	return &cluster{cfg: cfg, byAddr: map[string]*redis.Client{}, client: redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: cfg.Addrs, MaxRedirects: -1, MaxRetries: o.MaxRetries,
 		CredentialsProvider: o.CredentialsProvider, TLSConfig: o.TLSConfig,
-		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, PoolTimeout: o.PoolTimeout,
+		DialTimeout: o.DialTimeout, DialerRetries: o.DialerRetries, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, PoolTimeout: o.PoolTimeout,
 		ContextTimeoutEnabled: true, PoolSize: o.PoolSize, PipelinePoolSize: -1,
 		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize, DisableIdentity: true,
 		MaintNotificationsConfig: o.MaintNotificationsConfig,

@@ -16,7 +16,8 @@ const (
 	movePatience = 30 * time.Second
 	leastPause   = 2 * time.Millisecond
 	mostPause    = 200 * time.Millisecond
-	// readRetries is how often a read is sent again over a broken connection.
+	// readRetries is how often a read is sent again over a broken connection, where
+	// that broke soon: whoever has waited for a silent server asks again himself.
 	readRetries = 2
 )
 
@@ -45,8 +46,10 @@ func (s *Store) send(ctx context.Context, cmds []routed, write bool) {
 	if len(cmds) == 0 {
 		return
 	}
+	start := time.Now()
+	soon := func() bool { return time.Since(start) < s.timeout/dialShare }
 	s.nodes.round(ctx, cmds, write)
-	left := unfinished(cmds, 0, write)
+	left := unfinished(cmds, 0, !write && soon())
 	if len(left) == 0 {
 		return
 	}
@@ -54,16 +57,17 @@ func (s *Store) send(ctx context.Context, cmds []routed, write bool) {
 	defer cancel()
 	for attempt := 1; len(left) > 0 && pause(patience, attempt); attempt++ {
 		s.nodes.round(ctx, left, write)
-		left = unfinished(left, attempt, write)
+		left = unfinished(left, attempt, !write && soon())
 	}
 }
 
-// unfinished are the commands that are to be sent again.
-func unfinished(cmds []routed, attempt int, write bool) []routed {
+// unfinished are the commands that are to be sent again; twice says that they may
+// be where a broken connection left them without an answer.
+func unfinished(cmds []routed, attempt int, twice bool) []routed {
 	var left []routed
 	for _, c := range cmds {
 		err := c.cmd.Err()
-		if err != nil && (passes(err) || !write && attempt < readRetries && broken(err)) {
+		if err != nil && (passes(err) || twice && attempt < readRetries && broken(err)) {
 			left = append(left, c)
 		}
 	}

@@ -26,7 +26,7 @@ func connect(cfg Config, pool int) *redis.Client {
 	sentinel := &redis.FailoverOptions{
 		MasterName: cfg.Master, SentinelAddrs: cfg.Addrs,
 		CredentialsProvider: o.CredentialsProvider, DB: o.DB, TLSConfig: o.TLSConfig, MaxRetries: o.MaxRetries,
-		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, PoolTimeout: o.PoolTimeout,
+		DialTimeout: o.DialTimeout, DialerRetries: o.DialerRetries, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, PoolTimeout: o.PoolTimeout,
 		ContextTimeoutEnabled: true, PoolSize: pool, PipelinePoolSize: -1,
 		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize, DisableIdentity: true,
 	}

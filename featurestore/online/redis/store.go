@@ -85,13 +85,19 @@ const (
 	readPipelines = 4
 	// writePipelines is how many connections applies share.
 	writePipelines = 16
-	bufferSize     = 128 << 10
+	// dialAttempts is how often the client library dials for a connection, 100 ms
+	// apart, each time for so small a share of the timeout that all of it is within
+	// that: else a server that does not answer at all holds a call up for much longer.
+	dialAttempts = 3
+	dialShare    = 4
+	bufferSize   = 128 << 10
 )
 
 // Store is an online.Store on Redis.
 type Store struct {
 	name       string // of the servers, for messages
 	durability Durability
+	timeout    time.Duration // of a round trip
 	nodes      nodes
 	reader     *reader
 
@@ -116,6 +122,7 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{
 		name:         strings.Join(cfg.Addrs, ","),
 		durability:   cfg.Durability,
+		timeout:      cfg.Timeout,
 		applyScript:  newScript(applySource),
 		rowsScript:   newScript(rowsSource),
 		createScript: newScript(createSource),
@@ -130,7 +137,7 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// options never retry by themselves: send decides what may be sent again.
+// options never send again by themselves: send decides what may be sent again.
 func options(cfg Config, addr string, pool int) *redis.Options {
 	return &redis.Options{
 		Addr:                     addr,
@@ -138,7 +145,8 @@ func options(cfg Config, addr string, pool int) *redis.Options {
 		DB:                       cfg.DB,
 		TLSConfig:                cfg.TLS,
 		MaxRetries:               -1,
-		DialTimeout:              cfg.Timeout,
+		DialTimeout:              cfg.Timeout / dialShare,
+		DialerRetries:            dialAttempts,
 		ReadTimeout:              cfg.Timeout,
 		WriteTimeout:             cfg.Timeout,
 		PoolTimeout:              cfg.Timeout,
