@@ -2,6 +2,7 @@ package agg_test
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -47,12 +48,13 @@ func tileUses(fast bool) []agg.Use {
 type tileLog struct {
 	*rand.Rand
 	bits, most int
-	together   bool // inputs are null together, so that groups have the same counts
+	trend      int64 // 1 or -1: each tile is above or below the one before, so that a last one counts
+	together   bool  // inputs are null together, so that groups have the same counts
 	offset     int64
 }
 
-func (g *tileLog) integer() int64 {
-	return int64(g.Uint64()>>1>>(63-g.IntN(g.bits+1))) ^ -int64(g.Uint64()&1)
+func (g *tileLog) integer(tile int) int64 {
+	return g.trend*int64(tile)<<min(g.bits, 48) + int64(g.Uint64()>>1>>(63-g.IntN(g.bits+1))) ^ -int64(g.Uint64()&1)
 }
 
 func (g *tileLog) event(tile int) event {
@@ -68,13 +70,13 @@ func (g *tileLog) event(tile int) event {
 		case featurestore.KindBool:
 			e.inputs[i] = featurestore.BoolValue(g.IntN(2) == 0)
 		case featurestore.KindInt64:
-			e.inputs[i] = featurestore.Int64Value(g.integer())
+			e.inputs[i] = featurestore.Int64Value(g.integer(tile))
 		case featurestore.KindTimestamp:
-			e.inputs[i] = featurestore.TimestampValue(featurestore.Instant(g.integer()))
+			e.inputs[i] = featurestore.TimestampValue(featurestore.Instant(g.integer(tile)))
 		case featurestore.KindDecimal:
-			e.inputs[i] = featurestore.DecimalValue(g.integer() % 1_000_000_000_000_000_000)
+			e.inputs[i] = featurestore.DecimalValue(g.integer(tile) % 1_000_000_000_000_000_000)
 		case featurestore.KindDouble:
-			e.inputs[i] = featurestore.DoubleValue([]float64{float64(g.integer()), float64(g.IntN(1e6)-5e5) / 100, g.NormFloat64(), 1e200}[g.IntN(4)])
+			e.inputs[i] = featurestore.DoubleValue([]float64{float64(g.integer(tile)), float64(g.IntN(1e6)-5e5) / 100, g.NormFloat64(), 1e200}[g.IntN(4)])
 		default:
 			e.inputs[i] = featurestore.StringValue(strconv.Itoa(g.IntN(9)))
 		}
@@ -130,37 +132,45 @@ func of(c *agg.Cells, tiles ...[]event) agg.Slot {
 // before, and merges them straight from bytes. Whatever way they take, they hold
 // what the events that were added one by one give.
 func TestTilesInBytes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		fast := rapid.Bool().Draw(t, "fast")
-		uses := rapid.SliceOfN(rapid.SampledFrom(tileUses(fast)), 1, 9).Draw(t, "uses")
-		layout, finishers, err := agg.Compile(uses)
-		if err != nil {
-			t.Fatal(err)
+	for _, n := range []int{1, 8, 41, 300} {
+		for _, fast := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%d, fast %t", n, fast), func(t *testing.T) {
+				rapid.Check(t, func(t *rapid.T) { checkTiles(t, n, fast) })
+			})
 		}
-		if layout.Origins() && fast {
-			t.Fatalf("a column of %+v is read cell by cell", uses)
-		}
-		g := &tileLog{
-			Rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)),
-			bits: rapid.SampledFrom([]int{6, 13, 20, 27, 34, 48, 63}).Draw(t, "bits"),
-			most: rapid.SampledFrom([]int{1, 1, 3, 150}).Draw(t, "most"), together: rapid.Bool().Draw(t, "together"),
-		}
-		n := rapid.SampledFrom([]int{1, 7, 8, 41, 130, 300}).Draw(t, "tiles")
-		if g.most > 100 {
-			n = min(n, 41)
-		}
-		tiles := g.tiles(n)
-		fresh := layout.NewCells()
-		var slots []agg.Slot
-		origins := make([]int64, n)
-		for i := range tiles {
-			slots = append(slots, of(fresh, tiles[i]))
-			origins[i] = int64(i) * 1000
-		}
-		written := fresh.AppendTiles(nil, slots, origins)
-		checkDecoded(t, g, layout, written, fresh, slots, origins)
-		checkMerged(t, g, layout, finishers, tiles, fresh, slots, origins)
-	})
+	}
+}
+
+func checkTiles(t *rapid.T, n int, fast bool) {
+	uses := rapid.SliceOfN(rapid.SampledFrom(tileUses(fast)), 3, 9).Draw(t, "uses")
+	layout, finishers, err := agg.Compile(uses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if layout.Origins() && fast {
+		t.Fatalf("a column of %+v is read cell by cell", uses)
+	}
+	g := &tileLog{
+		Rand:     rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)),
+		bits:     rapid.SampledFrom([]int{6, 13, 20, 27, 34, 48, 63}).Draw(t, "bits"),
+		trend:    rapid.SampledFrom([]int64{0, 0, 1, -1}).Draw(t, "trend"),
+		most:     rapid.SampledFrom([]int{1, 3, 150}).Draw(t, "most"),
+		together: rapid.Bool().Draw(t, "together"),
+	}
+	if n > 41 {
+		g.most = min(g.most, 5)
+	}
+	tiles := g.tiles(n)
+	fresh := layout.NewCells()
+	var slots []agg.Slot
+	origins := make([]int64, n)
+	for i := range tiles {
+		slots = append(slots, of(fresh, tiles[i]))
+		origins[i] = int64(i) * 1000
+	}
+	written := fresh.AppendTiles(nil, slots, origins)
+	checkDecoded(t, g, layout, written, fresh, slots, origins)
+	checkMerged(t, g, layout, finishers, tiles, fresh, slots, origins)
 }
 
 // checkDecoded reads tiles into cells that are not new.

@@ -51,17 +51,19 @@ func trailing(t *rapid.T) *window.Plan {
 }
 
 // crowd makes the rows of one entity: of up to so many in a minute, for so many
-// minutes, integers of up to so many bits.
+// minutes, integers of up to so many bits. With a trend of 1 or -1 each minute is
+// above or below the one before, so that the last one counts.
 type crowd struct {
 	*rand.Rand
 	bits, most, minutes int
+	trend               int64
 }
 
-func (g *crowd) integer() int64 {
-	return int64(g.Uint64()>>1>>(63-g.IntN(g.bits+1))) ^ -int64(g.Uint64()&1)
+func (g *crowd) integer(minute int) int64 {
+	return g.trend*int64(minute)<<min(g.bits, 48) + int64(g.Uint64()>>1>>(63-g.IntN(g.bits+1))) ^ -int64(g.Uint64()&1)
 }
 
-func (g *crowd) values() []featurestore.Value {
+func (g *crowd) values(minute int) []featurestore.Value {
 	out := make([]featurestore.Value, len(wide))
 	for i, in := range wide {
 		if g.IntN(8) == 0 {
@@ -71,13 +73,13 @@ func (g *crowd) values() []featurestore.Value {
 		case featurestore.KindBool:
 			out[i] = featurestore.BoolValue(g.IntN(2) == 0)
 		case featurestore.KindInt64:
-			out[i] = featurestore.Int64Value(g.integer())
+			out[i] = featurestore.Int64Value(g.integer(minute))
 		case featurestore.KindTimestamp:
-			out[i] = featurestore.TimestampValue(featurestore.Instant(g.integer()))
+			out[i] = featurestore.TimestampValue(featurestore.Instant(g.integer(minute)))
 		case featurestore.KindDecimal:
-			out[i] = featurestore.DecimalValue(g.integer() % 1_000_000_000_000_000_000)
+			out[i] = featurestore.DecimalValue(g.integer(minute) % 1_000_000_000_000_000_000)
 		case featurestore.KindDouble:
-			out[i] = featurestore.DoubleValue([]float64{float64(g.integer()), float64(g.IntN(1e6)-5e5) / 100, g.NormFloat64()}[g.IntN(3)])
+			out[i] = featurestore.DoubleValue([]float64{float64(g.integer(minute)), float64(g.IntN(1e6)-5e5) / 100, g.NormFloat64()}[g.IntN(3)])
 		default:
 			out[i] = featurestore.StringValue(string(rune('a' + g.IntN(9))))
 		}
@@ -93,7 +95,7 @@ func (g *crowd) rows() []window.Row {
 		for range g.IntN(g.most + 1) {
 			a += int64(g.IntN(100_000))
 			e := a - int64(g.IntN(4)/3*g.IntN(600))*second
-			row := window.Row{Time: featurestore.EventTime(e), LogTime: featurestore.LogTime(a), Inputs: g.values()}
+			row := window.Row{Time: featurestore.EventTime(e), LogTime: featurestore.LogTime(a), Inputs: g.values(m)}
 			row.Offset = int64(len(rows))
 			rows = append(rows, row)
 		}
@@ -130,6 +132,7 @@ func TestManyPackedTiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := trailing(t)
 		g := &crowd{Rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), bits: rapid.SampledFrom([]int{6, 13, 20, 27, 34, 63}).Draw(t, "bits")}
+		g.trend = rapid.SampledFrom([]int64{0, 0, 1, -1}).Draw(t, "trend")
 		var used window.State
 		var sc window.Scratch
 		n := len(p.Features())
