@@ -30,6 +30,9 @@ func tileUses(fast bool) []agg.Use {
 	var all []agg.Use
 	for _, where := range []int{-1, tileWhere, tileWhere + 1} {
 		all = append(all, agg.Use{Call: agg.Call{Func: "count"}, Input: -1, Where: where})
+		if !fast {
+			all = append(all, agg.Use{Call: agg.Call{Func: "sum", Input: featurestore.Int64, By: featurestore.String}, By: tileWhere - 1, Where: where})
+		}
 		for i, in := range tileInputs[:tileWhere] {
 			for _, function := range []string{"count", "sum", "avg", "min", "max", "last", "count_distinct"} {
 				cellwise := in.Kind == featurestore.KindString || function == "last" || function == "count_distinct"
