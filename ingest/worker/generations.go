@@ -248,7 +248,7 @@ func (w *Worker) partitions(ctx context.Context, a *arrangement, mine share) ([]
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
 		w.sources, w.topics[list[0].source.Topic] = append(w.sources, name), n
-		parts, err := w.sourcePartitions(ctx, list, n, registry.Newest(a.logs, name), mine, chunkBytes/len(readings))
+		parts, err := w.sourcePartitions(ctx, list, registry.Newest(a.logs, name), mine, chunkBytes/len(readings))
 		if err != nil {
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
@@ -295,8 +295,9 @@ func (w *Worker) sorted() []online.Generation {
 
 // sourcePartitions are the partitions of a source that this process reads, with so
 // many bytes for the chunks of all.
-func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, n int, generation uint32, mine share, bytes int) ([]*partition, error) {
+func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, generation uint32, mine share, bytes int) ([]*partition, error) {
 	s := readings[0].source
+	n := w.topics[s.Topic]
 	if n == 0 {
 		return nil, nil
 	}
