@@ -69,7 +69,8 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 }
 
 // sayFilled stores that a generation is filled. Another process may have filled it
-// meanwhile, and found a GAP in it since: that stays.
+// meanwhile, and found a GAP in it since: that stays. After a failover only some
+// lanes may have to be filled, and others stand in a GAP.
 func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	w.states.Lock()
 	defer w.states.Unlock()
@@ -77,13 +78,20 @@ func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	if err != nil {
 		return err
 	}
-	switch s := online.Worst(stored); {
-	case s == online.StateMissing, s == online.StateLost:
+	if whole, _ := intact(stored); !whole {
 		return errLost // meanwhile
-	case s == online.StateGap, s == online.StateHalted, filled(stored):
+	}
+	if filled(stored) {
 		return nil
 	}
-	return v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
+	said := v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
+	if !errors.Is(said, errLost) {
+		return said
+	}
+	if stored, err = v.store.Lanes(ctx, v.id, v.laneCount()); err == nil && !filled(stored) {
+		err = said
+	}
+	return err
 }
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
