@@ -26,7 +26,7 @@ name: sales
 files: [sales.csv]
 format: csv
 timestamp: {field: at, format: rfc3339}
-fields: {user_id: string}
+fields: {user_id: string, spare: int64}
 ---
 kind: BatchView
 name: sold
@@ -40,7 +40,8 @@ features: [sold.*]
 `
 
 // An entity that has left the table is looked at, and an answer that still gives
-// its last run's aggregates is a mismatch.
+// its last run's aggregates is a mismatch. A column that no feature uses may hold
+// anything.
 func TestEntityThatLeftIsVerified(t *testing.T) {
 	dir := t.TempDir()
 	project, problems := definition.Load([]definition.File{{Path: "sold.yaml", Data: []byte(soldDefinitions)}})
@@ -68,7 +69,7 @@ func TestEntityThatLeftIsVerified(t *testing.T) {
 	view := project.BatchViews[0]
 	m := materialize.Materializer{Root: dir, Dir: offline, Reader: db, Writer: db, Store: store, Record: runs.Open(offline), Clock: now}
 	run := func(table string) {
-		if err := os.WriteFile(filepath.Join(dir, "sales.csv"), []byte("at,user_id\n"+table), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "sales.csv"), []byte("at,user_id,spare\n"+table), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		clock++
@@ -77,9 +78,9 @@ func TestEntityThatLeftIsVerified(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run("1970-01-01T00:00:00Z,ann\n1970-01-01T00:00:00Z,bob\n1970-01-01T00:00:00Z,cem\n")
-	run("1970-01-01T00:00:00Z,ann\n1970-01-01T00:00:00Z,cem\n")
-	run("1970-01-01T00:00:00Z,ann\n")
+	run("1970-01-01T00:00:00Z,ann,many\n1970-01-01T00:00:00Z,bob,many\n1970-01-01T00:00:00Z,cem,many\n")
+	run("1970-01-01T00:00:00Z,ann,many\n1970-01-01T00:00:00Z,cem,many\n")
+	run("1970-01-01T00:00:00Z,ann,many\n")
 
 	gone := featurestore.Cell{Value: featurestore.Int64Value(0), Status: featurestore.NotFound}
 	there := featurestore.Cell{Value: featurestore.Int64Value(1), Status: featurestore.Present}
