@@ -121,4 +121,28 @@ func TestEntityThatLeftIsVerified(t *testing.T) {
 	if report, err := c.BatchView(t.Context(), view); err != nil || report.Entities != 2 || report.Mismatches != 0 || notes != 2 {
 		t.Errorf("%+v, %v, %d notes", report, err, notes)
 	}
+
+	// Of a table that is not what the newest run was made from, the report says so.
+	newest := clock
+	clock += featurestore.Instant(featurestore.Day)
+	served := Checker{Root: dir, Dir: offline, Runs: runs.Open(offline), Get: func(_ context.Context, _ string, keys [][]featurestore.Value, _ *featurestore.Instant) (out []Read, err error) {
+		for range keys {
+			out = append(out, Read{At: clock, Cells: []featurestore.Cell{there}})
+		}
+		return out, nil
+	}}
+	for _, table := range []string{"", "1970-01-01T00:00:00Z,ann,many\n"} {
+		if table != "" {
+			if err := os.WriteFile(filepath.Join(dir, "sales.csv"), []byte("at,user_id,spare\n"+table+table), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		report, err := served.BatchView(t.Context(), view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed := report.ChangedSince == newest.String(); changed != (table != "") || table == "" && report.ChangedSince != "" {
+			t.Errorf("with the table %q: %+v", table, report)
+		}
+	}
 }
