@@ -221,18 +221,24 @@ func (a *App) replayProgress() func(node.Progress) {
 }
 
 // applySaved applies definitions that were saved since the last look. What is
-// wrong is told, and the applied revision goes on.
+// wrong with them, or that an editor has them halfway, is told, and the applied
+// revision goes on.
 func (a *App) applySaved(ctx context.Context, x *session, saved *saved) error {
-	changed, err := saved.changed()
-	if err != nil || !changed {
-		return err
+	if !saved.changed() {
+		return nil
+	}
+	root := x.parts.Settings.Root
+	project, files, err := a.LoadProject(root)
+	if err != nil {
+		a.Note("not applied: %v", err)
+		return nil
 	}
 	before, err := x.parts.Registry.CurrentNumber(ctx)
 	if err != nil {
 		return err
 	}
-	if err := a.ApplyIfChanged(ctx, x.parts.Registry, x.parts.Settings.Root); err != nil {
-		if errors.Is(err, cli.ErrProblems) || errors.Is(err, featurestore.ErrInvalid) {
+	if err := cli.ApplyDesired(ctx, x.parts.Registry, cli.Desired{Root: root, Project: project, Files: files}); err != nil {
+		if errors.Is(err, featurestore.ErrInvalid) {
 			a.Note("not applied: %v", err)
 			return nil
 		}

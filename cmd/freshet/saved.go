@@ -9,19 +9,19 @@ import (
 // saved notices when definition files are saved.
 type saved struct {
 	root string
-	hash uint64
+	seen any // the hash of the files, or the text of why they could not be read
 }
 
 func newSaved(root string) *saved {
 	s := &saved{root: root}
-	s.hash, _ = s.read() // an unreadable folder differs from what is read later
+	s.seen = s.read()
 	return s
 }
 
-func (s *saved) read() (uint64, error) {
+func (s *saved) read() any {
 	files, err := cli.DefinitionFiles(s.root)
 	if err != nil {
-		return 0, err
+		return err.Error()
 	}
 	h := xxh3.New()
 	for _, f := range files {
@@ -31,14 +31,12 @@ func (s *saved) read() (uint64, error) {
 		_, _ = h.Write(f.Data)
 		_, _ = h.Write([]byte{0})
 	}
-	return h.Sum64(), nil
+	return h.Sum64()
 }
 
-func (s *saved) changed() (bool, error) {
-	now, err := s.read()
-	if err != nil || now == s.hash {
-		return false, err
-	}
-	s.hash = now
-	return true, nil
+// changed reports whether the files, or that they cannot be read, are news.
+func (s *saved) changed() bool {
+	before := s.seen
+	s.seen = s.read()
+	return s.seen != before
 }

@@ -140,6 +140,9 @@ func verifyTable(reports []*verify.Report) cli.Table {
 	total := 0
 	for _, r := range reports {
 		t.Rows = append(t.Rows, []string{r.View, fmt.Sprint(r.Entities), fmt.Sprint(r.Values), fmt.Sprint(r.Mismatches), fmt.Sprint(r.Behind), fmt.Sprint(r.TooOld)})
+		if r.ChangedSince != "" {
+			t.Rows = append(t.Rows, []string{"", "  the table has changed since its run at " + r.ChangedSince + ": what differs may be that; materialize again to compare"})
+		}
 		for _, m := range r.Examples {
 			t.Rows = append(t.Rows, []string{"", fmt.Sprintf("  %s of %s at %s: online %s, expected %s", m.Feature, m.Keys, m.At, m.Online, m.Expected)})
 		}

@@ -42,7 +42,7 @@ func (l *loader) buildBatchView(d *document) {
 	b.build()
 	d.partial = d.partial || l.problems.Errors() > before
 	d.batchView = v
-	if !d.partial && len(b.features) > 0 {
+	if !d.partial && b.in.usable && len(b.features) > 0 { // as a stream view's: without its source there is nothing to plan over
 		b.plan()
 	}
 	l.project.BatchViews = append(l.project.BatchViews, v)

@@ -80,10 +80,10 @@ func (l *loader) buildOnDemandView(d *document) {
 	for _, f := range n.get("features").list() {
 		l.onDemandFeature(d, v, f, complete)
 	}
-	if l.problems.Errors() == before {
+	d.partial = d.partial || l.problems.Errors() > before
+	if complete && !d.partial { // else an expression that is lost may read them
 		l.warnUnread(n, v)
 	}
-	d.partial = d.partial || l.problems.Errors() > before
 	d.onDemand = v
 	l.project.OnDemandViews = append(l.project.OnDemandViews, v)
 }
@@ -143,7 +143,8 @@ func (l *loader) onDemandFeature(d *document, v *OnDemandView, n *node, complete
 }
 
 // warnUnread warns about inputs and request data that no expression reads: each
-// costs every lookup something.
+// costs every lookup something. The view is complete: v.Inputs and v.Request are
+// the lists as written.
 func (l *loader) warnUnread(n *node, v *OnDemandView) {
 	read := map[int]bool{}
 	for _, f := range v.Features {

@@ -95,7 +95,7 @@ func (l *loader) checkChanges(d *document, s *StreamSource) {
 	case n == nil:
 	case s.Timestamp.Origin != TimeField:
 		l.problem(n, "name a column of the row, as {field: created_at, format: unix_us}", "a change takes a row back by the row's own time, which neither a header nor the log has")
-	case s.Timestamp.Name == ChangeTime && s.Timestamp.Format != FormatUnixMS:
+	case s.Timestamp.Name == ChangeTime && s.Timestamp.Format != FormatUnixMS && n.get("format") != nil: // else it was refused
 		l.problem(n.get("format"), "write format: unix_ms", "the time of a change is in milliseconds")
 	}
 	if s.EventID >= 0 {

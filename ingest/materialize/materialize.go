@@ -163,6 +163,16 @@ func (m *Materializer) inputs(view *definition.BatchView) ([]input, error) {
 	return out, nil
 }
 
+// RunID is the id that a run over the files below root as they are now would have:
+// a run of another id at this cutoff was made from other files.
+func RunID(root string, view *definition.BatchView, cutoff featurestore.Instant) (string, error) {
+	inputs, err := (&Materializer{Root: root}).inputs(view)
+	if err != nil {
+		return "", err
+	}
+	return runID(Request{View: view, Cutoff: cutoff}, inputs), nil
+}
+
 // runID names a run by what it is a function of.
 func runID(r Request, inputs []input) string {
 	h := sha256.New()

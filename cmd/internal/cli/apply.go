@@ -168,15 +168,20 @@ func (a *App) ApplyIfChanged(ctx context.Context, r registry.Store, root string)
 	if err != nil {
 		return err
 	}
+	return ApplyDesired(ctx, r, Desired{root, project, files})
+}
+
+// ApplyDesired is ApplyIfChanged for definitions that are loaded.
+func ApplyDesired(ctx context.Context, r registry.Store, d Desired) error {
 	base, applied, err := appliedProject(ctx, r)
 	if err != nil {
 		return err
 	}
-	p := plan.Make(base, applied, project)
+	p := plan.Make(base, applied, d.Project)
 	if p.Empty() {
 		return nil
 	}
-	_, err = ApplyProject(ctx, r, Desired{root, project, files}, p, featurestore.InstantOf(time.Now()))
+	_, err = ApplyProject(ctx, r, d, p, featurestore.InstantOf(time.Now()))
 	return err
 }
 

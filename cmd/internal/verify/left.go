@@ -23,9 +23,7 @@ func (c *Checker) offerLeft(v *definition.BatchView, recorded []runs.Run, pick *
 	if len(v.Aggregates) == 0 || len(recorded) == 0 {
 		return nil
 	}
-	newest := slices.MaxFunc(recorded, func(a, b runs.Run) int {
-		return cmp.Or(cmp.Compare(a.Cutoff, b.Cutoff), cmp.Compare(a.Completed, b.Completed))
-	})
+	newest := newestOf(recorded)
 	if there, err := c.there(newest); err != nil || !there {
 		return err
 	}
@@ -43,6 +41,13 @@ func (c *Checker) offerLeft(v *definition.BatchView, recorded []runs.Run, pick *
 		}
 	}
 	return nil
+}
+
+// newestOf is the run with the greatest cutoff, of equal ones the later.
+func newestOf(recorded []runs.Run) runs.Run {
+	return slices.MaxFunc(recorded, func(a, b runs.Run) int {
+		return cmp.Or(cmp.Compare(a.Cutoff, b.Cutoff), cmp.Compare(a.Completed, b.Completed))
+	})
 }
 
 // there reports whether a run's files are; who has cleared them away is told.

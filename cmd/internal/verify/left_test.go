@@ -26,7 +26,7 @@ name: sales
 files: [sales.csv]
 format: csv
 timestamp: {field: at, format: rfc3339}
-fields: {user_id: string}
+fields: {user_id: string, spare: int64}
 ---
 kind: BatchView
 name: sold
@@ -40,7 +40,8 @@ features: [sold.*]
 `
 
 // An entity that has left the table is looked at, and an answer that still gives
-// its last run's aggregates is a mismatch.
+// its last run's aggregates is a mismatch. A column that no feature uses may hold
+// anything.
 func TestEntityThatLeftIsVerified(t *testing.T) {
 	dir := t.TempDir()
 	project, problems := definition.Load([]definition.File{{Path: "sold.yaml", Data: []byte(soldDefinitions)}})
@@ -68,7 +69,7 @@ func TestEntityThatLeftIsVerified(t *testing.T) {
 	view := project.BatchViews[0]
 	m := materialize.Materializer{Root: dir, Dir: offline, Reader: db, Writer: db, Store: store, Record: runs.Open(offline), Clock: now}
 	run := func(table string) {
-		if err := os.WriteFile(filepath.Join(dir, "sales.csv"), []byte("at,user_id\n"+table), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "sales.csv"), []byte("at,user_id,spare\n"+table), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		clock++
@@ -77,9 +78,9 @@ func TestEntityThatLeftIsVerified(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run("1970-01-01T00:00:00Z,ann\n1970-01-01T00:00:00Z,bob\n1970-01-01T00:00:00Z,cem\n")
-	run("1970-01-01T00:00:00Z,ann\n1970-01-01T00:00:00Z,cem\n")
-	run("1970-01-01T00:00:00Z,ann\n")
+	run("1970-01-01T00:00:00Z,ann,many\n1970-01-01T00:00:00Z,bob,many\n1970-01-01T00:00:00Z,cem,many\n")
+	run("1970-01-01T00:00:00Z,ann,many\n1970-01-01T00:00:00Z,cem,many\n")
+	run("1970-01-01T00:00:00Z,ann,many\n")
 
 	gone := featurestore.Cell{Value: featurestore.Int64Value(0), Status: featurestore.NotFound}
 	there := featurestore.Cell{Value: featurestore.Int64Value(1), Status: featurestore.Present}
@@ -119,5 +120,29 @@ func TestEntityThatLeftIsVerified(t *testing.T) {
 	}}
 	if report, err := c.BatchView(t.Context(), view); err != nil || report.Entities != 2 || report.Mismatches != 0 || notes != 2 {
 		t.Errorf("%+v, %v, %d notes", report, err, notes)
+	}
+
+	// Of a table that is not what the newest run was made from, the report says so.
+	newest := clock
+	clock += featurestore.Instant(featurestore.Day)
+	served := Checker{Root: dir, Dir: offline, Runs: runs.Open(offline), Get: func(_ context.Context, _ string, keys [][]featurestore.Value, _ *featurestore.Instant) (out []Read, err error) {
+		for range keys {
+			out = append(out, Read{At: clock, Cells: []featurestore.Cell{there}})
+		}
+		return out, nil
+	}}
+	for _, table := range []string{"", "1970-01-01T00:00:00Z,ann,many\n"} {
+		if table != "" {
+			if err := os.WriteFile(filepath.Join(dir, "sales.csv"), []byte("at,user_id,spare\n"+table+table), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		report, err := served.BatchView(t.Context(), view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed := report.ChangedSince == newest.String(); changed != (table != "") || table == "" && report.ChangedSince != "" {
+			t.Errorf("with the table %q: %+v", table, report)
+		}
 	}
 }

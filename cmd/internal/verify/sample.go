@@ -16,6 +16,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/runs"
 	"github.com/freshet/freshet/featurestore/offline/warehouse"
+	"github.com/freshet/freshet/featurestore/pit"
 	"github.com/freshet/freshet/transforms/expr"
 	"github.com/freshet/freshet/transforms/oracle"
 	"github.com/freshet/freshet/transforms/window"
@@ -240,8 +241,10 @@ func (c *Checker) sampleBatch(ctx context.Context, v *definition.BatchView, reco
 	return out, err
 }
 
+// scanTable reads of each row what the view needs, as a run does: what else
+// stands in the files may be unreadable.
 func (c *Checker) scanTable(ctx context.Context, v *definition.BatchView, each func(*warehouse.Row)) (err error) {
-	table, err := warehouse.Open(c.Root, v.Source, nil)
+	table, err := warehouse.Open(c.Root, v.Source, pit.NewBatchEvaluator(v).Fields())
 	if err != nil {
 		return err
 	}

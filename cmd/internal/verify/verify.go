@@ -15,6 +15,7 @@ import (
 	"github.com/freshet/freshet/featurestore/latest"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/runs"
+	"github.com/freshet/freshet/ingest/materialize"
 	"github.com/freshet/freshet/transforms/oracle"
 )
 
@@ -59,6 +60,11 @@ type Report struct {
 	Behind     int        `json:"behind"`  // entities whose newest records are not applied yet, and that agree up to where they are
 	TooOld     int        `json:"too_old"` // values that are past the asked instant
 	Examples   []Mismatch `json:"examples,omitempty"`
+
+	// Of a batch view: the cutoff of its newest run where the table's files are not
+	// those that it was made from. The present table is what values are held
+	// against, so that a mismatch may be the change of the table.
+	ChangedSince string `json:"changed_since,omitempty"`
 }
 
 // maxExamples bounds the mismatches that a report shows.
@@ -119,7 +125,7 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 	for _, f := range v.Features {
 		s.add(f.Name, f.Type)
 	}
-	return c.compare(ctx, s, sampled.keys, func(i int) expected {
+	report, err := c.compare(ctx, s, sampled.keys, func(i int) expected {
 		return expected{at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
 			row, err := batchRow(v, sampled.rows[i], oracle.BatchReading{At: t, Mode: oracle.Available, Runs: done})
 			out := make([]featurestore.Cell, len(v.Features))
@@ -129,6 +135,15 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 			return out, err
 		}}
 	})
+	if err != nil || len(recorded) == 0 {
+		return report, err
+	}
+	newest := newestOf(recorded)
+	id, err := materialize.RunID(c.Root, v, newest.Cutoff)
+	if id != newest.ID {
+		report.ChangedSince = newest.Cutoff.String()
+	}
+	return report, err
 }
 
 // batchRow is what the oracle finds of an entity, nil for nothing. It is given no
