@@ -69,8 +69,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 }
 
 // sayFilled stores that a generation is filled. Another process may have filled it
-// meanwhile, and found a GAP in it since: that stays. After a failover only some
-// lanes may have to be filled, and others stand in a GAP.
+// meanwhile, and found a GAP in it since: that stays.
 func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	w.states.Lock()
 	defer w.states.Unlock()
@@ -78,20 +77,13 @@ func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	if err != nil {
 		return err
 	}
-	if whole, _ := intact(stored); !whole {
+	switch s := online.Worst(stored); {
+	case s == online.StateMissing, s == online.StateLost:
 		return errLost // meanwhile
-	}
-	if filled(stored) {
+	case s == online.StateGap, s == online.StateHalted, filled(stored):
 		return nil
 	}
-	said := v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
-	if !errors.Is(said, errLost) {
-		return said
-	}
-	if stored, err = v.store.Lanes(ctx, v.id, v.laneCount()); err == nil && !filled(stored) {
-		err = said
-	}
-	return err
+	return v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
 }
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
