@@ -419,14 +419,13 @@ func (p *process) recheck() {
 	}
 	for _, s := range p.streams {
 		parts := own[s.p.shared]
-		if delete(own, s.p.shared); parts == nil {
+		if delete(own, s.p.shared); parts == nil || s.run.Err() != nil {
 			continue
 		}
-		again, err := p.worker.look(background(), s.p.shared, parts)
-		p.w.trace("process %d looks at the log of %s, is it there again: %t %v", p.number, s.p.source.Name, again, err)
-		if again {
-			p.rearrange()
-			return
+		err := s.p.shared.recheck(s.run, parts)
+		if errors.As(err, new(*GapError)) {
+			p.w.trace("process %d finds that the log is another: %v", p.number, err)
+			s.p.shared.halt(err)
 		}
 	}
 }

@@ -344,7 +344,7 @@ func (p *partition) outOfRange(err error) error {
 		if gone.Offset < gone.Start {
 			return &rewindError{Offset: gone.Offset - 1}
 		}
-		return p.shared.another(p.number, gone.Error())
+		return p.shared.gap(p.number, gone.Error())
 	}
 	return err
 }

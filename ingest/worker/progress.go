@@ -3,7 +3,6 @@ package worker
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"math/rand/v2"
 	"sync"
@@ -147,17 +146,6 @@ func (p *Progress) Halted() map[online.Partition]error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.halted)
-}
-
-// gapOf is the GAP in which a source is; nil for none.
-func (p *Progress) gapOf(source string) *GapError {
-	for _, err := range p.Halted() {
-		var gap *GapError
-		if errors.As(err, &gap) && gap.Source == source {
-			return gap
-		}
-	}
-	return nil
 }
 
 func (p *Progress) fail(err error) {

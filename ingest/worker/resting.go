@@ -176,7 +176,7 @@ func (p *partition) recall(ctx context.Context) error {
 		return err
 	}
 	if reason := madeAnew(bounds, applied{high: rest.through}, found); reason != "" {
-		return p.shared.another(p.number, reason)
+		return p.gap("%s", reason)
 	}
 	p.memory.begin(newest)
 	return nil
@@ -211,7 +211,7 @@ func (p *partition) recheck(ctx context.Context) error {
 		return err
 	}
 	if reason := madeAnew(bounds, applied{high: newest.Offset}, found); reason != "" {
-		return p.shared.another(p.number, reason)
+		return p.gap("%s", reason)
 	}
 	return nil
 }

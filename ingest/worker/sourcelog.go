@@ -22,12 +22,10 @@ type GapError struct {
 	Generation uint32
 	Partition  int32
 	Reason     string
-
-	Another bool // its records are others, or fewer: a topic that is restored goes on by itself
 }
 
 func (e *GapError) Error() string {
-	return fmt.Sprintf("GAP: source %q partition %d: %s; restore the topic, or go on with what it holds now: `freshet accept-new-topic %s`", e.Source, e.Partition, e.Reason, e.Source)
+	return fmt.Sprintf("GAP: source %q partition %d: %s; restore the topic and start the ingester again, or go on with what it holds now: `freshet accept-new-topic %s`", e.Source, e.Partition, e.Reason, e.Source)
 }
 
 // sourceLog is what the partitions of a source share: the log that they read. A
@@ -94,7 +92,7 @@ func (s *sourceLog) compare(ctx context.Context, only []int32) error {
 	}
 	for _, v := range s.views {
 		if id, beyond := v.metBeyond(s.source, s.generation, int32(s.partitions)); beyond {
-			return s.another(id.Number, fmt.Sprintf("the topic has %d partitions, but one more was applied before: it was made anew", s.partitions))
+			return s.gap(id.Number, fmt.Sprintf("the topic has %d partitions, but one more was applied before: it was made anew", s.partitions))
 		}
 	}
 	return nil
@@ -121,7 +119,7 @@ func (s *sourceLog) comparePartition(ctx context.Context, number int32) error {
 			return err
 		}
 		if reason := madeAnew(bounds, a, found); reason != "" {
-			return s.another(number, reason)
+			return s.gap(number, reason)
 		}
 	}
 	return nil
@@ -129,10 +127,6 @@ func (s *sourceLog) comparePartition(ctx context.Context, number int32) error {
 
 func (s *sourceLog) gap(number int32, reason string) error {
 	return &GapError{Source: s.source, Generation: s.generation, Partition: number, Reason: reason}
-}
-
-func (s *sourceLog) another(number int32, reason string) error {
-	return &GapError{Source: s.source, Generation: s.generation, Partition: number, Reason: reason, Another: true}
 }
 
 // metBeyond gives a partition that the topic no longer has and the view has met.
@@ -176,45 +170,10 @@ func (s *sourceLog) recheck(ctx context.Context, parts []*partition) error {
 	return nil
 }
 
-// look compares some partitions of a source with the log, and halts them where it is
-// another. again says that they were in a GAP and that the log is the old one again.
-func (w *Worker) look(ctx context.Context, s *sourceLog, parts []*partition) (again bool, err error) {
-	if gap := w.progress.gapOf(s.source); gap != nil {
-		if !gap.Another {
-			return false, nil // what is missing stays so
-		}
-		return s.restored(ctx, parts)
-	}
-	err = s.recheck(ctx, parts)
-	if errors.As(err, new(*GapError)) {
-		s.halt(err)
-		return false, nil
-	}
-	return false, err
-}
-
-// restored reports whether the log is what it was, by all that is known of it.
-func (s *sourceLog) restored(ctx context.Context, parts []*partition) (bool, error) {
-	err := s.refresh(ctx)
-	if err == nil {
-		err = s.compare(ctx, nil)
-	}
-	for _, p := range parts {
-		if err == nil {
-			err = p.recall(ctx)
-		}
-	}
-	if errors.As(err, new(*GapError)) || errors.Is(err, errLost) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // watchLogs compares the partitions of this process with the log every few
 // seconds, also those that are idle: a topic that was deleted and made anew may
-// give no error to whoever waits for its next record. Where one that is in a GAP is
-// the old one again, the arrangement ends, and the next goes on with it.
-func (w *Worker) watchLogs(ctx context.Context, cancel context.CancelFunc, parts []*partition) error {
+// give no error to whoever waits for its next record.
+func (w *Worker) watchLogs(ctx context.Context, parts []*partition) error {
 	own := map[*sourceLog][]*partition{}
 	for _, p := range parts {
 		own[p.shared] = append(own[p.shared], p)
@@ -228,11 +187,11 @@ func (w *Worker) watchLogs(ctx context.Context, cancel context.CancelFunc, parts
 		case <-ticker.C:
 		}
 		for s, parts := range own {
-			again, err := w.look(ctx, s, parts)
+			err := s.recheck(ctx, parts)
 			switch {
-			case again:
-				cancel()
-				return nil
+			case errors.As(err, new(*GapError)):
+				s.halt(err)
+				delete(own, s)
 			case err == nil, ctx.Err() != nil, errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
 				// The partitions say what is away.
 			default:
