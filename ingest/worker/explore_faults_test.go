@@ -76,7 +76,7 @@ func (w *world) copy() {
 
 // failover takes lanes back to how a copy has them.
 func (w *world) failover() {
-	if len(w.copies) == 0 {
+	if len(w.copies) == 0 || w.halts() {
 		return
 	}
 	which := w.n(len(w.copies))
@@ -98,6 +98,17 @@ func (w *world) failover() {
 		}
 	}
 	w.trace("the store fails over to copy %d, all lanes: %t", which, all)
+}
+
+// halts reports whether a partition has halted: its process says so once. Where the
+// store then forgets that, nobody says it again until a person acts.
+func (w *world) halts() bool {
+	for _, p := range w.processes {
+		if slices.ContainsFunc(p.streams, func(s *streaming) bool { return s.halted != nil }) {
+			return true
+		}
+	}
+	return false
 }
 
 // keys are the entities of a lane, ascending, also those that have only one part.
@@ -162,13 +173,13 @@ func (w *world) rot() {
 // or everything. A store that evicts says so when it is asked.
 func (w *world) loss() {
 	for _, m := range w.log.all() {
-		if m.broken && !w.evident(m) {
+		if m.broken {
 			return // nothing but the watermarks knows the old log: with them it is forgotten
 		}
 	}
 	id, key := w.lane()
 	l := w.store.lanes[id]
-	if l == nil {
+	if l == nil || w.halts() {
 		return
 	}
 	switch w.n(5) {
@@ -329,19 +340,9 @@ func (p *process) hasRead(m *modelPart, cut int64) bool {
 	return false
 }
 
-// evident reports whether what is at rest shows that a partition is another.
-func (w *world) evident(m *modelPart) bool {
-	rest := w.history.parts[m.id]
-	return rest != nil && slices.ContainsFunc(rest.events, func(ev featurestore.Event) bool { return ev.Offset >= m.cut })
-}
-
-// traced reports whether something shows that a partition is another: what is at
-// rest, or some generation's watermarks, whose lowest or highest lane carries a
-// record that was replaced.
+// traced reports whether some generation's watermarks show that a partition is
+// another: its lowest or highest lane carries a record that was replaced.
 func (w *world) traced(m *modelPart) bool {
-	if w.evident(m) {
-		return true
-	}
 	for _, g := range w.wanted() {
 		ids := g.LaneIDs(lanesOfSchedules)
 		low, high, whole := int64(1<<62), int64(-1), true

@@ -237,7 +237,7 @@ func (p *process) fetch(s *streaming) {
 	}
 	batch, err := s.reader.Next(s.run)
 	if err == nil && batch.Interrupted && !without("a fetch that was interrupted is compared") {
-		err = s.p.verify(s.run)
+		err = s.p.shared.verify(s.run)
 	}
 	if err != nil {
 		s.ended = s.p.outOfRange(err)
@@ -413,16 +413,16 @@ func (c *fillContext) Err() error { return c.err }
 
 // recheck is what watchLogs does now and then.
 func (p *process) recheck() {
-	own := map[*sourceLog][]*partition{}
+	own := map[*sourceLog][]int32{}
 	for _, s := range p.streams {
-		own[s.p.shared] = append(own[s.p.shared], s.p)
+		own[s.p.shared] = append(own[s.p.shared], s.p.number)
 	}
 	for _, s := range p.streams {
-		parts := own[s.p.shared]
-		if delete(own, s.p.shared); parts == nil || s.run.Err() != nil {
+		numbers := own[s.p.shared]
+		if delete(own, s.p.shared); numbers == nil || s.run.Err() != nil {
 			continue
 		}
-		err := s.p.shared.recheck(s.run, parts)
+		err := s.p.shared.compare(s.run, numbers)
 		if errors.As(err, new(*GapError)) {
 			p.w.trace("process %d finds that the log is another: %v", p.number, err)
 			s.p.shared.halt(err)
@@ -463,14 +463,8 @@ func (p *process) notice() {
 	}
 }
 
-// watch sees whether the store has forgotten or lost what has halted, and whether
-// it has evicted keys.
+// watch sees whether the store has evicted keys.
 func (p *process) watch() {
-	if err := p.worker.sayHalted(background()); errors.Is(err, errLost) {
-		p.w.trace("process %d finds that lanes of what has halted are lost: %v", p.number, err)
-		p.rearrange()
-		return
-	}
 	if p.evicted < p.w.evicted {
 		p.evicted, p.lose = p.w.evicted, true
 	}

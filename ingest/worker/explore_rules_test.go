@@ -93,7 +93,16 @@ var mutants = []mutant{
 		return nil
 	}
 `},
-	{"the log is compared with what is at rest", "resting.go", `	if err := p.recheck(ctx); err != nil || p.replayed {`, `	if err := p.recheck(ctx); err != nil || p.replayed || WITHOUT {`},
+	{"a GAP that cannot be stored is said again", "halted.go", `	return errors.Join(errs...)
+}
+
+// sayHalted says`, `	if WITHOUT {
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// sayHalted says`},
 	{"a damaged entity is never passed over", "load.go", `	if damaged != nil {
 		return v.found`, `	if damaged != nil && WITHOUT {
 		for _, w := range missing {

@@ -2,10 +2,8 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -330,28 +328,13 @@ func (w *world) settle() {
 		if quiet++; !rest || w.store.moved != before {
 			quiet = 0
 		}
-		if round > 60 && (w.excused || w.quarrels()) {
+		if round > 60 && w.excused {
 			return // others wait for a process that has halted, until a person starts it again
 		}
 		if round > 60 {
 			w.violation("the processes never come to rest")
 		}
 	}
-}
-
-// quarrels reports whether two processes believe for ever that a partition is
-// theirs: one says GAP, because its archive lacks what has expired, and the other,
-// which has applied that, LIVE.
-func (w *world) quarrels() bool {
-	if w.owners != nil || !w.mayGap && !w.expired() {
-		return false
-	}
-	for _, p := range w.processes {
-		if slices.ContainsFunc(p.streams, func(s *streaming) bool { return errors.As(s.halted, new(*GapError)) }) {
-			return true
-		}
-	}
-	return false
 }
 
 // live reports whether all generations that are wanted answer.

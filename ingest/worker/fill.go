@@ -256,8 +256,8 @@ func (v *View) passed(id online.Partition, far farEnd) bool {
 	return v.lanes.lowest(id) >= far.end-1 && v.lanes.fetched(id) != far.fetch
 }
 
-// askEnds asks where the partitions of other processes end, for each generation
-// that is filled and does not answer: where they ended when it was asked first counts.
+// askEnds asks once where the partitions of other processes end, for each
+// generation that is filled and does not answer.
 func (w *Worker) askEnds(ctx context.Context) error {
 	type question struct {
 		r     *running
@@ -275,7 +275,9 @@ func (w *Worker) askEnds(ctx context.Context) error {
 			continue
 		}
 		for _, id := range w.foreign(r.view) {
-			ask = append(ask, question{r, r.view.view.Bindings[r.view.binding[id.Source]].Source.Topic, id})
+			if _, asked := r.far[id]; !asked {
+				ask = append(ask, question{r, r.view.view.Bindings[r.view.binding[id.Source]].Source.Topic, id})
+			}
 		}
 	}
 	w.mu.Unlock()
@@ -289,12 +291,7 @@ func (w *Worker) askEnds(ctx context.Context) error {
 		if q.r.far == nil {
 			q.r.far = map[online.Partition]farEnd{}
 		}
-		far, asked := q.r.far[q.id]
-		if !asked {
-			far = farEnd{end: bounds.End, fetch: fetch}
-		}
-		far.end = min(far.end, bounds.End) // what was there may have been cut off, before anybody read it
-		q.r.far[q.id] = far
+		q.r.far[q.id] = farEnd{end: bounds.End, fetch: fetch}
 		w.mu.Unlock()
 	}
 	return nil

@@ -68,9 +68,8 @@ func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
 }
 
 // sayHalted says GAP and HALTED again where the store has forgotten it: one that
-// failed over since answers as if the view were LIVE. Whoever has halted beats no
-// heart: that lanes are gone, or made anew by another process, is seen here. It is
-// an errLost then, and the next arrangement finds out anew what halts it.
+// failed over since answers as if the view were LIVE. Lanes that are gone stay so:
+// with their fingerprints nobody knows any more whether the log is the same.
 func (w *Worker) sayHalted(ctx context.Context) error {
 	halted := w.progress.Halted()
 	if len(halted) == 0 {
@@ -82,24 +81,18 @@ func (w *Worker) sayHalted(ctx context.Context) error {
 	w.states.Lock()
 	defer w.states.Unlock()
 	for _, p := range parts {
-		err := halted[p.id()]
-		if err == nil {
+		state, stream := haltState(halted[p.id()])
+		if !stream {
 			continue
 		}
-		state, stream := haltState(err)
 		for _, v := range p.views() {
 			stored, err := w.c.Online.Lanes(ctx, v.id, v.laneCount())
 			if err != nil {
 				return err
 			}
 			switch online.Worst(stored) {
-			case online.StateMissing, online.StateLost, online.StateBuilding:
-				return fmt.Errorf("%w: view %q, of which a partition has halted", errLost, v.Name())
-			case online.StateCatchingUp, online.StateLive:
-				if !stream {
-					continue
-				}
-				if err := v.setState(ctx, state, filledStates...); err != nil {
+			case online.StateBuilding, online.StateCatchingUp, online.StateLive:
+				if err := v.setState(ctx, state); err != nil {
 					return fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err)
 				}
 			}

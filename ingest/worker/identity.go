@@ -18,9 +18,6 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	if err := p.shared.verify(ctx); err != nil {
 		return 0, bounds, err
 	}
-	if err := p.remember(ctx); err != nil {
-		return 0, bounds, err
-	}
 	if bounds, err = p.log.Bounds(ctx, p.source.Topic, p.number); err != nil {
 		return 0, bounds, err
 	}

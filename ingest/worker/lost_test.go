@@ -171,33 +171,3 @@ func TestLostStaysLost(t *testing.T) {
 		})
 	}
 }
-
-// Lanes that are made anew from history have no fingerprints. A topic that was
-// replaced meanwhile is noticed all the same, by what is at rest; also where
-// everything is lost while the view is in its GAP, and nobody starts anew.
-func TestTopicMadeAnewWhileLost(t *testing.T) {
-	for name, n := range map[string]int{"empty": 0, "shorter": 10, "longer": 100} {
-		t.Run(name, func(t *testing.T) {
-			p, view := newActivity(t)
-			p.some(20, 50)
-			p.start()
-			p.right(view, 1)
-			p.stop()
-			p.again("orders", 1)
-			if n > 0 {
-				p.random("orders", 0, 49, n)
-			}
-			ok(t, p.store.Drop(t.Context(), generation, lanesOfTests))
-			p.start()
-			_ = p.gap("activity", "orders")
-			ok(t, p.store.Drop(t.Context(), generation, lanesOfTests))
-			p.eventually("the lanes are made anew", func() bool { return p.state("activity", 1) != online.StateMissing })
-			_ = p.gap("activity", "orders")
-			p.accept("orders")
-			p.right(view, 1)
-			p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
-			p.stop()
-			p.wantArchived(view)
-		})
-	}
-}

@@ -229,7 +229,7 @@ func (s *memoryStore) SetState(_ context.Context, g online.Generation, state onl
 			continue
 		}
 		switch there, lanes = there+1, int(l.meta.Lanes); {
-		case len(from) > 0 && !slices.Contains(from, l.meta.State):
+		case len(from) > 0 && !slices.Contains(from, l.meta.State) && !without("states are compared"):
 			others = true
 		case l.meta.State != state:
 			l.meta.State = state

@@ -48,8 +48,6 @@ type partition struct {
 	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
-	memory memory
-
 	begun atomic.Bool // its place in the log is known
 	held  bool        // its archive is this process's
 	last  *Chunk      // what was applied last: the end of the partition as far as it is known
@@ -136,11 +134,6 @@ func (p *partition) reload(ctx context.Context) error {
 
 // begin finds its place in the log, and opens the log there.
 func (p *partition) begin(ctx context.Context) (reader logrecord.Reader, from int64, err error) {
-	defer func() {
-		if err != nil && !errors.As(err, new(*rewindError)) {
-			p.begun.Store(false) // nobody may take the views for ready: it knows its place no more
-		}
-	}()
 	from, bounds, err := p.identify(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -149,9 +142,6 @@ func (p *partition) begin(ctx context.Context) (reader logrecord.Reader, from in
 		return nil, 0, err
 	}
 	p.last = &Chunk{Partition: p.id(), Through: from - 1, LogTime: noLogTime}
-	if newest, _ := p.memory.known(); newest.Offset >= 0 && newest.Offset < from {
-		p.last.Prints = []online.Fingerprint{newest}
-	}
 	p.progress.begin(p.id(), from-1, bounds.End)
 	p.begun.Store(true)
 	return reader, from, nil
@@ -295,7 +285,6 @@ func (p *partition) keep(c *Chunk) error {
 	}
 	p.archive.mu.Lock()
 	defer p.archive.mu.Unlock()
-	p.memory.keep(c.Prints) // it may be at rest soon, whatever becomes of the lanes
 	for i := range c.Events {
 		if err := p.archive.Append(&c.Events[i]); err != nil {
 			return p.archive.failed(err)
@@ -326,9 +315,6 @@ func (p *partition) beat(ctx context.Context) error {
 		}
 		if v.inGap() { // another process may have seen what this one did not
 			if err := p.shared.verify(ctx); err != nil {
-				return err
-			}
-			if err := p.recall(ctx); err != nil {
 				return err
 			}
 		}

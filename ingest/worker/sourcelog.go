@@ -153,30 +153,13 @@ func haltedBy(ctx context.Context) error {
 	return nil
 }
 
-// recheck compares some partitions with the log, by what lanes and the process know.
-func (s *sourceLog) recheck(ctx context.Context, parts []*partition) error {
-	var numbers []int32
-	for _, p := range parts {
-		numbers = append(numbers, p.number)
-	}
-	if err := s.compare(ctx, numbers); err != nil {
-		return err
-	}
-	for _, p := range parts {
-		if err := p.recheck(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // watchLogs compares the partitions of this process with the log every few
 // seconds, also those that are idle: a topic that was deleted and made anew may
 // give no error to whoever waits for its next record.
 func (w *Worker) watchLogs(ctx context.Context, parts []*partition) error {
-	own := map[*sourceLog][]*partition{}
+	own := map[*sourceLog][]int32{}
 	for _, p := range parts {
-		own[p.shared] = append(own[p.shared], p)
+		own[p.shared] = append(own[p.shared], p.number)
 	}
 	ticker := time.NewTicker(w.c.Recheck)
 	defer ticker.Stop()
@@ -186,8 +169,8 @@ func (w *Worker) watchLogs(ctx context.Context, parts []*partition) error {
 			return nil
 		case <-ticker.C:
 		}
-		for s, parts := range own {
-			err := s.recheck(ctx, parts)
+		for s, numbers := range own {
+			err := s.compare(ctx, numbers)
 			switch {
 			case errors.As(err, new(*GapError)):
 				s.halt(err)
