@@ -511,12 +511,11 @@ func (s storeOf) Create(ctx context.Context, g online.Generation, m online.Meta)
 	return s.memoryStore.Create(ctx, g, m)
 }
 
-func (s storeOf) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
-	s.p.meanwhile(20)
+func (s storeOf) SetState(ctx context.Context, g online.Generation, state online.State) error {
 	if err := s.p.perhapsAway("store"); err != nil {
 		return err
 	}
-	return s.memoryStore.SetState(ctx, g, state, from...)
+	return s.memoryStore.SetState(ctx, g, state)
 }
 
 func (s storeOf) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([]online.Lane, error) {

@@ -83,7 +83,12 @@ func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	case s == online.StateGap, s == online.StateHalted, filled(stored):
 		return nil
 	}
-	return v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
+	if err := v.setState(ctx, online.StateCatchingUp); errors.Is(err, featurestore.ErrNotFound) {
+		return errLost
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
@@ -139,7 +144,7 @@ func (w *Worker) flip(ctx context.Context) error {
 	defer w.states.Unlock()
 	for _, r := range w.ready() {
 		name, number := r.view.Name(), r.view.ID().Number
-		if err := r.view.setState(ctx, online.StateLive, upTo(r.asked)...); err != nil {
+		if err := r.view.setState(ctx, online.StateLive); err != nil {
 			return err
 		}
 		if r.state != registry.Building {
@@ -268,10 +273,8 @@ func (w *Worker) askEnds(ctx context.Context) error {
 	w.mu.Lock()
 	for _, id := range w.sorted() {
 		r := w.views[id]
-		if s := r.view.laneState(); !r.full || s == online.StateLive || s != r.asked {
-			r.far, r.asked = nil, s // it has halted since, or goes on: what was passed before says nothing
-		}
-		if !r.full || r.asked == online.StateLive {
+		if !r.full || r.view.isLive() {
+			r.far = nil
 			continue
 		}
 		for _, id := range w.foreign(r.view) {

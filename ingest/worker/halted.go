@@ -21,21 +21,6 @@ func haltState(err error) (online.State, bool) {
 	return online.StateMissing, false
 }
 
-// filledStates are those of lanes that were filled, the worst first.
-var filledStates = []online.State{online.StateHalted, online.StateGap, online.StateCatchingUp, online.StateLive}
-
-// upTo are the states from which lanes may become LIVE, where the worst that was
-// seen of them was s. One that is worse was found since.
-func upTo(s online.State) []online.State {
-	switch s {
-	case online.StateHalted:
-		return filledStates
-	case online.StateGap:
-		return filledStates[1:]
-	}
-	return filledStates[2:]
-}
-
 // halted says what the end of a partition means for its views. It is an error
 // where that cannot be stored: the partition then halts anew, until lookups know.
 func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
@@ -60,7 +45,7 @@ func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
 	p.begun.Store(false) // nobody may take the views for ready any more
 	var errs []error
 	for _, v := range p.views() {
-		if err := v.setState(ctx, state, filledStates...); err != nil {
+		if err := v.setState(ctx, state); err != nil {
 			errs = append(errs, fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err))
 		}
 	}

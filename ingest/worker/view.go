@@ -182,15 +182,9 @@ func (v *View) Detach(p online.Partition) {
 	delete(v.fed, p)
 }
 
-// setState changes the state of every lane that has one of some states, of any
-// where none is given. Where a lane has another, somebody else has lost it or made
-// it anew meanwhile: an errLost.
-func (v *View) setState(ctx context.Context, s online.State, from ...online.State) error {
-	err := v.store.SetState(ctx, v.id, s, from...)
-	if errors.Is(err, online.ErrStateChanged) || errors.Is(err, featurestore.ErrNotFound) {
-		return fmt.Errorf("%w: %w", errLost, err)
-	}
-	if err != nil {
+// setState changes the state of every lane.
+func (v *View) setState(ctx context.Context, s online.State) error {
+	if err := v.store.SetState(ctx, v.id, s); err != nil {
 		return err
 	}
 	v.mu.Lock()

@@ -122,8 +122,7 @@ type running struct {
 
 	// far is what is known of the partitions of other processes, from when this one
 	// first asked.
-	far   map[online.Partition]farEnd
-	asked online.State // that its lanes had then
+	far map[online.Partition]farEnd
 }
 
 // New is a worker that does not run yet.

@@ -67,7 +67,6 @@ func testMetadataMissing(t *testing.T, s online.Store) {
 		}
 	}
 	f.wantKind(s.SetState(f.ctx, f.g, online.StateLive), featurestore.ErrNotFound)
-	f.wantKind(s.SetState(f.ctx, f.g, online.StateLive, online.StateBuilding), featurestore.ErrNotFound)
 }
 
 func testWatermark(t *testing.T, s online.Store) {
