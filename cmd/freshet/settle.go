@@ -20,8 +20,11 @@ func (x *session) settle(ctx context.Context) error {
 	told := false
 	for {
 		waiting, err := x.building(ctx)
-		if err != nil || len(waiting) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(waiting) == 0 {
+			return x.node.Worker.Advance(ctx, x.parts.Clock.Now()) // the new ones too are up to now
 		}
 		for _, id := range x.node.Worker.Unfillable() {
 			if slices.Contains(waiting, id) {

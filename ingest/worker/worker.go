@@ -308,13 +308,14 @@ func (w *Worker) runPartition(ctx, run context.Context, p *partition) error {
 
 // Advance moves every lane to the end of what is applied, now: a replay does so
 // before a lookup, where the heartbeat would come too late. Where the store has
-// lost something meanwhile, it waits until that is applied again.
+// lost something meanwhile, it waits until that is applied again, and where the
+// partitions are being arranged anew, for some seconds until they have begun.
 func (w *Worker) Advance(ctx context.Context, at featurestore.Instant) error {
 	wait := backoff{}
-	for {
-		err := w.advance(ctx, at)
+	for begin := time.Now(); ; {
+		begun, err := w.advance(ctx, at)
 		var rewind *rewindError
-		if !errors.As(err, &rewind) {
+		if again := errors.As(err, &rewind) || err == nil && !begun && time.Since(begin) < beginPatience; !again {
 			return err
 		}
 		if err := wait.sleep(ctx); err != nil {
@@ -323,13 +324,21 @@ func (w *Worker) Advance(ctx context.Context, at featurestore.Instant) error {
 	}
 }
 
-func (w *Worker) advance(ctx context.Context, at featurestore.Instant) error {
+// beginPatience is how long Advance waits for partitions that have not begun: one
+// may have to wait for a part that is not available.
+const beginPatience = 10 * time.Second
+
+// advance does it once; begun says that no partition was left out that may begin.
+func (w *Worker) advance(ctx context.Context, at featurestore.Instant) (begun bool, err error) {
 	w.mu.Lock()
 	parts := w.parts
 	w.mu.Unlock()
+	halted := w.progress.Halted()
+	begun = true
 	for _, p := range parts {
 		s, ok := w.progress.status(p.id())
 		if !ok || !p.begun.Load() {
+			begun = begun && halted[p.id()] != nil
 			continue
 		}
 		c := &Chunk{Partition: s.Partition, Through: s.Through, LogTime: noLogTime, FetchTime: at}
@@ -338,11 +347,11 @@ func (w *Worker) advance(ctx context.Context, at featurestore.Instant) error {
 		}
 		for _, v := range p.views() {
 			if err := v.Advance(ctx, c); err != nil {
-				return fmt.Errorf("view %q: %w", v.Name(), err)
+				return begun, fmt.Errorf("view %q: %w", v.Name(), err)
 			}
 		}
 	}
-	return nil
+	return begun, nil
 }
 
 // Flush seals every archive: what is applied is then at rest.
