@@ -122,7 +122,7 @@ func (a *App) dlqListCommand() *cobra.Command {
 			lines := newest.lines
 			t := Table{Head: []string{"POSITION", "LOG TIME", "CODE", "MESSAGE"}, Foot: fmt.Sprintf("%d of %d dead letters", len(lines), newest.total)}
 			if damaged > 0 {
-				t.Foot += fmt.Sprintf("; %d damaged lines", damaged)
+				t.Foot += fmt.Sprintf("; damaged lines: %d", damaged)
 			}
 			for _, l := range lines {
 				t.Rows = append(t.Rows, []string{l.Position, l.LogTime, l.Code, l.Message})

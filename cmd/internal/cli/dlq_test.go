@@ -98,7 +98,7 @@ func TestDamagedLettersAreListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, notes, err := run(t, dir, "dlq", "ls", "-o", "table", "--limit", "2")
-	if err != nil || !strings.Contains(notes, "letters-000001.jsonl:3 (byte ") || strings.Count(notes, "passed over") != 1 || !strings.Contains(out, "2 of 3 dead letters; 1 damaged lines") {
+	if err != nil || !strings.Contains(notes, "letters-000001.jsonl:3 (byte ") || strings.Count(notes, "passed over") != 1 || !strings.Contains(out, "2 of 3 dead letters; damaged lines: 1") {
 		t.Errorf("%s, %s, %v", out, notes, err)
 	}
 	if out, _, err := run(t, dir, "dlq", "ls", "-o", "name", "--limit", "2"); err != nil || out != "clicks/1/0/1\nclicks/1/0/2\n" {

@@ -170,7 +170,7 @@ func checkLetters(ctx context.Context, e *exam) finding {
 		f.add(Warning, fmt.Sprintf("%d, of these %d of the last day: %s", total, fresh, counted(codes)), "records that did not become events are in no value; too many halt their source's views", "freshet dlq ls; once they decode, freshet dlq replay")
 	}
 	if damaged > 0 {
-		f.add(Warning, fmt.Sprintf("%d lines are no dead letters", damaged), "the records that stood there cannot be listed or replayed; nothing else stops for them", "freshet dlq ls names each line; mend or delete it while no ingester runs")
+		f.add(Warning, fmt.Sprintf("lines that are no dead letters: %d", damaged), "the records that stood there cannot be listed or replayed; nothing else stops for them", "freshet dlq ls names each line; mend or delete it while no ingester runs")
 	}
 	return f
 }
