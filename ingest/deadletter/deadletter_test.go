@@ -1,6 +1,8 @@
 package deadletter
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,54 +93,114 @@ func TestOnceForEachPosition(t *testing.T) {
 }
 
 // TestCutAnywhere: whatever length a crash leaves, the whole letters are read,
-// and writing them all again gives each once.
+// writing them all again gives each once, and what stood there stays as it was.
 func TestCutAnywhere(t *testing.T) {
-	dir := t.TempDir()
-	f := openFolder(t, dir, Options{NoSync: true})
+	f := openFolder(t, t.TempDir(), Options{NoSync: true})
 	for i := range int64(3) {
 		if err := f.Append(letter(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	f.Close()
-	path := filepath.Join(dir, "letters-000001.jsonl")
-	whole, err := os.ReadFile(path)
+	whole, err := os.ReadFile(segmentPath(f.dir, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
+	want := []DeadLetter{letter(0), letter(1), letter(2)}
 	for size := range len(whole) {
-		if err := os.WriteFile(path, whole[:size], 0o600); err != nil {
+		dir := t.TempDir()
+		if err := os.WriteFile(segmentPath(dir, 1), whole[:size], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		all(t, dir, Filter{}) // reading beside a writer
-		f, err := Open(dir, Options{NoSync: true})
-		if err != nil {
-			t.Fatalf("cut at %d: %v", size, err)
+		before := len(all(t, dir, Filter{})) // reading beside a writer
+		f := openFolder(t, dir, Options{NoSync: true})
+		if f.Count() != before {
+			t.Fatalf("cut at %d: %d letters of %d", size, f.Count(), before)
 		}
-		if err := f.Append(letter(0), letter(1), letter(2)); err != nil {
-			t.Fatal(err)
+		for range 2 {
+			if err := f.Append(want...); err != nil {
+				t.Fatal(err)
+			}
 		}
 		f.Close()
-		if now, _ := os.ReadFile(path); string(now) != string(whole) {
-			t.Fatalf("cut at %d: %s", size, now)
+		if got := all(t, dir, Filter{}); !reflect.DeepEqual(got, want) {
+			t.Fatalf("cut at %d: %+v", size, got)
+		}
+		if now, _ := os.ReadFile(segmentPath(dir, 1)); !bytes.Equal(now, whole[:size]) {
+			t.Fatalf("cut at %d: the segment was changed", size)
+		}
+		if rest, _ := os.ReadFile(segmentPath(dir, 2)); bytes.Count(rest, []byte("\n")) != 3-before {
+			t.Fatalf("cut at %d: the next segment is %s", size, rest)
 		}
 	}
 }
 
+// TestDamageIsSaid: a line that is no letter is named with its place, and neither
+// hides the others nor keeps a folder from being written to.
 func TestDamageIsSaid(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "letters-000001.jsonl"), []byte("{\"v\":1}\nrubbish\n"), 0o600); err != nil {
+	one, two := letter(1), letter(2)
+	first, err := appendLine(nil, &one)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "letters-000001.jsonl:2") {
-		t.Errorf("error %v", err)
+	text := append(append(first, first[:20]...), first[10:]...) // as two writers at one place left it
+	if text, err = appendLine(append(text, "{\"v\":2}\n"...), &two); err != nil {
+		t.Fatal(err)
 	}
-	var last error
-	for _, err := range Read(dir, Filter{}) {
-		last = err
+	if err := os.WriteFile(segmentPath(dir, 1), text, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if last == nil {
-		t.Error("damage was read over")
+	f := openFolder(t, dir, Options{NoSync: true})
+	if err := f.Append(letter(3), letter(2)); err != nil {
+		t.Fatal(err)
+	}
+	var got []DeadLetter
+	var said []string
+	for l, err := range Read(dir, Filter{Source: "s"}) {
+		var damage *Damage
+		switch {
+		case errors.As(err, &damage):
+			said = append(said, err.Error())
+		case err != nil:
+			t.Fatal(err)
+		default:
+			got = append(got, l)
+		}
+	}
+	if !reflect.DeepEqual(got, []DeadLetter{one, two, letter(3)}) {
+		t.Errorf("%+v", got)
+	}
+	if len(said) != 2 || !strings.Contains(said[0], fmt.Sprintf("letters-000001.jsonl:2 (byte %d): not a dead letter", len(first))) || !strings.Contains(said[1], "letters-000001.jsonl:3 (") || !strings.Contains(said[1], "version 2") {
+		t.Errorf("%q", said)
+	}
+}
+
+// TestFailedWrite: what a write left half done is not written over, and its
+// letters come again in a segment of their own.
+func TestFailedWrite(t *testing.T) {
+	dir := t.TempDir()
+	f := openFolder(t, dir, Options{})
+	if err := f.Append(letter(0)); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe() // which takes bytes and cannot be synced
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f.file.Close()
+	f.file = w
+	if err := f.Append(letter(0), letter(1)); err == nil || f.Count() != 1 {
+		t.Fatalf("a letter that is not on disk counts: %v, %d", err, f.Count())
+	}
+	if err := f.Append(letter(0), letter(1)); err != nil {
+		t.Fatal(err)
+	}
+	if got := all(t, dir, Filter{}); !reflect.DeepEqual(got, []DeadLetter{letter(0), letter(1)}) {
+		t.Errorf("%+v", got)
+	}
+	if segments, _ := listSegments(dir); len(segments) != 2 {
+		t.Errorf("%d segments", len(segments))
 	}
 }
 

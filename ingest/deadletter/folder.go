@@ -1,9 +1,10 @@
 package deadletter
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 )
 
@@ -19,150 +20,199 @@ type Options struct {
 }
 
 // Folder keeps dead letters in segment files letters-000001.jsonl and on, one
-// JSON line a letter. One process at a time may write to it. It is safe for
-// concurrent use.
+// JSON line a letter. Any number of processes may write to one folder: each
+// makes segments of its own, under numbers that nobody had, and none is written
+// again by another or after its process has ended. No lock is held, so that a
+// process that stands still holds up no other. It is safe for concurrent use.
 type Folder struct {
 	dir  string
 	opts Options
 
 	mu      sync.Mutex
-	file    *os.File // the newest segment; nil after Close or a failed write
-	number  int
+	closed  bool
+	file    *os.File // this folder's newest segment; nil before the first letter and after a failed write
+	named   bool     // its name is on disk
 	size    int64
+	own     map[int]bool  // the segments that this folder wrote
+	taken   map[int]int64 // of the others, how many bytes of whole lines are in written
 	written map[position]struct{}
 }
 
-// Open opens or makes a folder. A line that a crash cut short is taken off the
-// newest segment: its record was not passed, so it will come again.
+// Open opens or makes a folder. What it holds is taken as it is: a line that a
+// crash cut short, or that is damaged, is passed over, and its record is kept
+// anew if it comes again.
 func Open(dir string, o Options) (*Folder, error) {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = defaultSegment
 	}
-	f := &Folder{dir: dir, opts: o, written: map[position]struct{}{}}
-	if err := f.open(); err != nil {
+	f := &Folder{dir: dir, opts: o, own: map[int]bool{}, taken: map[int]int64{}, written: map[position]struct{}{}}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	if err := f.catchUp(); err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
 	return f, nil
 }
 
-func (f *Folder) open() error {
-	if err := os.MkdirAll(f.dir, 0o700); err != nil {
-		return err
-	}
+// catchUp takes in what others have written since. It makes that durable first:
+// who wrote it may have ended before it could.
+func (f *Folder) catchUp() error {
 	segments, err := listSegments(f.dir)
 	if err != nil {
 		return err
 	}
-	f.number = 1
 	for _, s := range segments {
-		f.size, err = readSegment(s.path, func(l DeadLetter) bool {
-			f.written[l.position()] = struct{}{}
+		from := f.taken[s.number]
+		if f.own[s.number] || s.size <= from {
+			continue
+		}
+		var found []position
+		end, err := readSegment(s, from, func(l DeadLetter, damage *Damage) bool {
+			if damage == nil {
+				found = append(found, l.position())
+			}
 			return true
 		})
 		if err != nil {
 			return err
 		}
-		f.number = s.number
+		if end > from {
+			if err := f.sync(s.path); err != nil {
+				return err
+			}
+		}
+		for _, p := range found {
+			f.written[p] = struct{}{}
+		}
+		f.taken[s.number] = end
 	}
-	if f.file, err = os.OpenFile(f.segmentPath(f.number), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
-		return err
-	}
-	if err := f.file.Truncate(f.size); err != nil {
-		return err
-	}
-	return f.syncFolder()
+	return nil
 }
 
-func (f *Folder) segmentPath(n int) string {
-	return filepath.Join(f.dir, fmt.Sprintf("letters-%06d.jsonl", n))
+// sync makes a file, or the names in a folder, durable.
+func (f *Folder) sync(path string) error {
+	if f.opts.NoSync {
+		return nil
+	}
+	x, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer x.Close()
+	return x.Sync()
 }
 
 // Append writes the letters whose positions are not there yet, and returns when
 // they are on disk. After an error none or some of them may be there; the same
-// call may be made again.
+// call may be made again. Of two processes that write one position at the same
+// moment both may: Read gives it once.
 func (f *Folder) Append(letters ...DeadLetter) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.file == nil {
+	if f.closed {
 		return fmt.Errorf("dead letters: folder %q is closed", f.dir)
 	}
+	fresh, err := f.fresh(letters)
+	if err != nil || len(fresh) == 0 {
+		return err
+	}
 	var buf []byte
-	var fresh []position
-	seen := map[position]bool{}
-	for i := range letters {
-		p := letters[i].position()
-		if _, found := f.written[p]; found || seen[p] {
-			continue
-		}
-		var err error
-		if buf, err = appendLine(buf, &letters[i]); err != nil {
+	for i := range fresh {
+		if buf, err = appendLine(buf, &fresh[i]); err != nil {
 			return fmt.Errorf("dead letters: %w", err)
 		}
-		seen[p] = true
-		fresh = append(fresh, p)
-	}
-	if len(fresh) == 0 {
-		return nil
 	}
 	if err := f.write(buf); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
-	for _, p := range fresh {
-		f.written[p] = struct{}{}
+	for i := range fresh {
+		f.written[fresh[i].position()] = struct{}{}
 	}
 	return nil
 }
 
-// write appends whole lines. Each write begins at the size that is known to be
-// good, so that what a failed one left behind is written over.
+// fresh gives the letters whose positions the folder does not hold, each once.
+func (f *Folder) fresh(letters []DeadLetter) ([]DeadLetter, error) {
+	fresh := f.unknown(letters)
+	if len(fresh) == 0 {
+		return nil, nil
+	}
+	if err := f.catchUp(); err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	return f.unknown(fresh), nil
+}
+
+func (f *Folder) unknown(letters []DeadLetter) []DeadLetter {
+	var out []DeadLetter
+	seen := map[position]bool{}
+	for i := range letters {
+		p := letters[i].position()
+		if _, found := f.written[p]; !found && !seen[p] {
+			seen[p] = true
+			out = append(out, letters[i])
+		}
+	}
+	return out
+}
+
+// write appends whole lines. A segment in which a write failed half way is left
+// as it is, since others may have read it, and the next one begins.
 func (f *Folder) write(lines []byte) error {
-	if f.size > 0 && f.size+int64(len(lines)) > f.opts.SegmentBytes {
+	if f.file == nil || f.size > 0 && f.size+int64(len(lines)) > f.opts.SegmentBytes {
 		if err := f.roll(); err != nil {
 			return err
 		}
 	}
-	if _, err := f.file.WriteAt(lines, f.size); err != nil {
-		_ = f.file.Truncate(f.size) // the write's own error is what counts
-		return err
-	}
-	if !f.opts.NoSync {
-		if err := f.file.Sync(); err != nil {
-			_ = f.file.Truncate(f.size) // as above
+	if !f.named {
+		if err := f.sync(f.dir); err != nil {
 			return err
 		}
+		f.named = true
 	}
-	f.size += int64(len(lines))
+	n, err := f.file.Write(lines)
+	if err == nil && !f.opts.NoSync {
+		err = f.file.Sync()
+	}
+	if err != nil && n > 0 {
+		_ = f.file.Close() // the write's own error is what counts
+		f.file = nil
+		return err
+	}
+	f.size += int64(n)
+	return err
+}
+
+// roll makes this folder's next segment, behind all that there are.
+func (f *Folder) roll() error {
+	segments, err := listSegments(f.dir)
+	if err != nil {
+		return err
+	}
+	number := 1
+	if n := len(segments); n > 0 {
+		number = segments[n-1].number + 1
+	}
+	var next *os.File
+	for ; ; number++ {
+		next, err = os.OpenFile(segmentPath(f.dir, number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	last := f.file
+	f.file, f.size, f.named, f.own[number] = next, 0, false, true
+	if last != nil {
+		return last.Close()
+	}
 	return nil
 }
 
-func (f *Folder) roll() error {
-	next, err := os.OpenFile(f.segmentPath(f.number+1), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	err = f.file.Close()
-	f.file, f.size = next, 0
-	f.number++
-	if err != nil {
-		return err
-	}
-	return f.syncFolder()
-}
-
-// syncFolder makes a new segment's name durable.
-func (f *Folder) syncFolder() error {
-	if f.opts.NoSync {
-		return nil
-	}
-	d, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// Count is how many letters the folder holds.
+// Count is how many letters the folder holds, as far as it has read it.
 func (f *Folder) Count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -173,6 +223,7 @@ func (f *Folder) Count() int {
 func (f *Folder) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = true
 	if f.file == nil {
 		return nil
 	}

@@ -1,6 +1,7 @@
 // Package deadletter keeps the records that did not become events: where they
 // stood, why they were refused, and their bytes as they came. A folder of JSON
-// lines holds them, once for each position however often a log is read again.
+// lines holds them, once for each position however often a log is read again and
+// by whom.
 //
 // It decides nothing: what is a bad record is the decoder's, when there are too
 // many is the ingester's.

@@ -1,10 +1,10 @@
 package deadletter
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -15,37 +15,46 @@ import (
 // their topics again, a line each.
 const resentName = "resent.txt"
 
-// Resent is which letters of a folder were sent again. One process at a time may
-// use it.
+// Resent is which letters of a folder were sent again. It is held by one process
+// at a time.
 type Resent struct {
 	f    *os.File
 	done map[string]bool
 }
 
-// OpenResent opens or makes the list of a folder.
+// OpenResent opens or makes the list of a folder, and refuses one that somebody
+// holds. A line that a crash cut short names no letter and is taken off.
 func OpenResent(dir string) (*Resent, error) {
-	r := &Resent{done: map[string]bool{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	path := filepath.Join(dir, resentName)
-	old, err := os.Open(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	f, err := os.OpenFile(filepath.Join(dir, resentName), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	if err == nil {
-		lines := bufio.NewScanner(old)
-		for lines.Scan() {
-			r.done[lines.Text()] = true
-		}
-		if err := errors.Join(lines.Err(), old.Close()); err != nil {
-			return nil, fmt.Errorf("dead letters: %w", err)
-		}
-	}
-	if r.f, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
-		return nil, fmt.Errorf("dead letters: %w", err)
+	r := &Resent{f: f, done: map[string]bool{}}
+	if err := r.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("dead letters: %w", err), f.Close())
 	}
 	return r, nil
+}
+
+func (r *Resent) load() error {
+	if err := lock(r.f); err != nil {
+		return err
+	}
+	text, err := io.ReadAll(r.f)
+	if err != nil {
+		return err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	for line := range bytes.Lines(text[:whole]) {
+		r.done[string(bytes.TrimRight(line, "\r\n"))] = true
+	}
+	if whole < len(text) {
+		return r.f.Truncate(int64(whole))
+	}
+	return nil
 }
 
 // Has reports whether a letter was sent again.

@@ -131,9 +131,9 @@ type Both struct {
 // Append copies what is new before the folder takes it: after a crash in between
 // the topic has a letter twice, and none is missing.
 func (b *Both) Append(letters ...DeadLetter) error {
-	fresh := b.Folder.fresh(letters)
-	if len(fresh) == 0 {
-		return nil
+	fresh, err := b.Folder.missing(letters)
+	if err != nil || len(fresh) == 0 {
+		return err
 	}
 	if err := b.Topic.Append(fresh...); err != nil {
 		return err
@@ -141,15 +141,9 @@ func (b *Both) Append(letters ...DeadLetter) error {
 	return b.Folder.Append(fresh...)
 }
 
-// fresh gives the letters whose positions the folder does not hold.
-func (f *Folder) fresh(letters []DeadLetter) []DeadLetter {
+// missing gives the letters whose positions the folder does not hold.
+func (f *Folder) missing(letters []DeadLetter) ([]DeadLetter, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out []DeadLetter
-	for i := range letters {
-		if _, found := f.written[letters[i].position()]; !found {
-			out = append(out, letters[i])
-		}
-	}
-	return out
+	return f.fresh(letters)
 }

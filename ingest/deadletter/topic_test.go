@@ -91,6 +91,28 @@ func TestResent(t *testing.T) {
 	if r, err = OpenResent(dir); err != nil || !r.Has(&one) || r.Has(&two) || one.Position() != "s/1/2/1" {
 		t.Errorf("%v, %v, %v", err, r.Has(&one), r.Has(&two))
 	}
+	if _, err := OpenResent(dir); err == nil {
+		t.Error("two replays hold one list")
+	}
+	// A crash in the middle of a line: neither the half nor what comes behind it is mistaken.
+	forty, four := letter(40), letter(4)
+	if _, err := r.f.WriteString("s/1/2/4"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if r, err = OpenResent(dir); err != nil || r.Has(&four) || !r.Has(&one) {
+			t.Fatalf("%v, %v", err, r)
+		}
+		if err := errors.Join(r.Add(forty), r.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err = OpenResent(dir); err != nil || !r.Has(&forty) {
+		t.Errorf("%v, %v", err, r)
+	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -38,20 +40,27 @@ func (f *letterFilter) flags(cmd *cobra.Command) {
 
 func lettersDir(s *settings.Settings) string { return filepath.Join(s.Offline.Dir, "deadletters") }
 
-// each gives the chosen letters in the order in which they were written.
-func (f *letterFilter) each(s *settings.Settings, do func(deadletter.DeadLetter) error) error {
+// eachLetter gives the chosen of the letters that stand when it begins, each once, and
+// says which lines are none. It returns how many those are.
+func (a *App) eachLetter(s *settings.Settings, f *letterFilter, do func(deadletter.DeadLetter) error) (damaged int, err error) {
 	for l, err := range deadletter.Read(lettersDir(s), f.Filter) {
+		var damage *deadletter.Damage
+		if errors.As(err, &damage) {
+			damaged++
+			fmt.Fprintf(a.Stderr, "warning: %v: passed over\n", damage)
+			continue
+		}
 		if err != nil {
-			return err
+			return damaged, err
 		}
 		if f.position != "" && f.position != l.Position() {
 			continue
 		}
 		if err := do(l); err != nil {
-			return err
+			return damaged, err
 		}
 	}
-	return nil
+	return damaged, nil
 }
 
 // letterLine is a letter as it is listed: without the record's bytes, which may
@@ -68,6 +77,30 @@ func lineOf(l *deadletter.DeadLetter) letterLine {
 	return letterLine{Position: l.Position(), LogTime: l.LogTime.String(), Code: l.Code, Message: l.Message, Bytes: len(l.Value)}
 }
 
+// newestLetters are the newest letters by log time: the segments of several
+// ingesters are not in one order.
+type newestLetters struct {
+	limit, total int
+	times        []featurestore.LogTime // of lines, oldest first
+	lines        []letterLine
+}
+
+func (n *newestLetters) add(l deadletter.DeadLetter) error {
+	n.total++
+	at := len(n.times)
+	for at > 0 && n.times[at-1] > l.LogTime {
+		at--
+	}
+	if at == 0 && len(n.times) == n.limit {
+		return nil
+	}
+	n.times, n.lines = slices.Insert(n.times, at, l.LogTime), slices.Insert(n.lines, at, lineOf(&l))
+	if len(n.times) > n.limit {
+		n.times, n.lines = n.times[1:], n.lines[1:]
+	}
+	return nil
+}
+
 func (a *App) dlqListCommand() *cobra.Command {
 	var f letterFilter
 	var limit int
@@ -81,19 +114,16 @@ func (a *App) dlqListCommand() *cobra.Command {
 			if limit < 1 {
 				return featurestore.Invalidf("--limit %d: ask for at least one letter", limit)
 			}
-			lines, total := []letterLine{}, 0
-			err = f.each(s, func(l deadletter.DeadLetter) error {
-				total++
-				if len(lines) == limit {
-					lines = lines[1:]
-				}
-				lines = append(lines, lineOf(&l))
-				return nil
-			})
+			newest := newestLetters{limit: limit, lines: []letterLine{}}
+			damaged, err := a.eachLetter(s, &f, newest.add)
 			if err != nil {
 				return err
 			}
-			t := Table{Head: []string{"POSITION", "LOG TIME", "CODE", "MESSAGE"}, Foot: fmt.Sprintf("%d of %d dead letters", len(lines), total)}
+			lines := newest.lines
+			t := Table{Head: []string{"POSITION", "LOG TIME", "CODE", "MESSAGE"}, Foot: fmt.Sprintf("%d of %d dead letters", len(lines), newest.total)}
+			if damaged > 0 {
+				t.Foot += fmt.Sprintf("; damaged lines: %d", damaged)
+			}
 			for _, l := range lines {
 				t.Rows = append(t.Rows, []string{l.Position, l.LogTime, l.Code, l.Message})
 				t.Names = append(t.Names, l.Position)
@@ -124,7 +154,7 @@ func (a *App) dlqShowCommand() *cobra.Command {
 			}
 			var found *letterDetail
 			f := letterFilter{position: args[0]}
-			err = f.each(s, func(l deadletter.DeadLetter) error {
+			_, err = a.eachLetter(s, &f, func(l deadletter.DeadLetter) error {
 				found = &letterDetail{letterLine: lineOf(&l), Key: shownBytes(l.Key), Value: shownBytes(l.Value), Headers: map[string]string{}}
 				for k, v := range l.Headers.All() {
 					found.Headers[k] = shownBytes(v)
@@ -166,6 +196,7 @@ func (a *App) dlqReplayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay", Short: "Send records to their topics again, once what refused them is mended", Args: cobra.NoArgs,
 		Long: "Send the records of dead letters to their topics again, as they came and with their own time. Each is sent once: what was sent before is left out, unless --again.\n" +
+			"It takes the letters that stand when it begins: where records are refused again, the letters of those are for the next replay.\n" +
 			"A record that was sent twice by a crash counts twice, unless its source has an event_id.",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			s, err := a.Settings()
@@ -189,14 +220,11 @@ func (a *App) dlqReplayCommand() *cobra.Command {
 				return err
 			}
 			defer closing(r.resent.Close, &err)
-			if err := f.each(s, func(l deadletter.DeadLetter) error { return r.add(cmd.Context(), l) }); err != nil {
-				return err
-			}
-			if err := r.flush(cmd.Context()); err != nil {
+			if err := r.send(cmd.Context(), s, &f); err != nil {
 				return err
 			}
 			return a.Print(r.Counts, Table{Rows: [][]string{
-				{"sent", fmt.Sprint(r.Counts.Sent)}, {"sent before", fmt.Sprint(r.Counts.Before)}, {"rows of files", fmt.Sprint(r.Counts.Rows)}, {"without a source", fmt.Sprint(r.Counts.Unknown)},
+				{"letters", fmt.Sprint(r.Counts.Letters)}, {"sent", fmt.Sprint(r.Counts.Sent)}, {"sent before", fmt.Sprint(r.Counts.Before)}, {"rows of files", fmt.Sprint(r.Counts.Rows)}, {"without a source", fmt.Sprint(r.Counts.Unknown)}, {"damaged lines", fmt.Sprint(r.Counts.Damaged)},
 			}})
 		},
 	}
@@ -219,13 +247,25 @@ type resender struct {
 }
 
 type resendCounts struct {
+	Letters int `json:"letters"` // that stood when it began
 	Sent    int `json:"sent"`
 	Before  int `json:"sent_before"`
 	Rows    int `json:"rows_of_files"`
 	Unknown int `json:"without_a_source"`
+	Damaged int `json:"damaged_lines"`
+}
+
+// send sends the chosen of the letters that stand when it begins; those that its
+// own records come to be meanwhile are not among them.
+func (r *resender) send(ctx context.Context, s *settings.Settings, f *letterFilter) (err error) {
+	if r.Counts.Damaged, err = r.app.eachLetter(s, f, func(l deadletter.DeadLetter) error { return r.add(ctx, l) }); err != nil {
+		return err
+	}
+	return r.flush(ctx)
 }
 
 func (r *resender) add(ctx context.Context, l deadletter.DeadLetter) error {
+	r.Counts.Letters++
 	switch {
 	case !l.HasRecord():
 		r.Counts.Rows++

@@ -138,10 +138,15 @@ func checkLetters(ctx context.Context, e *exam) finding {
 	if no {
 		return f
 	}
-	var total, fresh int
+	var total, fresh, damaged int
 	codes := map[string]int{}
-	newest := ""
+	var newest featurestore.LogTime
 	for l, err := range deadletter.Read(e.parts.LettersDir(), deadletter.Filter{}) {
+		var damage *deadletter.Damage
+		if errors.As(err, &damage) {
+			damaged++
+			continue
+		}
 		if err != nil {
 			f.add(Failed, text(err), "dead letters that cannot be kept stop their source", "mend the folder "+e.parts.LettersDir())
 			return f
@@ -151,7 +156,7 @@ func checkLetters(ctx context.Context, e *exam) finding {
 			fresh++
 			codes[l.Source+" "+l.Code]++
 		}
-		newest = l.LogTime.String()
+		newest = max(newest, l.LogTime)
 		if ctx.Err() != nil {
 			break
 		}
@@ -163,6 +168,9 @@ func checkLetters(ctx context.Context, e *exam) finding {
 		f.add(OK, fmt.Sprintf("%d, the newest of %s", total, newest))
 	default:
 		f.add(Warning, fmt.Sprintf("%d, of these %d of the last day: %s", total, fresh, counted(codes)), "records that did not become events are in no value; too many halt their source's views", "freshet dlq ls; once they decode, freshet dlq replay")
+	}
+	if damaged > 0 {
+		f.add(Warning, fmt.Sprintf("lines that are no dead letters: %d", damaged), "the records that stood there cannot be listed or replayed; nothing else stops for them", "freshet dlq ls names each line; mend or delete it while no ingester runs")
 	}
 	return f
 }
