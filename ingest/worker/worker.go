@@ -312,10 +312,10 @@ func (w *Worker) runPartition(ctx, run context.Context, p *partition) error {
 // partitions are being arranged anew, for some seconds until they have begun.
 func (w *Worker) Advance(ctx context.Context, at featurestore.Instant) error {
 	wait := backoff{}
-	for begin := time.Now(); ; {
+	for looks := 1; ; looks++ {
 		begun, err := w.advance(ctx, at)
 		var rewind *rewindError
-		if again := errors.As(err, &rewind) || err == nil && !begun && time.Since(begin) < beginPatience; !again {
+		if again := errors.As(err, &rewind) || err == nil && !begun && looks < mostLooks; !again {
 			return err
 		}
 		if err := wait.sleep(ctx); err != nil {
@@ -324,9 +324,9 @@ func (w *Worker) Advance(ctx context.Context, at featurestore.Instant) error {
 	}
 }
 
-// beginPatience is how long Advance waits for partitions that have not begun: one
-// may have to wait for a part that is not available.
-const beginPatience = 10 * time.Second
+// mostLooks is how often Advance looks whether partitions have begun, which takes
+// some ten seconds: one may have to wait for a part that is not available.
+const mostLooks = 30
 
 // advance does it once; begun says that no partition was left out that may begin.
 func (w *Worker) advance(ctx context.Context, at featurestore.Instant) (begun bool, err error) {

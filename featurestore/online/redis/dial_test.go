@@ -35,7 +35,7 @@ func silentAddr(t *testing.T) string {
 		}
 		t.Cleanup(func() { _ = c.Close() })
 	}
-	t.Skip("this system lets everybody wait")
+	t.Fatal("this system lets everybody wait: no server is silent here")
 	return ""
 }
 
@@ -46,7 +46,7 @@ func TestSilentServer(t *testing.T) {
 	s := open(t, redis.Config{Addrs: []string{silentAddr(t)}, Timeout: timeout})
 	start := time.Now()
 	_, err := s.Lanes(t.Context(), generation, 1)
-	if took := time.Since(start); !errors.Is(err, featurestore.ErrUnavailable) || took > 2*timeout {
+	if took := time.Since(start); !errors.Is(err, featurestore.ErrUnavailable) || took > 5*timeout {
 		t.Errorf("after %s: %v", took, err)
 	}
 }

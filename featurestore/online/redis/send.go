@@ -46,8 +46,9 @@ func (s *Store) send(ctx context.Context, cmds []routed, write bool) {
 	if len(cmds) == 0 {
 		return
 	}
-	start := time.Now()
-	soon := func() bool { return time.Since(start) < s.timeout/dialShare }
+	early, over := context.WithTimeout(ctx, s.timeout/dialShare)
+	defer over()
+	soon := func() bool { return early.Err() == nil }
 	s.nodes.round(ctx, cmds, write)
 	left := unfinished(cmds, 0, !write && soon())
 	if len(left) == 0 {
