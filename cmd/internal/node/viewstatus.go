@@ -19,6 +19,7 @@ type ViewStatus struct {
 	View       string `json:"view"`
 	Generation uint32 `json:"generation"`
 	worker.Condition
+	Answers   bool           `json:"answers"` // lookups get its values, not REBUILDING
 	Watermark string         `json:"watermark,omitempty"`
 	Counts    *worker.Counts `json:"counts,omitempty"`
 }
@@ -45,8 +46,11 @@ func (p *Parts) viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus 
 	for _, name := range storedViews(c.Project) {
 		g := c.Generations[name]
 		answering[g.ID] = true
-		v := ViewStatus{View: name, Generation: g.ID.Number}
+		v := ViewStatus{View: name, Generation: g.ID.Number, Answers: g.Ready}
 		v.Condition = p.condition(c.Project, name, g, conditions)
+		if v.State == worker.ConditionOf(name, online.StateLive).State && p.late(g) {
+			v.Condition = p.lateCondition(c.Project, g.Slowest, w)
+		}
 		if n, runs := counts[g.ID]; runs {
 			v.Counts = &n
 		}
