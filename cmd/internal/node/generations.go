@@ -49,10 +49,7 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 	if err != nil {
 		return nil, err
 	}
-	troubles := map[online.Generation]string{}
-	if w != nil {
-		troubles = w.Troubles()
-	}
+	troubles := p.ask(w).troubles
 	out := []GenerationStatus{}
 	for _, g := range list {
 		s := GenerationStatus{View: g.View, Generation: g.Number, State: string(g.State), Reason: g.Reason}

@@ -44,6 +44,7 @@ type Parts struct {
 	closers []func() error
 
 	loaded *loaded // of revisions
+	asking asking
 }
 
 // loaded keeps the definitions of revisions, which never change.

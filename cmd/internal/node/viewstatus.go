@@ -37,10 +37,8 @@ const inspectWithin = 5 * time.Second
 
 // viewStatuses gives every view that answers, and what the ingester runs beside.
 func (p *Parts) viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus {
-	counts, conditions := map[online.Generation]worker.Counts{}, map[online.Generation]worker.Condition{}
-	if w != nil {
-		counts, conditions = w.ViewCounts(), w.Conditions()
-	}
+	said := p.ask(w)
+	counts, conditions := said.counts, said.conditions
 	out := []ViewStatus{}
 	answering := map[online.Generation]bool{}
 	for _, name := range storedViews(c.Project) {
