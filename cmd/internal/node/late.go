@@ -24,6 +24,18 @@ func (p *Parts) late(g service.Generation) bool {
 	return p.Clock.Goes() && g.Late(p.Clock.Now())
 }
 
+// stateOf is the state of a generation's lanes, as people are told: lanes of which
+// the store has none are still to be made, and those that are late catch up.
+func (p *Parts) stateOf(g service.Generation) online.State {
+	switch {
+	case g.State == online.StateMissing && g.Slowest != nil && g.Slowest.Unmet:
+		return online.StateBuilding
+	case p.late(g):
+		return online.StateCatchingUp
+	}
+	return g.State
+}
+
 // lateCondition says why a view that answers is not kept at the end of its log.
 func (p *Parts) lateCondition(project *definition.Project, s *service.Slowest, w *worker.Worker) worker.Condition {
 	c := worker.Condition{State: online.StateCatchingUp.String(), Next: lateNext}

@@ -36,7 +36,7 @@ func (n *Node) observe(ctx context.Context, o Options) error {
 	}
 	n.metrics = telemetry.NewMetrics(o.Version, p.Clock.Now, n.tracer)
 	n.metrics.Watch(telemetry.Parts{
-		Now: p.Clock.Now, Catalog: b.Catalog, Late: p.late, Damaged: b.damage.count,
+		Now: p.Clock.Now, Catalog: b.Catalog, State: p.stateOf, Damaged: b.damage.count,
 		Worker:      func() *worker.Worker { return n.Worker },
 		Generations: n.measuredGenerations, Archives: n.measuredArchives, Upkeep: func() *telemetry.Upkeep { return n.upkeep.stats() },
 		Canary: n.canaryStatus,

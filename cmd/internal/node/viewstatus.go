@@ -46,7 +46,7 @@ func (p *Parts) viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus 
 		answering[g.ID] = true
 		v := ViewStatus{View: name, Generation: g.ID.Number, Answers: g.Ready}
 		v.Condition = p.condition(c.Project, name, g, conditions)
-		if v.State == worker.ConditionOf(name, online.StateLive).State && p.late(g) {
+		if p.late(g) && v.State == worker.ConditionOf(name, g.State).State {
 			v.Condition = p.lateCondition(c.Project, g.Slowest, w)
 		}
 		if n, runs := counts[g.ID]; runs {
@@ -96,6 +96,12 @@ func (p *Parts) condition(project *definition.Project, view string, g service.Ge
 	c := worker.ConditionOf(view, g.State)
 	if k, runs := known[g.ID]; runs && (k.State == c.State || k.Next != "") {
 		return k // who says why knows more
+	}
+	if g.State == online.StateMissing && p.stateOf(g) == online.StateBuilding {
+		return worker.Condition{
+			State: online.StateBuilding.String(), Reason: "the online store has nothing of it: an ingester makes it, from history and the log",
+			Next: "where no ingester runs: freshetd ingest",
+		}
 	}
 	if g.State == online.StateGap && p.Log != nil {
 		return p.gap(project, view, c)

@@ -19,7 +19,7 @@ type Parts struct {
 	Now         func() featurestore.Instant
 	Worker      func() *worker.Worker
 	Catalog     func() *service.Catalog
-	Late        func(service.Generation) bool // it is not kept at the end of its log
+	State       func(service.Generation) online.State // of its lanes, as people are told
 	Predictions func() *predlog.Stats
 	Canary      func() *canary.Status
 	Damaged     func() int64 // lookups of entities whose bytes did not decode
@@ -170,10 +170,6 @@ func (c *collector) answering(out chan<- prometheus.Metric, catalog *service.Cat
 		if g.HasWatermark {
 			gauge(out, watermarkAge, since(now, g.Watermark), at...)
 		}
-		state := g.State
-		if c.parts.Late(g) {
-			state = online.StateCatchingUp
-		}
-		gauge(out, viewState, 1, append(at, worker.ConditionOf(view, state).State)...)
+		gauge(out, viewState, 1, append(at, worker.ConditionOf(view, c.parts.State(g)).State)...)
 	}
 }
