@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/freshet/freshet/featurestore/online"
 )
@@ -33,7 +34,7 @@ func ConditionOf(view string, s online.State) Condition {
 	case online.StateGap:
 		return Condition{State: s.String(), Reason: "the log of one of its sources is not the one that was applied, or has lost records", Next: "freshet accept-new-topic SOURCE"}
 	case online.StateHalted:
-		return Condition{State: s.String(), Reason: "too many records of one of its sources do not decode", Next: "freshet dlq ls"}
+		return Condition{State: s.String(), Reason: "too many records of one of its sources do not decode; how many, and the newest of them, its ingester says: freshet status --addr <its admin.listen>", Next: "freshet dlq ls"}
 	default:
 		return Condition{State: online.StateLost.String(), Reason: "the online store has lost lanes of view " + view + ": an ingester builds them anew"}
 	}
@@ -77,7 +78,7 @@ func (c Condition) after(p online.Partition, err error) Condition {
 			Reason: fmt.Sprintf("source %s, partition %d: %s", gap.Source, gap.Partition, gap.Reason),
 		}
 	case errors.As(err, &halted):
-		return Condition{State: online.StateHalted.String(), Reason: halted.Error(), Next: "freshet dlq ls --source " + p.Source}
+		return Condition{State: online.StateHalted.String(), Reason: strings.TrimPrefix(halted.Error(), online.StateHalted.String()+": "), Next: "freshet dlq ls --source " + p.Source}
 	case errors.Is(err, errStale):
 		return Condition{State: conditionStale, Reason: at + errStale.Error(), Next: "restart the ingester with the newer binary"}
 	default:

@@ -26,6 +26,8 @@ type Generation struct {
 	// ingester was at the end.
 	Watermark    featurestore.Instant
 	HasWatermark bool
+	// Slowest is nil for a batch view: nobody feeds it.
+	Slowest *Slowest
 }
 
 // Catalog is everything a lookup needs to know of one revision: immutable, made

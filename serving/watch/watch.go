@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,9 +41,16 @@ type Watcher struct {
 	refresh  sync.Mutex // one refresh at a time; guards projects and reached
 	projects map[int64]*definition.Project
 	reached  map[online.Generation]reach // of the generations that answer
+	trouble  atomic.Pointer[error]
 	stop     context.CancelFunc
 	done     chan struct{}
 }
+
+// StoreError is an error of the online store, where others are the registry's.
+type StoreError struct{ Err error }
+
+func (e *StoreError) Error() string { return e.Err.Error() }
+func (e *StoreError) Unwrap() error { return e.Err }
 
 // New is a watcher without a catalog; Refresh makes the first.
 func New(project string, r Registry, s Store, log *slog.Logger) *Watcher {
@@ -53,6 +59,14 @@ func New(project string, r Registry, s Store, log *slog.Logger) *Watcher {
 
 // Catalog is what answers now; nil while nothing is applied.
 func (w *Watcher) Catalog() *service.Catalog { return w.catalog.Load() }
+
+// Trouble is why the last refresh failed; nil where it did not.
+func (w *Watcher) Trouble() error {
+	if err := w.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // Start refreshes every interval until Stop. An error is logged and the old
 // catalog goes on answering.
@@ -95,6 +109,16 @@ const lookBack = 8
 func (w *Watcher) Refresh(ctx context.Context) error {
 	w.refresh.Lock()
 	defer w.refresh.Unlock()
+	err := w.read(ctx)
+	if err == nil {
+		w.trouble.Store(nil)
+	} else if ctx.Err() == nil {
+		w.trouble.Store(&err)
+	}
+	return err
+}
+
+func (w *Watcher) read(ctx context.Context) error {
 	newest, err := w.registry.CurrentNumber(ctx)
 	if err != nil || newest == 0 {
 		return err
@@ -208,7 +232,7 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 		next := service.Generation{ID: online.Generation{Project: w.project, View: g.View, Number: g.Number}, Lanes: g.Lanes}
 		lanes, err := w.store.Lanes(ctx, next.ID, g.Lanes)
 		if err != nil {
-			return nil, err
+			return nil, &StoreError{err}
 		}
 		next.Ready, next.Halted = answering(lanes)
 		next.State = online.Worst(lanes)
@@ -216,6 +240,7 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 			next.Ready, next.State = false, online.StateCatchingUp
 		}
 		next.Watermark, next.HasWatermark = watermark(lanes)
+		next.Slowest = slowest(v, lanes)
 		out[v.Name] = next
 	}
 	for _, v := range p.BatchViews {
@@ -246,14 +271,7 @@ func answering(lanes []online.Lane) (ready, halted bool) {
 // are applied; a lane that has not seen a partition yet has none. Of a source's
 // logs only the newest counts: nothing more comes of those before.
 func watermark(lanes []online.Lane) (t featurestore.Instant, ok bool) {
-	partitions, newest := map[online.Partition]bool{}, map[string]uint32{}
-	for i := range lanes {
-		for p := range lanes[i].Watermarks {
-			partitions[p] = true
-			newest[p.Source] = max(newest[p.Source], p.Generation)
-		}
-	}
-	maps.DeleteFunc(partitions, func(p online.Partition, _ bool) bool { return p.Generation < newest[p.Source] })
+	partitions := current(lanes)
 	for i := range lanes {
 		for p := range partitions {
 			m, seen := lanes[i].Watermarks[p]

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -116,7 +115,10 @@ func (a *App) buildHere(ctx context.Context, s *settings.Settings, g registry.Ge
 		case <-ctx.Done():
 		}
 	}()
-	return a.waitFor(ctx, g, n.Backend.Generations)
+	return a.waitFor(ctx, g, func(ctx context.Context) (*node.Status, error) {
+		list, err := n.Backend.Generations(ctx)
+		return &node.Status{Generations: list}, err
+	})
 }
 
 // waitForServer asks the server, or the stores, until a generation is built.
@@ -126,19 +128,16 @@ func (a *App) waitForServer(ctx context.Context, g registry.Generation) (state s
 		return "", err
 	}
 	defer closing(api.Close, &err)
-	return a.waitFor(ctx, g, func(ctx context.Context) ([]node.GenerationStatus, error) {
-		out, err := api.Call(ctx, "GET", "/v1/status", nil)
+	return a.waitFor(ctx, g, func(ctx context.Context) (*node.Status, error) {
+		s, err := api.Status(ctx)
 		if err != nil {
 			return nil, err
-		}
-		var s node.Status
-		if err := json.Unmarshal(out, &s); err != nil {
-			return nil, fmt.Errorf("the answer does not decode: %w", err)
 		}
 		if s.Registry != "" {
 			return nil, errors.New(s.Registry)
 		}
-		return s.Generations, nil
+		a.askIngester(ctx, api, s)
+		return s, nil
 	})
 }
 
@@ -147,17 +146,19 @@ const (
 	backfillNote = 2 * time.Second
 )
 
-// waitFor waits until a generation is no longer being built, and shows how far it is.
-func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(context.Context) ([]node.GenerationStatus, error)) (string, error) {
+// waitFor waits until a generation is no longer being built, and shows how far it
+// is, and why it does not get on.
+func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(context.Context) (*node.Status, error)) (string, error) {
 	ticker := time.NewTicker(backfillPoll)
 	defer ticker.Stop()
 	var noted time.Time
+	still := stillness{since: time.Now()}
 	for {
-		list, err := ask(ctx)
+		s, err := ask(ctx)
 		if err != nil {
 			return "", first(context.Cause(ctx), err)
 		}
-		now := find(list, g)
+		now := find(s.Generations, g)
 		switch {
 		case now == nil:
 			return "", featurestore.NotFoundf("generation %d of view %q was retired while it was being built: another change came first", g.Number, g.View)
@@ -169,7 +170,7 @@ func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(conte
 			return "", featurestore.Unavailablef("generation %d of view %q does not get on, the one before goes on answering: %s", g.Number, g.View, now.Trouble)
 		case time.Since(noted) >= backfillNote:
 			noted = time.Now()
-			a.Note("%s", fillText(now.Fill))
+			a.Note("%s", fillText(now.Fill)+still.text(s, now, noted))
 		}
 		select {
 		case <-ticker.C:

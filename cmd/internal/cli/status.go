@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -22,15 +21,16 @@ func (a *App) StatusCommand() *cobra.Command {
 				return err
 			}
 			defer closing(api.Close, &err)
-			out, err := api.Call(cmd.Context(), "GET", "/v1/status", nil)
+			s, err := api.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			var s node.Status
-			if err := json.Unmarshal(out, &s); err != nil {
-				return fmt.Errorf("the answer does not decode: %w", err)
+			note := a.askIngester(cmd.Context(), api, s)
+			t := statusTable(s)
+			if note != "" {
+				t.Rows = append(t.Rows, nil, []string{"ingester", note})
 			}
-			return a.Print(s, statusTable(&s))
+			return a.Print(*s, t)
 		},
 	}
 }
@@ -39,6 +39,9 @@ func statusTable(s *node.Status) Table {
 	t := Table{Rows: [][]string{{"project", s.Project}, {"revision", fmt.Sprint(s.Revision)}, {"clock", s.Clock}}}
 	if s.Replaying {
 		t.Rows = append(t.Rows, []string{"replay", "running"})
+	}
+	if s.Store != "" {
+		t.Rows = append(t.Rows, []string{"store", s.Store})
 	}
 	if len(s.Partitions) > 0 {
 		t.Rows = append(t.Rows, nil, []string{"SOURCE", "PARTITION", "APPLIED", "LAG", "DEAD", "LOG TIME", "TROUBLE"})

@@ -18,7 +18,7 @@ func judgeCanary(c *canary.Status) (State, string, string, string) {
 	case c.State == canary.StateWrong:
 		return Failed, seen, wrong, c.Next
 	case c.Losses+c.Doubles > 0:
-		return Failed, seen, wrong + "; it is right again", "look for the canary in the ingester's log; freshet verify"
+		return Warning, seen, wrong + "; it is right again", "look for the canary in the ingester's log; freshet verify"
 	case c.State == canary.StateDelayed:
 		return Failed, seen, "records take longer than ten seconds until lookups see them", c.Next
 	case c.State == canary.StateStopped:

@@ -135,6 +135,8 @@ func checkAudit(_ context.Context, e *exam) finding {
 	a := r.status.Audit
 	seen := fmt.Sprintf("%d audits, %d entities compared, %d findings, %d made anew", a.Runs, a.Compared, a.Findings, a.Repaired)
 	switch {
+	case a.Findings > 0 && a.Findings == a.Repaired:
+		f.add(Warning, seen, "stored values differed from what their records say; they were made anew", "look for the audit in the ingester's log; freshet verify").Of = r.addr
 	case a.Findings > 0:
 		f.add(Failed, seen, "stored values differed from what their records say", "look for the audit in the ingester's log; freshet verify, and freshet backfill VIEW for what differs").Of = r.addr
 	case a.Trouble != "":

@@ -52,17 +52,25 @@ func checkViews(ctx context.Context, e *exam) finding {
 		case conditionRunning:
 			f.add(OK, seen).Of = of
 		case online.StateGap.String(), online.StateHalted.String(), "STALE_BINARY":
-			f.add(Failed, seen, "it stands still: lookups get the values of its watermark, until a person acts", next).Of = of
+			f.add(Failed, seen, "it stands still until a person acts: "+lookups(v.Answers), next).Of = of
 		case online.StateLost.String():
 			f.add(Failed, seen, "lookups answer REBUILDING", or(next, "see that an ingester runs: freshetd ingest")).Of = of
 		default:
-			f.add(Warning, seen, "lookups answer REBUILDING until it has caught up", or(next, "freshet status shows how far it is")).Of = of
+			f.add(Warning, seen, lookups(v.Answers)+" until it has caught up", or(next, "freshet status shows how far it is")).Of = of
 		}
 	}
 	if len(views) == 0 {
 		f.add(OK, "no view is stored")
 	}
 	return f
+}
+
+// lookups says what they get of a view that does not run.
+func lookups(answers bool) string {
+	if answers {
+		return "lookups get the values of its watermark"
+	}
+	return "lookups answer REBUILDING"
 }
 
 // conditions are those of the store, each with the reason of a process that says

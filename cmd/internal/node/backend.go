@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,8 +180,15 @@ func (b *Backend) Status(ctx context.Context) ([]byte, error) {
 	if b.Report == nil {
 		return nil, featurestore.Unavailablef("this process has no status")
 	}
+	ctx, cancel := context.WithTimeout(ctx, inspectWithin)
+	defer cancel()
 	s := b.Report()
 	s.DamagedReads = b.damage.count()
+	if err := b.Watcher.Trouble(); errors.As(err, new(*watch.StoreError)) {
+		s.Store = cmp.Or(s.Store, "what the views are is not known since it last answered: "+err.Error())
+	} else if err != nil {
+		s.Registry = err.Error()
+	}
 	if b.Generations != nil {
 		var err error
 		if s.Generations, err = b.Generations(ctx); err != nil {

@@ -60,6 +60,14 @@ func (c *Clock) Replay() bool {
 	return c.replay
 }
 
+// Goes reports whether time passes by itself: a replay's stands until the replay
+// goes on with it.
+func (c *Clock) Goes() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return !c.replay || c.running
+}
+
 // Move sets a replay's clock forward; it never goes back.
 func (c *Clock) Move(t featurestore.Instant) {
 	c.mu.Lock()

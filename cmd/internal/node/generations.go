@@ -1,7 +1,10 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -10,6 +13,7 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/ingest/worker"
+	"github.com/freshet/freshet/serving/watch"
 )
 
 // GenerationStatus is where one generation of a view is in its life.
@@ -45,10 +49,7 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 	if err != nil {
 		return nil, err
 	}
-	troubles := map[online.Generation]string{}
-	if w != nil {
-		troubles = w.Troubles()
-	}
+	troubles := p.ask(w).troubles
 	out := []GenerationStatus{}
 	for _, g := range list {
 		s := GenerationStatus{View: g.View, Generation: g.Number, State: string(g.State), Reason: g.Reason}
@@ -57,16 +58,31 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 			s.Since = g.Since.String()
 		}
 		if p.Online != nil && (g.State == registry.Building || g.State == registry.Live) {
-			if s.Fill, err = p.fill(ctx, g); err != nil {
+			if s.Fill, err = p.fill(ctx, g); errors.As(err, new(*watch.StoreError)) {
+				s.Trouble = cmp.Or(s.Trouble, err.Error())
+			} else if err != nil {
 				return nil, err
 			}
-			if s.Fill == nil { // a batch view: nobody fills it but the next run
-				s.Reason = "no run of its meaning is online yet: " + materializeNext(g.View)
-			}
+			s.Reason = fillReason(&s)
 		}
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// fillReason is what a generation waits for; its reason otherwise.
+func fillReason(s *GenerationStatus) string {
+	switch {
+	case s.State != string(registry.Building) || s.Trouble != "":
+		return s.Reason
+	case s.Fill == nil: // a batch view: nobody fills it but the next run
+		return "no run of its meaning is online yet: " + materializeNext(s.View)
+	case s.Fill.Phase == PhaseCatchingUp:
+		return "filled from history; it catches up with the log, and is checked then"
+	case s.Fill.Records > 0:
+		return "being filled from history"
+	}
+	return s.Reason
 }
 
 // materializeNext is the command that brings a batch view online.
@@ -85,7 +101,7 @@ func (p *Parts) fill(ctx context.Context, g registry.Generation) (*FillStatus, e
 	}
 	lanes, err := p.Online.Lanes(ctx, online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}, g.Lanes)
 	if err != nil {
-		return nil, err
+		return nil, &watch.StoreError{Err: fmt.Errorf("the online store does not say how far it is: %w", err)}
 	}
 	s, again := &FillStatus{Phase: PhaseCatchingUp}, online.Worst(lanes)
 	if g.State == registry.Live && again != online.StateLost && again != online.StateMissing && again != online.StateBuilding {

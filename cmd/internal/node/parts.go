@@ -44,6 +44,7 @@ type Parts struct {
 	closers []func() error
 
 	loaded *loaded // of revisions
+	asking *asking
 }
 
 // loaded keeps the definitions of revisions, which never change.
@@ -83,7 +84,7 @@ const (
 
 // Closed are parts of which none is open yet, for who opens them one by one.
 func Closed(s *settings.Settings, clock *Clock, logger *slog.Logger) *Parts {
-	return &Parts{Settings: s, Clock: clock, Logger: logger, Runs: runs.Open(s.Offline.Dir), loaded: &loaded{of: map[int64]*definition.Project{}}}
+	return &Parts{Settings: s, Clock: clock, Logger: logger, Runs: runs.Open(s.Offline.Dir), loaded: &loaded{of: map[int64]*definition.Project{}}, asking: &asking{}}
 }
 
 // Open opens the registry and what is needed.

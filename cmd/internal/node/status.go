@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -60,7 +61,10 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 		for _, x := range w.Progress().Statuses() {
 			s.Partitions = append(s.Partitions, partitionStatus(x))
 		}
-		s.Audit = auditStatus(w.AuditStatus())
+		said := p.ask(w)
+		if s.Audit = auditStatus(said.audit); !said.answered {
+			s.Store = cmp.Or(s.Store, "the ingester of this process is held up, as by a store that does not answer")
+		}
 	}
 	if c != nil {
 		s.Revision = c.Revision

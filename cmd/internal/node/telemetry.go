@@ -36,7 +36,7 @@ func (n *Node) observe(ctx context.Context, o Options) error {
 	}
 	n.metrics = telemetry.NewMetrics(o.Version, p.Clock.Now, n.tracer)
 	n.metrics.Watch(telemetry.Parts{
-		Now: p.Clock.Now, Catalog: b.Catalog, Damaged: b.damage.count,
+		Now: p.Clock.Now, Catalog: b.Catalog, State: p.stateOf, Damaged: b.damage.count,
 		Worker:      func() *worker.Worker { return n.Worker },
 		Generations: n.measuredGenerations, Archives: n.measuredArchives, Upkeep: func() *telemetry.Upkeep { return n.upkeep.stats() },
 		Canary: n.canaryStatus,
@@ -103,7 +103,7 @@ func (n *Node) startAdmin(o Options) error {
 	var err error
 	n.Admin, err = telemetry.StartAdmin(addr, telemetry.AdminConfig{
 		Metrics: n.metrics.Handler(), Version: o.Version, Live: n.live, Ready: n.ready,
-		Status: func() any { return n.Backend.Report() },
+		Status: n.Backend.Status,
 	})
 	if err == nil {
 		n.Parts.Logger.Info("metrics and health", "address", n.Admin.Addr())

@@ -19,6 +19,7 @@ type ViewStatus struct {
 	View       string `json:"view"`
 	Generation uint32 `json:"generation"`
 	worker.Condition
+	Answers   bool           `json:"answers"` // lookups get its values, not REBUILDING
 	Watermark string         `json:"watermark,omitempty"`
 	Counts    *worker.Counts `json:"counts,omitempty"`
 }
@@ -36,17 +37,18 @@ const inspectWithin = 5 * time.Second
 
 // viewStatuses gives every view that answers, and what the ingester runs beside.
 func (p *Parts) viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus {
-	counts, conditions := map[online.Generation]worker.Counts{}, map[online.Generation]worker.Condition{}
-	if w != nil {
-		counts, conditions = w.ViewCounts(), w.Conditions()
-	}
+	said := p.ask(w)
+	counts, conditions := said.counts, said.conditions
 	out := []ViewStatus{}
 	answering := map[online.Generation]bool{}
 	for _, name := range storedViews(c.Project) {
 		g := c.Generations[name]
 		answering[g.ID] = true
-		v := ViewStatus{View: name, Generation: g.ID.Number}
+		v := ViewStatus{View: name, Generation: g.ID.Number, Answers: g.Ready}
 		v.Condition = p.condition(c.Project, name, g, conditions)
+		if p.late(g) && v.State == worker.ConditionOf(name, g.State).State {
+			v.Condition = p.lateCondition(c.Project, g.Slowest, w)
+		}
 		if n, runs := counts[g.ID]; runs {
 			v.Counts = &n
 		}
@@ -94,6 +96,12 @@ func (p *Parts) condition(project *definition.Project, view string, g service.Ge
 	c := worker.ConditionOf(view, g.State)
 	if k, runs := known[g.ID]; runs && (k.State == c.State || k.Next != "") {
 		return k // who says why knows more
+	}
+	if g.State == online.StateMissing && p.stateOf(g) == online.StateBuilding {
+		return worker.Condition{
+			State: online.StateBuilding.String(), Reason: "the online store has nothing of it: an ingester makes it, from history and the log",
+			Next: "where no ingester runs: freshetd ingest",
+		}
 	}
 	if g.State == online.StateGap && p.Log != nil {
 		return p.gap(project, view, c)

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -17,7 +16,7 @@ type AdminConfig struct {
 	Version string
 	Live    func() error // nil while the process does its work
 	Ready   func(context.Context) error
-	Status  func() any // as `freshet status -o json` shows it
+	Status  func(context.Context) ([]byte, error) // as `freshet status -o json` shows it
 }
 
 // Admin is an address for operators.
@@ -38,12 +37,8 @@ func StartAdmin(addr string, c AdminConfig) (*Admin, error) {
 	mux.HandleFunc("GET /livez", answer(func(context.Context) error { return c.Live() }))
 	mux.HandleFunc("GET /readyz", answer(c.Ready))
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, c.Version) })
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(c.Status()); err != nil {
-			return // the client has left
-		}
-	})
+	mux.HandleFunc("GET /status", status(c.Status))
+	mux.HandleFunc("GET /v1/status", status(c.Status)) // where the API has it: for `freshet status --addr`
 	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -68,6 +63,19 @@ func answer(check func(context.Context) error) http.HandlerFunc {
 			return
 		}
 		fmt.Fprintln(w, "ok")
+	}
+}
+
+// status shows what a process says of itself.
+func status(ask func(context.Context) ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := ask(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(body) // a client that has left needs no answer
 	}
 }
 

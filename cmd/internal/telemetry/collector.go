@@ -7,6 +7,7 @@ import (
 
 	"github.com/freshet/freshet/cmd/internal/canary"
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/predlog"
 	"github.com/freshet/freshet/serving/service"
@@ -18,6 +19,7 @@ type Parts struct {
 	Now         func() featurestore.Instant
 	Worker      func() *worker.Worker
 	Catalog     func() *service.Catalog
+	State       func(service.Generation) online.State // of its lanes, as people are told
 	Predictions func() *predlog.Stats
 	Canary      func() *canary.Status
 	Damaged     func() int64 // lookups of entities whose bytes did not decode
@@ -168,6 +170,6 @@ func (c *collector) answering(out chan<- prometheus.Metric, catalog *service.Cat
 		if g.HasWatermark {
 			gauge(out, watermarkAge, since(now, g.Watermark), at...)
 		}
-		gauge(out, viewState, 1, append(at, worker.ConditionOf(view, g.State).State)...)
+		gauge(out, viewState, 1, append(at, worker.ConditionOf(view, c.parts.State(g)).State)...)
 	}
 }

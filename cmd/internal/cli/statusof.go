@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/freshet/freshet/cmd/internal/node"
+)
+
+// Status is what the server, or the process at the operators' address, says of itself.
+func (c *API) Status(ctx context.Context) (*node.Status, error) {
+	out, err := c.Call(ctx, "GET", "/v1/status", nil)
+	if err != nil {
+		return nil, err
+	}
+	var s node.Status
+	if err := json.Unmarshal(out, &s); err != nil {
+		return nil, fmt.Errorf("the answer does not decode: %w", err)
+	}
+	return &s, nil
+}
+
+// ingesterWithin bounds how long a status waits for the ingester's.
+const ingesterWithin = 10 * time.Second
+
+// askIngester adds what only an ingester knows, where the settings name its
+// address and another process has answered. It says where it could not.
+func (a *App) askIngester(ctx context.Context, api *API, s *node.Status) (note string) {
+	if len(s.Partitions) > 0 || a.Addr != "" || api.Parts != nil {
+		return ""
+	}
+	conf, err := a.Settings()
+	if err != nil {
+		return "" // the status says enough without
+	}
+	if conf.Admin.Listen == "" {
+		return "partitions, counts, canary and audit are shown by an ingester: freshet status --addr <its admin.listen>"
+	}
+	from := &API{client: &http.Client{Timeout: ingesterWithin}, base: "http://" + reachable(conf.Admin.Listen)}
+	said, err := from.Status(ctx)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("none answers at admin.listen, so that partitions, counts, canary and audit are not shown: %v", err)
+	case said.Project != s.Project:
+		return fmt.Sprintf("project %q answers at admin.listen %s", said.Project, conf.Admin.Listen)
+	case len(said.Partitions) == 0 && said.Canary == nil:
+		return fmt.Sprintf("the process at admin.listen %s reads no partition; ask the others: freshet status --addr <their admin.listen>", conf.Admin.Listen)
+	}
+	join(s, said)
+	return ""
+}
+
+// join adds what an ingester says to what a server does: its partitions, counts,
+// canary and audit, and why a view is as both say, where it knows.
+func join(s, said *node.Status) {
+	s.Partitions, s.Audit, s.Canary = said.Partitions, said.Audit, said.Canary
+	if s.Store == "" {
+		s.Store = said.Store
+	}
+	for i := range s.Views {
+		v := &s.Views[i]
+		for _, x := range said.Views {
+			if x.View != v.View || x.Generation != v.Generation {
+				continue
+			}
+			v.Counts = x.Counts
+			if x.State == v.State && x.Reason != "" {
+				v.Condition = x.Condition
+			}
+		}
+	}
+	for i := range s.Generations {
+		g := &s.Generations[i]
+		for _, x := range said.Generations {
+			if x.View == g.View && x.Generation == g.Generation && g.Trouble == "" {
+				g.Trouble = x.Trouble
+			}
+		}
+	}
+}
+
+// reachable is an address to call: one without a host is this machine's.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err == nil && (host == "" || host == "0.0.0.0" || host == "::") {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
+}

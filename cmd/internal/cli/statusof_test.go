@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/freshet/freshet/cmd/internal/canary"
+	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/ingest/worker"
+)
+
+// process is one that says something of itself, at the paths of both addresses.
+func process(t *testing.T, s node.Status) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
+		if err := json.NewEncoder(w).Encode(s); err != nil {
+			t.Error(err)
+		}
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+func nobody(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }() // only its port was wanted
+	return l.Addr().String()
+}
+
+// Where server and ingester are apart, the status is what both say: why a view is
+// HALTED, counts, partitions and the canary are the ingester's. Where none answers,
+// it says where to ask.
+func TestStatusAsksTheIngester(t *testing.T) {
+	halted := func(reason string) []node.ViewStatus {
+		return []node.ViewStatus{
+			{View: "spend", Generation: 1, Answers: true, Condition: worker.Condition{State: "HALTED", Reason: reason, Next: "freshet dlq ls"}},
+			{View: "other", Generation: 1, Answers: true, Condition: worker.Condition{State: "RUNNING"}},
+		}
+	}
+	server := process(t, node.Status{Project: "shop", Revision: 1, Views: halted("too many records")})
+	known := halted("150 of its last 152 records do not decode, the newest at partition 0, offset 151")
+	known[0].Counts, known[1].Counts = &worker.Counts{Folded: 42}, &worker.Counts{Folded: 7}
+	known[1].Condition = worker.Condition{State: "LOST", Reason: "as another process saw it"}
+	ingester := process(t, node.Status{
+		Project: "shop", Views: known, Canary: &canary.Status{State: canary.StateRunning},
+		Partitions: []node.PartitionStatus{{Source: "sales", Applied: 150, Lag: 2, Dead: 3}},
+	})
+	status := func(admin string, args ...string) (s node.Status, table string) {
+		t.Helper()
+		dir := t.TempDir()
+		text := fmt.Sprintf("project: shop\nserve: {listen: %q}\n", server)
+		if admin != "" {
+			text += fmt.Sprintf("admin: {listen: %q}\n", admin)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "freshet.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, form := range []string{"json", "table"} {
+			out, _, err := run(t, dir, append([]string{"status", "-o", form}, args...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if table = out; form == "json" {
+				if err := json.Unmarshal([]byte(out), &s); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return s, strings.Join(strings.Fields(table), " ")
+	}
+	s, table := status(ingester)
+	if v := s.Views[0]; v.Reason != known[0].Reason || v.Counts.Folded != 42 || len(s.Partitions) != 1 || s.Canary == nil || s.Revision != 1 {
+		t.Errorf("%+v", s)
+	}
+	if v := s.Views[1]; v.State != "RUNNING" || v.Reason != "" || v.Counts.Folded != 7 {
+		t.Errorf("the server says how a view is that answers: %+v", v)
+	}
+	if !strings.Contains(table, "sales 0 150 2 3") || !strings.Contains(table, "150 of its last 152") {
+		t.Errorf("%s", table)
+	}
+	for admin, want := range map[string]string{
+		"":                                       "are shown by an ingester: freshet status --addr <its admin.listen>",
+		nobody(t):                                "none answers at admin.listen",
+		process(t, node.Status{Project: "else"}): `project "else" answers at admin.listen`,
+		process(t, node.Status{Project: "shop"}): "reads no partition; ask the others",
+	} {
+		if s, table := status(admin); !strings.Contains(table, want) || s.Views[0].Reason != "too many records" {
+			t.Errorf("admin.listen %q: %s", admin, table)
+		}
+	}
+	if s, _ := status("", "--addr", ingester); len(s.Partitions) != 1 || s.Revision != 0 {
+		t.Errorf("--addr of an ingester: %+v", s)
+	}
+}
+
+// A generation that does not get on says why: as the view that answers is, what
+// the partitions say, or that nobody says anything.
+func TestWhyAGenerationStandsStill(t *testing.T) {
+	begin := time.Unix(1_767_000_000, 0)
+	s := stillness{since: begin}
+	g := &node.GenerationStatus{View: "spend", Generation: 2, Fill: &node.FillStatus{Phase: node.PhaseFilling, Of: 9}}
+	status := &node.Status{}
+	step := func(after time.Duration, want string) {
+		t.Helper()
+		if got := s.text(status, g, begin.Add(after)); got != want {
+			t.Errorf("after %s: %q, want %q", after, got, want)
+		}
+	}
+	step(time.Second, "")
+	step(20*time.Second, "; it has not moved for 19s; see that an ingester runs: freshet doctor")
+	status.Views = []node.ViewStatus{
+		{View: "spend", Generation: 1, Condition: worker.Condition{State: "GAP", Reason: "records have expired", Next: "freshet accept-new-topic sales"}},
+		{View: "other", Generation: 1, Condition: worker.Condition{State: "GAP", Reason: "of another"}},
+	}
+	step(20*time.Second, "; it has not moved for 19s; generation 1 is GAP: records have expired (next: freshet accept-new-topic sales)")
+	status.Partitions, status.Store = []node.PartitionStatus{{Source: "sales", Partition: 3, Trouble: "no broker"}}, "no memory"
+	status.Views = nil
+	step(20*time.Second, "; it has not moved for 19s; source sales, partition 3: no broker; the online store: no memory")
+	g.Fill = &node.FillStatus{Phase: node.PhaseFilling, Records: 1, Of: 9}
+	step(21*time.Second, "")
+}

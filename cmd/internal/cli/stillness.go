@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/serving/service"
+)
+
+// stillness is since when a generation that is being built has not moved.
+type stillness struct {
+	fill  node.FillStatus // phase and records that were last seen
+	since time.Time
+}
+
+// text says why a generation does not get on; "" while it does. An ingester keeps
+// the generation that answers at the log's end, so that one that is late says that
+// there is none; why a view stands still holds for its next generation too.
+func (s *stillness) text(status *node.Status, g *node.GenerationStatus, at time.Time) string {
+	if f := g.Fill; f != nil && (f.Phase != s.fill.Phase || f.Records != s.fill.Records) {
+		s.fill, s.since = *f, at
+	}
+	still := at.Sub(s.since)
+	if still < service.LateAfter {
+		return ""
+	}
+	out := fmt.Sprintf("; it has not moved for %s", still.Round(time.Second))
+	told := false
+	for _, v := range status.Views {
+		if v.View == g.View && v.Reason != "" {
+			told = true
+			out += fmt.Sprintf("; generation %d is %s: %s", v.Generation, v.State, v.Reason)
+			if v.Next != "" {
+				out += " (next: " + v.Next + ")"
+			}
+		}
+	}
+	for _, p := range status.Partitions {
+		if p.Trouble != "" {
+			told = true
+			out += fmt.Sprintf("; source %s, partition %d: %s", p.Source, p.Partition, p.Trouble)
+		}
+	}
+	if status.Store != "" {
+		told = true
+		out += "; the online store: " + status.Store
+	}
+	if !told {
+		out += "; see that an ingester runs: freshet doctor"
+	}
+	return out
+}

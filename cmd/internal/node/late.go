@@ -1,0 +1,100 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/worker"
+	"github.com/freshet/freshet/serving/service"
+)
+
+// boundsWithin bounds how long a status waits for the log.
+const boundsWithin = 2 * time.Second
+
+// lateNext leads on where a view is late and nobody here knows why.
+const lateNext = "freshet doctor; where no ingester runs: freshetd ingest"
+
+// late reports whether a view is not kept at the end of its log, by this process's
+// clock. While a replay's stands, nothing can be late.
+func (p *Parts) late(g service.Generation) bool {
+	return p.Clock.Goes() && g.Late(p.Clock.Now())
+}
+
+// stateOf is the state of a generation's lanes, as people are told: lanes of which
+// the store has none are still to be made, and those that are late catch up.
+func (p *Parts) stateOf(g service.Generation) online.State {
+	switch {
+	case g.State == online.StateMissing && g.Slowest != nil && g.Slowest.Unmet:
+		return online.StateBuilding
+	case p.late(g):
+		return online.StateCatchingUp
+	}
+	return g.State
+}
+
+// lateCondition says why a view that answers is not kept at the end of its log.
+func (p *Parts) lateCondition(project *definition.Project, s *service.Slowest, w *worker.Worker) worker.Condition {
+	c := worker.Condition{State: online.StateCatchingUp.String(), Next: lateNext}
+	if s.Unmet {
+		c.Reason = fmt.Sprintf("no ingester has read source %s yet", s.Partition.Source)
+	} else if s.Fetched && s.At > featurestore.MinInstant {
+		c.Reason = fmt.Sprintf("no ingester has moved %s for %s", partitionText(s.Partition), age(p.Clock.Now()-s.At))
+	} else {
+		c.Reason = fmt.Sprintf("%s is not at the end of its log", partitionText(s.Partition))
+	}
+	if w != nil {
+		for _, x := range w.Progress().Statuses() {
+			if x.Partition == s.Partition || s.Unmet && x.Partition.Source == s.Partition.Source {
+				return here(c, x)
+			}
+		}
+	}
+	if p.Log != nil && !s.Unmet {
+		c.Reason += "; " + p.waiting(project, s)
+	}
+	return c
+}
+
+// here is the condition as the ingester of this process, which reads the partition,
+// knows it.
+func here(c worker.Condition, x worker.PartitionStatus) worker.Condition {
+	switch {
+	case x.Trouble != "":
+		c.Reason, c.Next = fmt.Sprintf("%s: %s", partitionText(x.Partition), x.Trouble), "freshet doctor"
+	case x.End > x.Through+1:
+		c.Reason, c.Next = fmt.Sprintf("%s is behind its log by %d offsets", partitionText(x.Partition), x.End-x.Through-1), ""
+	default:
+		c.Next = "freshet doctor"
+	}
+	return c
+}
+
+// waiting says what the log has of a partition that is not applied.
+func (p *Parts) waiting(project *definition.Project, s *service.Slowest) string {
+	source := project.StreamSource(s.Partition.Source)
+	if source == nil {
+		return "its source is no longer defined"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), boundsWithin)
+	defer cancel()
+	b, err := p.Log.Bounds(ctx, source.Topic, s.Partition.Number)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("the log does not say what waits: %v", err)
+	case b.End > s.Through+1:
+		return fmt.Sprintf("%d offsets of the log wait", b.End-s.Through-1)
+	}
+	return "nothing waits in the log"
+}
+
+func partitionText(p online.Partition) string {
+	return fmt.Sprintf("partition %d of %s", p.Number, p.Source)
+}
+
+func age(d featurestore.Instant) time.Duration {
+	return (time.Duration(d) * time.Microsecond).Round(time.Second)
+}
