@@ -52,17 +52,16 @@ func (v *View) remember(c *Chunk, works []*work) {
 // nobody may begin it anew.
 func (v *View) isGone(w *work, open []byte) bool {
 	if d, noted := v.gone[w.key]; noted {
-		at := v.lanes.at(w.lane, v.partitionOf(d.partition)).offset
-		if at+1 >= d.own && gone(open, d.partition, d.stood, d.own) {
+		if d.gone(open, v.lanes.at(w.lane, v.partitionOf(d.partition)).offset) {
 			return true
 		}
-		// It is rebuilt; or its lane went back, too, and what is missing is read again.
-		delete(v.gone, w.key)
+		delete(v.gone, w.key) // it is rebuilt, or its lane went back, too
 	}
-	if !gone(open, v.fold.partition, w.stood, w.own) {
+	d := damage{key: w.key, lane: w.lane, reason: errGone, partition: v.fold.partition, stood: w.stood, own: w.own}
+	if !d.gone(open, v.lanes.at(w.lane, v.partitionOf(d.partition)).offset) {
 		return false
 	}
-	v.gone[w.key] = damage{key: w.key, lane: w.lane, reason: errGone, partition: v.fold.partition, stood: w.stood, own: w.own}
+	v.gone[w.key] = d
 	return true
 }
 
@@ -80,7 +79,8 @@ func (v *View) partitionOf(id featurestore.PartitionID) online.Partition {
 	return online.Partition{Source: v.view.Bindings[id.Source].Source.Name, Generation: id.Generation, Number: id.Partition}
 }
 
-// gone reports whether what was read of an entity is less than what it had.
-func gone(open []byte, id featurestore.PartitionID, stood bool, own int64) bool {
-	return stood && (open == nil || ownThrough(open, id) < own)
+// gone reports whether what was read of an entity is less than what it had, though
+// its lane stands. Where the lane went back too, what is missing is read again.
+func (d *damage) gone(open []byte, lane int64) bool {
+	return d.stood && lane+1 >= d.own && (open == nil || ownThrough(open, d.partition) < d.own)
 }
