@@ -12,12 +12,19 @@
 --       blob ('' where it was only consulted); then for each closed part: 's'
 --       and its bytes, 'd' to remove it, 'r' to renew it
 --
+-- A batch is several commands in the append-only file. Where that was cut off in
+-- the middle of one, Redis starts without it, but leaves its part in the file, and
+-- executes it with the batch that comes behind when it starts the next time: writes
+-- appear that nobody saw. So each batch counts "begun" up and says "done" what it
+-- has come to: where these differ, the lane holds such a part and is LOST.
+--
 -- Strings are compared for equality only: Redis orders them by the locale.
 -- Both parts expire at one millisecond, so that no read finds one without the
 -- other. Answers are those of online.Outcome.
 local call, OK, WM, VER, DEF = redis.call, 1, 2, 3, 4
 local writes = tonumber(ARGV[7])
-if call('HGET', KEYS[2], 'definition') ~= ARGV[1] then return DEF end
+local meta = call('HMGET', KEYS[2], 'definition', 'begun', 'done')
+if meta[1] ~= ARGV[1] or meta[2] ~= meta[3] then return DEF end
 local mark = call('HGET', KEYS[1], ARGV[2])
 local head = mark and string.sub(mark, 1, #ARGV[3]) or ARGV[4]
 if head ~= ARGV[3] then return WM end
@@ -43,6 +50,13 @@ local function set(key, blob)
     call('SET', key, blob)
   end
 end
+local begun = nil -- a watermark alone is one command, and is cut as a whole
+for i = 1, writes do
+  if ARGV[7 + 2 * i] ~= '' then
+    begun = call('HINCRBY', KEYS[2], 'begun', 1)
+    break
+  end
+end
 for i = 1, writes do
   local blob = ARGV[7 + 2 * i]
   if blob ~= '' then set(KEYS[2 + i], blob) end
@@ -63,4 +77,5 @@ for i = 3 + writes, #KEYS do
   end
 end
 call('HSET', KEYS[1], ARGV[2], ARGV[5])
+if begun then call('HSET', KEYS[2], 'done', begun) end
 return OK

@@ -17,6 +17,8 @@ const (
 	fieldStateVersion = "state_version"
 	fieldLanes        = "lanes"
 	fieldState        = "state"
+	fieldBegun        = "begun" // batches, see apply.lua
+	fieldDone         = "done"
 )
 
 // Create writes the metadata of every lane that has none. After an error some
@@ -154,6 +156,9 @@ func decodeMeta(fields map[string]string) (online.Meta, error) {
 	state, err3 := online.ParseState(fields[fieldState])
 	if len(definition) != 16 || err1 != nil || err2 != nil || err3 != nil {
 		return online.Meta{}, fmt.Errorf("metadata is damaged: %q", fields)
+	}
+	if fields[fieldBegun] != fields[fieldDone] {
+		state = online.StateLost // it holds a part of a batch that never was
 	}
 	return online.Meta{Definition: [16]byte([]byte(definition)), StateVersion: uint32(version), Lanes: uint16(lanes), State: state}, nil
 }

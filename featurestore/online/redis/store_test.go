@@ -180,7 +180,7 @@ func TestLayout(t *testing.T) {
 	b.Writes[0].Key, b.TTL = []byte("u1}:{x"), time.Hour
 	apply(t, s, b, online.OutcomeOK)
 	fields, err := c.HGetAll(t.Context(), "{p.v.1.0}:m").Result()
-	if err != nil || len(fields) != 4 || fields["definition"] != string(meta.Definition[:]) || fields["state_version"] != "1" || fields["lanes"] != "2" || fields["state"] != "LIVE" {
+	if err != nil || len(fields) != 6 || fields["begun"] != "1" || fields["done"] != "1" || fields["definition"] != string(meta.Definition[:]) || fields["state_version"] != "1" || fields["lanes"] != "2" || fields["state"] != "LIVE" {
 		t.Errorf("metadata is %q (%v)", fields, err)
 	}
 	mark, err := c.HGet(t.Context(), "{p.v.1.0}:w", "departures|1|3").Bytes()
