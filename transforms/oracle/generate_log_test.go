@@ -173,13 +173,13 @@ func (g *logGen) change(rec *record, live *[]window.Row, rule window.SourceRule,
 	return when
 }
 
-// accepted reports whether a row is neither late nor ahead.
+// accepted reports whether a row is neither late, as no change is, nor ahead.
 func accepted(r *window.Row, rule window.SourceRule) bool {
-	when, visible := r.Time, r.Time
+	late, visible := int64(r.Time) < int64(r.LogTime)-int64(rule.AllowedLateness), r.Time
 	if r.Change != featurestore.NoChange {
-		when, visible = r.Mutated, max(r.Time, r.Mutated)
+		late, visible = false, max(r.Time, r.Mutated)
 	}
-	return int64(when) >= int64(r.LogTime)-int64(rule.AllowedLateness) && int64(visible) <= int64(r.LogTime)+int64(5*minute)
+	return !late && int64(visible) <= int64(r.LogTime)+int64(5*minute)
 }
 
 func (g *logGen) step() int64 {

@@ -97,12 +97,12 @@ func TestMatchesByHand(t *testing.T) {
 		r.Generation = 1
 		wantChanges(t, "a row of the files", []window.Row{added(1, 1, 7, 5), r}, readAt(9), i(0), null, isEmpty)
 	})
-	t.Run("a late row", func(t *testing.T) {
+	t.Run("a change that comes late", func(t *testing.T) {
 		row := added(1, 1, 0, 5)
 		row.LogTime = featurestore.LogTime(hour) + 1e6 + 1
 		rows := []window.Row{row, added(1, 4000, 1, 7)} // an old row, changed today
 		rows[1].LogTime = 4000e6
-		wantChanges(t, "by its change", rows, readAt(5000), i(7), i(7), isPresent)
+		wantChanges(t, "counts", rows, readAt(5000), i(12), i(7), isPresent)
 	})
 	t.Run("a change that lies ahead", func(t *testing.T) {
 		rows := []window.Row{added(1, 1, 0, 5), retracted(1, 100, 1, 5)}

@@ -27,7 +27,7 @@ var mutants = []mutant{
 	{"an offset is not aligned", "window/span.go", "return floor(t-w.back, w.tile), floor(t-w.offset, w.tile)", "return floor(t-w.back, w.tile), t - w.offset"},
 	{"a jumping window ends with the step after it", "window/span.go", "return end - w.back, end\n", "return end - w.back, end + 1\n"},
 	{"an event at the read time is seen", "window/state.go", "return int64(s.held[i].order.Time) >= x", "return int64(s.held[i].order.Time) > x"},
-	{"an event as late as allowed is late", "window/apply.go", "if happened < a-int64(rule.AllowedLateness)", "if happened <= a-int64(rule.AllowedLateness)"},
+	{"an event as late as allowed is late", "window/apply.go", "case visible < a-int64(rule.AllowedLateness)", "case visible <= a-int64(rule.AllowedLateness)"},
 	{"an event as far ahead as allowed is refused", "window/apply.go", "if visible > a+int64(featurestore.AheadLimit)", "if visible >= a+int64(featurestore.AheadLimit)"},
 	{"an id counts once in all tiles", "window/dedupe.go", "tile := floor(int64(r.Time), p.dedupe)", "tile := floor(int64(r.Time), 1<<50)"},
 	{"an id is forgotten a moment early", "window/dedupe.go", "return int64(reached) > tile", "return int64(reached) >= tile"},

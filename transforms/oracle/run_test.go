@@ -126,11 +126,10 @@ func (r *run) apply(state *window.State, rec record, list featurestore.Applied) 
 // verdict checks what the fold says of a row; list holds the row if it was
 // accepted.
 func (r *run) verdict(row *window.Row, got window.Verdict, list featurestore.Applied) string {
-	when, visible := row.Time, row.Time
+	late, visible := int64(row.Time) < int64(row.LogTime)-int64(r.config.Sources[row.Source].AllowedLateness), row.Time
 	if row.Change != featurestore.NoChange {
-		when, visible = row.Mutated, max(row.Time, row.Mutated)
+		late, visible = false, max(row.Time, row.Mutated)
 	}
-	late := int64(when) < int64(row.LogTime)-int64(r.config.Sources[row.Source].AllowedLateness)
 	ahead := int64(visible) > int64(row.LogTime)+int64(5*minute)
 	want := "folded"
 	switch {
