@@ -71,8 +71,6 @@ type work struct {
 	closed      []byte       // the new closed part; nil where the stored one stays
 	named       codec.Closed // in the new blob
 	done        bool         // acknowledged, or without effect
-	stood       bool         // it was acknowledged before
-	own         int64        // how far the chunk's partition was, plus one
 }
 
 // unfinished are the works that have still to be folded or acknowledged.

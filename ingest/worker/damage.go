@@ -43,7 +43,7 @@ func (e *damagedError) with(v *View, w *work, reason error) *damagedError {
 		e.found = append(e.found, d)
 		return e
 	}
-	e.found = append(e.found, damage{key: w.key, lane: w.lane, reason: reason, partition: v.fold.partition, stood: w.stood, own: w.own})
+	e.found = append(e.found, damage{key: w.key, lane: w.lane, reason: reason, partition: v.fold.partition})
 	return e
 }
 

@@ -81,13 +81,13 @@ type unreadable struct {
 }
 
 // foldLane folds the works of a lane and gives those that have an effect. Where one
-// cannot be folded, it ends there and gives all that it was given.
+// cannot be folded, it ends there, and gives that one too.
 func (v *View) foldLane(works []*work) ([]*work, *unreadable) {
 	var kept []*work
 	for _, w := range works {
 		entered, err := v.foldEntity(w)
 		if err != nil {
-			return works, &unreadable{w, err}
+			return append(kept, w), &unreadable{w, err}
 		}
 		if w.done = !entered; entered {
 			kept = append(kept, w)
@@ -191,12 +191,5 @@ func (v *View) forget(works []*work) {
 			v.cache.drop(w.entity)
 		}
 		w.entity = nil
-	}
-}
-
-// dropWork forgets every entity of the chunk that was not acknowledged.
-func (v *View) dropWork() {
-	for lane := range v.fold.parts {
-		v.forget(v.fold.parts[lane].unfinished())
 	}
 }

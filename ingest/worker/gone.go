@@ -29,7 +29,8 @@ func ownThrough(prefix []byte, id featurestore.PartitionID) int64 {
 // otherwise than they are cached. The lane's watermark was right, and nobody else
 // writes what this partition holds: what is read next must be as far, and must be
 // there at all. (Where it is not because other partitions' writes were lost, it is
-// rebuilt up to their watermarks, which is as right.)
+// rebuilt up to their watermarks, which is as right.) It is noted at once: what ends
+// the chunk before the entity is read must not forget it.
 func (v *View) remember(c *Chunk, works []*work) {
 	for _, w := range works {
 		if w.entity == nil || w.entity.open == nil {
@@ -42,27 +43,26 @@ func (v *View) remember(c *Chunk, works []*work) {
 		if err != nil || !some || v.ttl > 0 && int64(at)+v.ttl.Microseconds() < now {
 			continue // its time to live may be over
 		}
-		w.stood = true
-		w.own = max(w.own, ownThrough(expect, v.fold.partition))
+		v.gone[w.key] = damage{
+			key: w.key, lane: w.lane, reason: errGone, partition: v.fold.partition,
+			stood: true, own: ownThrough(expect, v.fold.partition),
+		}
 	}
 }
 
 // isGone reports whether what was read of an entity is less than what it had, by
-// what this chunk or one of another partition has seen: until it is rebuilt,
-// nobody may begin it anew.
+// what a chunk of this partition or another has seen: until it is rebuilt, nobody
+// may begin it anew.
 func (v *View) isGone(w *work, open []byte) bool {
-	if d, noted := v.gone[w.key]; noted {
-		if d.gone(open, v.lanes.at(w.lane, v.partitionOf(d.partition)).offset) {
-			return true
-		}
-		delete(v.gone, w.key) // it is rebuilt, or its lane went back, too
-	}
-	d := damage{key: w.key, lane: w.lane, reason: errGone, partition: v.fold.partition, stood: w.stood, own: w.own}
-	if !d.gone(open, v.lanes.at(w.lane, v.partitionOf(d.partition)).offset) {
+	d, noted := v.gone[w.key]
+	if !noted {
 		return false
 	}
-	v.gone[w.key] = d
-	return true
+	if d.gone(open, v.lanes.at(w.lane, v.partitionOf(d.partition)).offset) {
+		return true
+	}
+	delete(v.gone, w.key) // it is rebuilt, or its lane went back, too
+	return false
 }
 
 // back says that entities are what their lanes say again.

@@ -88,7 +88,6 @@ func (v *View) settle(ctx context.Context, c *Chunk, call *storeCall) (again boo
 		v.cache.dropLanes(lost)
 		return false, v.rewind(ctx, c.Partition)
 	case refused != nil:
-		v.dropWork()
 		return false, refused // the caller waits before it begins again
 	}
 	return again, nil
@@ -99,7 +98,6 @@ func (v *View) settle(ctx context.Context, c *Chunk, call *storeCall) (again boo
 // tries again from the start.
 func (v *View) rewind(ctx context.Context, p online.Partition) error {
 	v.counts.Rewinds++
-	v.dropWork()
 	delete(v.fed, p)
 	if err := v.reload(ctx); err != nil {
 		return err

@@ -259,8 +259,7 @@ func (v *View) apply(ctx context.Context, c *Chunk) error {
 		case err != nil:
 			return err
 		case failed != nil:
-			v.dropWork()
-			return failed
+			return failed // what was not folded stays as it is cached
 		case !again:
 			v.fed[c.Partition] = max(c.Through, v.through(c.Partition))
 			return nil
