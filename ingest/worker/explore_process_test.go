@@ -53,7 +53,7 @@ func (w *world) start(number int) *process {
 	}
 	p.worker = New(Config{
 		Project: generation.Project, Registry: w.registry, Log: logOf{p: p}, Online: storeOf{w.store, p}, History: historyOf{p},
-		Letters: p, Logger: w.logger(number), CacheBytes: []int{1 << 16, 3000}[w.n(2)],
+		Letters: p, Logger: w.logger(number), CacheBytes: []int{1 << 16, 3000}[w.n(2)], stepwise: w.n(2) == 1,
 		Now: func() featurestore.Instant { return featurestore.Instant(w.clock) }, KeepPrevious: w.keep,
 		OpenArchive: func(s *definition.StreamSource) (Archive, error) {
 			return &archiveOf{p: p, source: s.Name, feeds: map[offline.Partition]*feedOf{}}, p.perhapsAway("archive")

@@ -2,8 +2,10 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -35,7 +37,7 @@ type world struct {
 	depth     int           // of steps within steps
 	evicted   int           // keys
 	mayGap    bool
-	excused   bool // somebody could not rebuild what is damaged, for a reason
+	excused   bool // somebody does not get on, for a reason
 	committed map[online.Partition]int64
 	checked   int // entities
 
@@ -328,6 +330,7 @@ func (w *world) settle() {
 		if quiet++; !rest || w.store.moved != before {
 			quiet = 0
 		}
+		w.excused = w.excused || w.quarrels()
 		if round > 60 && w.excused {
 			return // others wait for a process that has halted, until a person starts it again
 		}
@@ -335,6 +338,18 @@ func (w *world) settle() {
 			w.violation("the processes never come to rest")
 		}
 	}
+}
+
+// quarrels reports whether two processes believe for ever that a partition is
+// theirs, which a group forbids: one says GAP, because its archive lacks what has
+// expired, and the other has applied that, and says LIVE.
+func (w *world) quarrels() bool {
+	if w.owners != nil || !w.expired() {
+		return false
+	}
+	return slices.ContainsFunc(w.processes[:], func(p *process) bool {
+		return slices.ContainsFunc(p.streams, func(s *streaming) bool { return errors.As(s.halted, new(*GapError)) })
+	})
 }
 
 // live reports whether all generations that are wanted answer.

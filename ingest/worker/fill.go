@@ -261,8 +261,9 @@ func (v *View) passed(id online.Partition, far farEnd) bool {
 	return v.lanes.lowest(id) >= far.end-1 && v.lanes.fetched(id) != far.fetch
 }
 
-// askEnds asks once where the partitions of other processes end, for each
-// generation that is filled and does not answer.
+// askEnds asks where the partitions of other processes end, for each generation
+// that is filled and does not answer. Where they ended when it was asked first
+// counts, unless that was cut off since: nobody reads it any more.
 func (w *Worker) askEnds(ctx context.Context) error {
 	type question struct {
 		r     *running
@@ -278,9 +279,7 @@ func (w *Worker) askEnds(ctx context.Context) error {
 			continue
 		}
 		for _, id := range w.foreign(r.view) {
-			if _, asked := r.far[id]; !asked {
-				ask = append(ask, question{r, r.view.view.Bindings[r.view.binding[id.Source]].Source.Topic, id})
-			}
+			ask = append(ask, question{r, r.view.view.Bindings[r.view.binding[id.Source]].Source.Topic, id})
 		}
 	}
 	w.mu.Unlock()
@@ -294,7 +293,12 @@ func (w *Worker) askEnds(ctx context.Context) error {
 		if q.r.far == nil {
 			q.r.far = map[online.Partition]farEnd{}
 		}
-		q.r.far[q.id] = farEnd{end: bounds.End, fetch: fetch}
+		far, asked := q.r.far[q.id]
+		if !asked {
+			far = farEnd{end: bounds.End, fetch: fetch}
+		}
+		far.end = min(far.end, bounds.End)
+		q.r.far[q.id] = far
 		w.mu.Unlock()
 	}
 	return nil

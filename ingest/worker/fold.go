@@ -24,6 +24,9 @@ func (v *View) foldAll(ctx context.Context, c *Chunk, calls *storeCalls) error {
 		rows += len(v.fold.parts[lane].offsets)
 	}
 	enough := min(max(leastOfCall, rows/4), mostOfCall)
+	if v.stepwise {
+		enough = 1
+	}
 	var lanes []uint16
 	works := 0
 	for lane := range v.fold.parts {
@@ -37,7 +40,7 @@ func (v *View) foldAll(ctx context.Context, c *Chunk, calls *storeCalls) error {
 			continue
 		}
 		send := calls.start
-		if last {
+		if last || v.stepwise {
 			send = calls.call
 		}
 		if err := v.foldLanes(ctx, c, lanes, send); err != nil {

@@ -142,7 +142,7 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	}
 	v, err := OpenView(ctx, ViewConfig{
 		View: want.view, ID: id, Lanes: want.generation.Lanes, Store: w.c.Online,
-		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views), Observer: w.c.Observer,
+		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views), Observer: w.c.Observer, stepwise: w.c.stepwise,
 	})
 	if err != nil {
 		return err

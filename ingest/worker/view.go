@@ -43,6 +43,8 @@ type ViewConfig struct {
 	TTL        time.Duration // of stored entities; 0 keeps them (replay, unbounded views)
 	CacheBytes int           // bound of the cache of entities
 	Observer   Observer      // nil: nobody watches
+
+	stepwise bool // each lane goes to the store alone, once the one before is answered: for schedules
 }
 
 // View folds chunks into one generation of one stream view. Apply may be called
@@ -56,6 +58,7 @@ type View struct {
 	types   []featurestore.Type
 
 	observer Observer
+	stepwise bool
 
 	mu     sync.Mutex
 	lanes  lanes
@@ -77,7 +80,7 @@ type View struct {
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, stepwise: c.stepwise, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}}
 	for i, b := range c.View.Bindings {
 		v.binding[b.Source.Name] = i
 	}

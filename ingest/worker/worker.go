@@ -68,6 +68,8 @@ type Config struct {
 	Heartbeat  time.Duration // 0 is a second
 	Recheck    time.Duration // of the logs against what was applied; 0 is two heartbeats
 	Poll       time.Duration // of the registry; 0 is 500 ms
+
+	stepwise bool // ViewConfig's
 }
 
 const (
