@@ -10,7 +10,7 @@ const runBytes = 96 << 20
 // of those that next gives as many as are of its partition, until their rows are
 // enough. It gives the end of what it has applied, without events, and the chunk
 // that next gave behind it, nil for none. A chunk is not used once next is called
-// again. The error is next's, or Apply's.
+// again. The error is next's, or Apply's. The view takes nothing else meanwhile.
 func (v *View) ApplyRun(ctx context.Context, first *Chunk, next func() (*Chunk, error)) (run, behind *Chunk, err error) {
 	run = &Chunk{Partition: first.Partition, From: first.From, Through: first.Through, LogTime: first.LogTime}
 	b, wanted := v.binding[first.Partition.Source]

@@ -18,8 +18,6 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/runs"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/embedded"
-	"github.com/freshet/freshet/featurestore/online/redis"
-	"github.com/freshet/freshet/featurestore/online/redis/redistest"
 	"github.com/freshet/freshet/featurestore/pit"
 	"github.com/freshet/freshet/ingest/materialize"
 	"github.com/freshet/freshet/serving/service"
@@ -259,23 +257,5 @@ func TestBatchEmbedded(t *testing.T) {
 
 // TestBatchRedis runs them over a real redis-server.
 func TestBatchRedis(t *testing.T) {
-	server, err := redistest.Start(t.Context(), redistest.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	store, err := redis.Open(redis.Config{Addrs: []string{server.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	runBatches(t, &batchPath{onlinePath: onlinePath{name: "batch, redis", store: store, clock: &clock{}}})
+	runBatches(t, &batchPath{onlinePath: onlinePath{name: "batch, redis", store: realRedis(t), clock: &clock{}}})
 }

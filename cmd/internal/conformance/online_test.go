@@ -92,25 +92,30 @@ func TestEmbedded(t *testing.T) {
 
 // TestRedis runs the same over a real redis-server.
 func TestRedis(t *testing.T) {
+	wantLeftOut(t, conformance.RunAll(t, load(t), &onlinePath{name: "online, redis", store: realRedis(t), clock: &clock{}}), others(t, notOnline))
+}
+
+// realRedis is a store in a redis-server that ends with the test.
+func realRedis(t *testing.T) *redis.Store {
 	server, err := redistest.Start(t.Context(), redistest.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := server.Stop(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	store, err := redis.Open(redis.Config{Addrs: []string{server.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	wantLeftOut(t, conformance.RunAll(t, load(t), &onlinePath{name: "online, redis", store: store, clock: &clock{}}), others(t, notOnline))
+	})
+	return store
 }
 
 // clock stands where the reading wants it.
