@@ -55,7 +55,7 @@ func loseReplies(w *world) error {
 const (
 	warm       = 10 * time.Second // until buffers and heap begin to have the size of this load
 	stretch    = 15 * time.Second
-	stretches  = 10 // within so many it must stand still
+	stretches  = 16 // within so many it must stand still
 	mostMemory = 1 << 30
 )
 
@@ -75,7 +75,7 @@ func slowStore(w *world) error {
 	}
 	// States must stay as they are, so that what grows would be queues: few users,
 	// and nothing that waits for its time.
-	w.gen.Mix.Users, w.gen.Mix.Pages, w.gen.Mix.Plain = 3, 2, true
+	w.gen.Mix.Users, w.gen.Mix.Pages, w.gen.Mix.Plain = 20, 4, true
 	p.Delay(200 * time.Millisecond)
 	w.struck()
 	if _, err := w.loaded(warm); err != nil {
@@ -87,7 +87,7 @@ func slowStore(w *world) error {
 		if err != nil {
 			return err
 		}
-		// A queue that keeps what comes would take some 30 MiB a stretch.
+		// A queue that keeps what comes would take some 20 MiB a stretch.
 		if n := len(most); n > 0 && now <= most[n-1]+most[n-1]/20+8 {
 			still++
 		} else {
@@ -105,11 +105,11 @@ func slowStore(w *world) error {
 	return w.right()
 }
 
-// loaded produces about 2,000 events a second for a while, and gives the most
+// loaded produces about 1,000 events a second for a while, and gives the most
 // memory, in MiB, that the ingester held meanwhile.
 func (w *world) loaded(d time.Duration) (most int64, err error) {
 	for begin := time.Now(); time.Since(begin) < d; {
-		next := time.Now().Add(time.Second / 2)
+		next := time.Now().Add(time.Second)
 		if err := w.produce(1000); err != nil {
 			return 0, err
 		}
