@@ -120,16 +120,16 @@ func (w *world) judgeArchived(p load.Partition, s *definition.StreamSource, want
 	}
 }
 
-// keeps is for how long retention keeps events whatever the settings say: as far as
-// a view reads, and two days.
+// keeps is for how long retention keeps events: as its setting says, and as far as a
+// view reads and two days.
 func (w *world) keeps() featurestore.Instant {
-	var back featurestore.Duration
+	most := featurestore.Duration(retained)
 	for _, v := range w.defs.StreamViews {
-		if d, bounded := v.Plan.Retention(); bounded {
-			back = max(back, d)
+		if back, bounded := v.Plan.Retention(); bounded {
+			most = max(most, back+2*featurestore.Day)
 		}
 	}
-	return featurestore.Instant(back + 2*featurestore.Day)
+	return featurestore.Instant(most)
 }
 
 // compactedWhole ends the ingester in order and compacts to the end: every event is

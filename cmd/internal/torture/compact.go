@@ -25,6 +25,7 @@ const (
 	otherDays = 40
 
 	// Files are merged before they are old enough to be dropped.
+	retained   = 20 * featurestore.Day // as below
 	compacting = "ingest: {archive: {every: 100ms, keep_replaced: 2s, file_mib: 1, retention: 20d}}\n"
 	resting    = "ingest: {archive: {every: 0s, keep_replaced: 2s, file_mib: 1, retention: 20d}}\n" // freshet archive compact does it
 	atLast     = "ingest: {archive: {every: 0s, keep_replaced: 0s, file_mib: 1, retention: 20d}}\n"
