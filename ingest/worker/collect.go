@@ -98,40 +98,50 @@ func (v *View) begin(p online.Partition, bindingIndex int) {
 
 // collect evaluates the view's expressions over events and lays the rows that some
 // lane still needs out by lane, behind those that are there.
-func (v *View) collect(events []featurestore.Event) {
+func (v *View) collect(c *Chunk) {
+	if c.events() == 0 {
+		return
+	}
+	b := &v.view.Bindings[v.fold.partition.Source]
+	for ev := range c.Events.All() {
+		if v.wanted(b, ev) {
+			v.lay(b, ev)
+		}
+	}
+}
+
+// wanted reports whether an event counts for anybody. It leaves its key in the buffers.
+func (v *View) wanted(b *definition.Binding, ev *featurestore.Event) bool {
+	switch {
+	case fromFiles(b.Source, v.fold.partition.Generation, ev):
+		v.counts.Before++
+	case ev.Late(b.Source.AllowedLateness):
+		v.counts.Late++
+	case !v.passes(b.Source.Where, ev) || !v.passes(b.Where, ev):
+		v.counts.Filtered++
+	default:
+		return v.entityKey(b, ev)
+	}
+	return false
+}
+
+// lay adds the row of an event, whose key stands in the buffers, where its lane
+// still needs it.
+func (v *View) lay(b *definition.Binding, ev *featurestore.Event) {
 	f := &v.fold
-	b := &v.view.Bindings[f.partition.Source]
-	for i := range events {
-		ev := &events[i]
-		if fromFiles(b.Source, f.partition.Generation, ev) {
-			v.counts.Before++
-			continue
-		}
-		if ev.Late(b.Source.AllowedLateness) {
-			v.counts.Late++
-			continue
-		}
-		if !v.passes(b.Source.Where, ev) || !v.passes(b.Where, ev) {
-			v.counts.Filtered++
-			continue
-		}
-		if !v.entityKey(b, ev) {
-			continue
-		}
-		lane := codec.Lane(f.key, uint16(len(f.from)))
-		if ev.Offset <= f.from[lane] {
-			continue
-		}
-		p := &f.parts[lane]
-		p.offsets, p.times, p.logs = append(p.offsets, ev.Offset), append(p.times, ev.Time), append(p.logs, ev.LogTime)
-		p.inputs = v.evaluate(p.inputs, b.Inputs, ev.Fields)
-		p.keys = append(p.keys, f.key...)
-		p.ends = append(p.ends, len(p.keys))
-		f.size += rowBytes + len(f.key) + f.width*valueBytes
-		if f.full {
-			p.more = append(p.more, moreOfRow{sequence: ev.Sequence, id: ev.ID, change: ev.Change, mutated: ev.Mutated})
-			f.size += moreBytes
-		}
+	lane := codec.Lane(f.key, uint16(len(f.from)))
+	if ev.Offset <= f.from[lane] {
+		return
+	}
+	p := &f.parts[lane]
+	p.offsets, p.times, p.logs = append(p.offsets, ev.Offset), append(p.times, ev.Time), append(p.logs, ev.LogTime)
+	p.inputs = v.evaluate(p.inputs, b.Inputs, ev.Fields)
+	p.keys = append(p.keys, f.key...)
+	p.ends = append(p.ends, len(p.keys))
+	f.size += rowBytes + len(f.key) + f.width*valueBytes
+	if f.full {
+		p.more = append(p.more, moreOfRow{sequence: ev.Sequence, id: ev.ID, change: ev.Change, mutated: ev.Mutated})
+		f.size += moreBytes
 	}
 }
 

@@ -238,7 +238,7 @@ func (v *View) Apply(ctx context.Context, c *Chunk) error {
 		return &rewindError{Offset: through}
 	}
 	v.begin(c.Partition, b)
-	v.collect(c.Events)
+	v.collect(c)
 	return v.apply(ctx, c)
 }
 
