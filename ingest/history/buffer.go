@@ -65,38 +65,39 @@ func (b *buffers) add(p offline.Partition, events *columnar.Events, from, to int
 }
 
 // appendValues appends what some rows have in a column; system says how many
-// columns stand before the fields.
+// columns stand before the fields. Those are required: no value of theirs has a level.
 func (b *buffer) appendValues(dst []parquet.Value, system, column int, rows []int, partition int32) []parquet.Value {
 	switch {
 	case column >= system:
 		return appendField(dst, b.Field(column-system), column, rows)
 	case column == 0:
-		return appendInts(dst, column, rows, b.Times())
+		return appendInts(dst, rows, b.Times())
 	case column == 1:
-		return appendInts(dst, column, rows, b.LogTimes())
+		return appendInts(dst, rows, b.LogTimes())
 	case column == 2:
+		value := parquet.Int32Value(partition)
 		for range rows {
-			dst = append(dst, parquet.Int32Value(partition).Level(0, 0, column))
+			dst = append(dst, value)
 		}
 	case column == 3:
-		return appendInts(dst, column, rows, b.Offsets())
+		return appendInts(dst, rows, b.Offsets())
 	case column == 4:
 		for _, row := range rows {
-			dst = append(dst, parquet.BooleanValue(b.late[row]).Level(0, 0, column))
+			dst = append(dst, parquet.BooleanValue(b.late[row]))
 		}
 	case column == 5:
 		for _, row := range rows {
-			dst = append(dst, parquet.Int32Value(int32(b.Changes()[row])).Level(0, 0, column))
+			dst = append(dst, parquet.Int32Value(int32(b.Changes()[row])))
 		}
 	default:
-		return appendInts(dst, column, rows, b.Mutated())
+		return appendInts(dst, rows, b.Mutated())
 	}
 	return dst
 }
 
-func appendInts[T ~int64](dst []parquet.Value, column int, rows []int, values []T) []parquet.Value {
+func appendInts[T ~int64](dst []parquet.Value, rows []int, values []T) []parquet.Value {
 	for _, row := range rows {
-		dst = append(dst, parquet.Int64Value(int64(values[row])).Level(0, 0, column))
+		dst = append(dst, parquet.Int64Value(int64(values[row])))
 	}
 	return dst
 }
