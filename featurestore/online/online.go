@@ -132,7 +132,7 @@ type Write struct {
 	Renew bool
 	// Keep says that the entity's time to live need not begin anew: it did so not
 	// long ago. A store may begin it anew all the same. It is for a write that
-	// consulted a blob and leaves the closed part.
+	// consulted a blob, and sets a closed part only where one stands.
 	Keep bool
 }
 

@@ -111,7 +111,7 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 	now := v.now()
 	for n, w := range list {
 		expect := w.entity.expect()
-		keep := len(expect) > 0 && w.closed == nil && w.entity.isFresh(now)
+		keep := w.entity.isFresh(now) && len(expect) > 0 && (w.closed == nil || codec.ClosedOf(w.entity.closed).Size > 0)
 		if w.renewed = now; keep {
 			w.renewed = 0
 		}

@@ -51,6 +51,7 @@ const (
 	closedSet    = "s"
 	closedRemove = "d"
 	closedRenew  = "r"
+	closedKeep   = "k"
 )
 
 // emptyBlob stands for an expected blob without bytes; no applied list is of one byte.
@@ -102,6 +103,8 @@ func (c *call) closed(l online.LaneID, w *online.Write) {
 		c.args = append(c.args, closedRenew)
 	case len(w.Closed) == 0:
 		c.args = append(c.args, closedRemove)
+	case w.Keep:
+		c.args = append(c.args, closedKeep, w.Closed)
 	default:
 		c.args = append(c.args, closedSet, w.Closed)
 	}

@@ -11,7 +11,8 @@
 --       to live anew; then for each write: the applied list that was
 --       read ('' for an absent entity, one byte for an empty blob), and the new
 --       blob ('' where it was only consulted); then for each closed part: 's'
---       and its bytes, 'd' to remove it, 'r' to renew it
+--       and its bytes, 'k' and its bytes where it keeps its time to live, 'd' to
+--       remove it, 'r' to renew it
 --
 -- A batch is several commands in the append-only file. Where that was cut off in
 -- the middle of one, Redis starts without it, but leaves its part in the file, and
@@ -74,6 +75,9 @@ for i = 3 + writes, #KEYS do
   at = at + 1
   if what == 's' then
     set(KEYS[i], ARGV[at])
+    at = at + 1
+  elseif what == 'k' then
+    call('SET', KEYS[i], ARGV[at], 'KEEPTTL')
     at = at + 1
   elseif what == 'd' then
     call('UNLINK', KEYS[i])
