@@ -4,7 +4,6 @@
 package columnar
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 
@@ -260,6 +259,3 @@ func (e *Events) read(row int, ev *featurestore.Event) {
 		ev.ID = e.ids.text(row)
 	}
 }
-
-// String says how much there is, for errors of tests.
-func (e *Events) String() string { return fmt.Sprintf("%d events of %q", e.Len(), e.source.Name) }
