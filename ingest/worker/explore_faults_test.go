@@ -15,6 +15,9 @@ import (
 // fault is something that must not matter, of the kinds that the schedule has.
 func (w *world) fault() {
 	kind := w.n(moods)
+	if w.halts() && w.n(2) == 1 { // who has halted beats no heart
+		kind = []int{moodFailover, moodLoss}[w.n(2)]
+	}
 	if !w.mood[kind] {
 		return
 	}
@@ -76,7 +79,7 @@ func (w *world) copy() {
 
 // failover takes lanes back to how a copy has them.
 func (w *world) failover() {
-	if len(w.copies) == 0 || w.halts() {
+	if len(w.copies) == 0 {
 		return
 	}
 	which := w.n(len(w.copies))
@@ -100,8 +103,7 @@ func (w *world) failover() {
 	w.trace("the store fails over to copy %d, all lanes: %t", which, all)
 }
 
-// halts reports whether a partition has halted: its process says so once. Where the
-// store then forgets that, nobody says it again until a person acts.
+// halts reports whether a partition has halted.
 func (w *world) halts() bool {
 	for _, p := range w.processes {
 		if slices.ContainsFunc(p.streams, func(s *streaming) bool { return s.halted != nil }) {
@@ -109,6 +111,13 @@ func (w *world) halts() bool {
 		}
 	}
 	return false
+}
+
+// overspent reports whether bad records have halted a partition.
+func (w *world) overspent() bool {
+	return slices.ContainsFunc(w.processes[:], func(p *process) bool {
+		return slices.ContainsFunc(p.streams, func(s *streaming) bool { return errors.As(s.halted, new(*HaltedError)) })
+	})
 }
 
 // keys are the entities of a lane, ascending, also those that have only one part.
@@ -179,7 +188,7 @@ func (w *world) loss() {
 	}
 	id, key := w.lane()
 	l := w.store.lanes[id]
-	if l == nil || w.halts() {
+	if l == nil {
 		return
 	}
 	switch w.n(5) {
@@ -189,12 +198,10 @@ func (w *world) loss() {
 		}
 		delete(l.blobs, key)
 		delete(l.closed, key)
-		l.spoiled = true
-		w.evicted++
+		w.evict(l)
 	case 1:
 		clear(l.marks)
-		l.spoiled = true
-		w.evicted++
+		w.evict(l)
 	case 2:
 		l.meta = online.Meta{}
 	case 3:
@@ -203,6 +210,16 @@ func (w *world) loss() {
 		clear(w.store.lanes)
 	}
 	w.trace("keys of generation %d, lane %d, are gone (evicted so far: %d)", id.Number, id.Lane, w.evicted)
+}
+
+// evict says that a lane lacks keys. Of the processes, one may have looked for the
+// first time just then, at a server that had evicted them: it does not see it.
+func (w *world) evict(l *memoryLane) {
+	l.spoiled = true
+	w.evicted++
+	if blind := w.n(4) - 2; blind >= 0 && !w.processes[1-blind].lose {
+		w.processes[blind].evicted++
+	}
 }
 
 // tainted reports whether a lane that is in use lacks keys, which nobody knows yet,
@@ -221,6 +238,24 @@ func (w *world) tainted() bool {
 		}
 	}
 	return false
+}
+
+// witnessed reports whether that keys were evicted will be seen without a process
+// that starts now: another has yet to say it, or all lanes that lack keys say LOST.
+func (w *world) witnessed(number int) bool {
+	for i, p := range w.processes {
+		if i != number && p != nil && (p.lose || p.evicted < w.evicted) {
+			return true
+		}
+	}
+	for _, g := range w.wanted() {
+		for _, id := range g.LaneIDs(lanesOfSchedules) {
+			if l := w.store.lanes[id]; l != nil && l.spoiled && l.meta.State != online.StateLost {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // logFault lets records expire, or replaces the end of a partition, or all of it.
@@ -365,8 +400,8 @@ func (w *world) traced(m *modelPart) bool {
 
 // noteHalt remembers why a partition has halted.
 func (w *world) noteHalt(s *streaming) {
-	var gap *GapError
-	if !errors.As(s.halted, &gap) {
+	state, stream := haltState(s.halted)
+	if w.spent = w.spent || state == online.StateHalted; !stream {
 		w.noteUnhealed(s.halted)
 	}
 }

@@ -5,7 +5,7 @@ package worker
 // modelMutants are rules that a store's script or a loop keeps; the models ask
 // for them.
 var modelMutants = []string{
-	"entities are compared", "watermarks are equal, not smaller",
+	"states are compared", "entities are compared", "watermarks are equal, not smaller",
 	"a fetch that was interrupted is compared", "queued records are dropped at a rewind", "the group's offset is no start",
 }
 
@@ -59,6 +59,12 @@ var mutants = []mutant{
 	{"a chunk follows on what the store has", "view.go", `	if through := v.through(c.Partition); c.From > through+1 {
 `, `	if through := v.through(c.Partition); c.From > through+1 && !WITHOUT {
 `},
+	{"a feed goes on from where every lane stands", "view.go", `		return max(t, lowest)
+`, `		if WITHOUT {
+			return t
+		}
+		return max(t, lowest)
+`},
 	{"no lane passes what it has not seen", "view.go", `	if through := v.through(c.Partition); c.Through > through {
 `, `	if through := v.through(c.Partition); c.Through > through && !WITHOUT {
 `},
@@ -93,16 +99,30 @@ var mutants = []mutant{
 		return nil
 	}
 `},
-	{"a GAP that cannot be stored is said again", "halted.go", `	return errors.Join(errs...)
-}
-
-// sayHalted says`, `	if WITHOUT {
+	{"a partition stays halted only over lanes that are there", "halted.go", `	if whole, _ := intact(stored); !whole || !filled(stored) {
+		return errLost
+`, `	if whole, _ := intact(stored); (!whole || !filled(stored)) && !WITHOUT {
+		return errLost
+`},
+	{"a lane that is BUILDING is seen among others", "partition.go", `		if !v.isFilled() {`, `		if !v.isFilled() && !(WITHOUT && v.laneState() != online.StateBuilding) {`},
+	{"a GAP that the lanes have forgotten is looked for again", "halted.go", `		if state == online.StateGap {
+			return errLost
+`, `		if state == online.StateGap && WITHOUT {
+			return nil
+		}
+		if state == online.StateGap {
+			return errLost
+`},
+	{"bad records that the lanes have forgotten are said again", "halted.go", `		if stream {
+			return v.setState`, `		if stream && !WITHOUT {
+			return v.setState`},
+	{"only a lane that is BUILDING is said to be filled", "fill.go", `	if filled(stored) {
 		return nil
 	}
-	return errors.Join(errs...)
-}
-
-// sayHalted says`},
+	said`, `	if filled(stored) || WITHOUT && online.Worst(stored) == online.StateGap {
+		return nil
+	}
+	said`},
 	{"a damaged entity is never passed over", "load.go", `	if damaged != nil {
 		return v.found`, `	if damaged != nil && WITHOUT {
 		for _, w := range missing {

@@ -124,7 +124,8 @@ type running struct {
 
 	// far is what is known of the partitions of other processes, from when this one
 	// first asked.
-	far map[online.Partition]farEnd
+	far   map[online.Partition]farEnd
+	asked online.State // that its lanes had then
 }
 
 // New is a worker that does not run yet.
