@@ -89,7 +89,7 @@ func (p Partition) Compare(o Partition) int {
 }
 
 // Fingerprint identifies one record of a log: its offset, timestamp and the
-// XXH3 of its key and value bytes.
+// XXH3 of its key and value bytes; 0 where these were not at hand.
 type Fingerprint struct {
 	Offset  int64
 	LogTime featurestore.LogTime

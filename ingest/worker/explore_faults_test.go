@@ -95,7 +95,7 @@ func (w *world) failover() {
 		}
 	}
 	for _, m := range w.log.all() {
-		if m.broken && !w.traced(m) {
+		if m.broken && !w.traced(m) && !w.evident(m) {
 			w.store.lanes = before // of two faults, the one hides the other's only trace
 			return
 		}
@@ -181,17 +181,14 @@ func (w *world) rot() {
 // loss takes keys away: an entity, or a lane's watermarks, metadata, or all of it,
 // or everything. A store that evicts says so when it is asked.
 func (w *world) loss() {
-	for _, m := range w.log.all() {
-		if m.broken {
-			return // nothing but the watermarks knows the old log: with them it is forgotten
-		}
-	}
+	kind, broken := w.n(5), slices.ContainsFunc(w.log.all(), func(m *modelPart) bool { return m.broken })
 	id, key := w.lane()
 	l := w.store.lanes[id]
-	if l == nil {
+	if l == nil || broken && kind < 2 {
 		return
 	}
-	switch w.n(5) {
+	before := maps.Clone(w.store.lanes)
+	switch kind {
 	case 0:
 		if key == "" {
 			return
@@ -203,11 +200,19 @@ func (w *world) loss() {
 		clear(l.marks)
 		w.evict(l)
 	case 2:
-		l.meta = online.Meta{}
+		left := *l
+		left.meta = online.Meta{}
+		w.store.lanes[id] = &left
 	case 3:
 		delete(w.store.lanes, id)
 	default:
 		clear(w.store.lanes)
+	}
+	for _, m := range w.log.all() {
+		if m.broken && !w.traced(m) && !w.evident(m) {
+			w.store.lanes = before // nothing else knows the old log: with these it is forgotten
+			return
+		}
 	}
 	w.trace("keys of generation %d, lane %d, are gone (evicted so far: %d)", id.Number, id.Lane, w.evicted)
 }
@@ -309,7 +314,7 @@ func (w *world) replace(m *modelPart, cut int64) {
 		m.truth = m.records
 	} else {
 		m.broken, m.cut = true, cut
-		if !w.traced(m) {
+		if !w.traced(m) && !w.evident(m) {
 			m.broken = false
 			return
 		}
@@ -375,6 +380,24 @@ func (p *process) hasRead(m *modelPart, cut int64) bool {
 	return false
 }
 
+// evident reports whether what is at rest shows that a partition is another: all
+// generations have still to be filled from there.
+func (w *world) evident(m *modelPart) bool {
+	rest := w.history.parts[m.id]
+	return rest != nil && w.unfilled() && slices.ContainsFunc(rest.events, func(ev featurestore.Event) bool { return ev.Offset >= m.cut })
+}
+
+// unfilled reports whether all generations have still to be filled, and nobody has
+// begun to: they will have fingerprints of what is at rest now.
+func (w *world) unfilled() bool {
+	if slices.ContainsFunc(w.processes[:], func(p *process) bool { return p.cancel != nil }) {
+		return false
+	}
+	return !slices.ContainsFunc(w.wanted(), func(g online.Generation) bool {
+		return w.stateOf(g) > online.StateBuilding && w.stateOf(g) != online.StateLost
+	})
+}
+
 // traced reports whether some generation's watermarks show that a partition is
 // another: its lowest or highest lane carries a record that was replaced.
 func (w *world) traced(m *modelPart) bool {
@@ -382,7 +405,7 @@ func (w *world) traced(m *modelPart) bool {
 		ids := g.LaneIDs(lanesOfSchedules)
 		low, high, whole := int64(1<<62), int64(-1), true
 		for _, id := range ids {
-			whole = whole && w.store.lanes[id] != nil && w.store.lanes[id].meta.State != online.StateMissing
+			whole = whole && w.store.lanes[id] != nil && w.store.lanes[id].meta.State > online.StateBuilding // else nobody asks it
 			low, high = min(low, w.markOf(id, m)), max(high, w.markOf(id, m))
 		}
 		for _, id := range ids {

@@ -135,7 +135,10 @@ func (p *process) overtaken() {
 	w.depth++
 	p.inside++
 	defer func() { w.depth--; p.inside-- }()
-	for range w.n(3) {
+	if w.mood[moodLoss] && w.n(2) == 1 {
+		w.loss()
+	}
+	if w.n(3) == 2 {
 		w.fault()
 	}
 	if other := w.processes[1-p.number]; other.inside == 0 && other.arranged {
