@@ -98,7 +98,6 @@ var mutants = []mutant{
 `, `	if whole, _ := intact(stored); (!whole || !filled(stored)) && !WITHOUT {
 		return errLost
 `},
-	{"a lane that is BUILDING is seen among others", "partition.go", `		if !v.isFilled() {`, `		if !v.isFilled() && !(WITHOUT && v.laneState() != online.StateBuilding) {`},
 	{"bad records that the lanes have forgotten are said again", "halted.go", `		if stream {
 			return v.setState`, `		if stream && !WITHOUT {
 			return v.setState`},
