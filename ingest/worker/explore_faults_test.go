@@ -405,7 +405,8 @@ func (w *world) traced(m *modelPart) bool {
 		ids := g.LaneIDs(lanesOfSchedules)
 		low, high, whole := int64(1<<62), int64(-1), true
 		for _, id := range ids {
-			whole = whole && w.store.lanes[id] != nil && w.store.lanes[id].meta.State > online.StateBuilding // else nobody asks it
+			l := w.store.lanes[id] // one that is not filled, or LOST and soon dropped, nobody asks
+			whole = whole && l != nil && l.meta.State > online.StateBuilding && l.meta.State != online.StateLost
 			low, high = min(low, w.markOf(id, m)), max(high, w.markOf(id, m))
 		}
 		for _, id := range ids {

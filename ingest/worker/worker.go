@@ -122,8 +122,7 @@ type running struct {
 	checked bool                 // a sample of it is what its records say
 	recheck featurestore.Instant // when a check that could not be made is tried again
 
-	// far is what is known of the partitions of other processes, from when this one
-	// first asked.
+	// far is what is known of the others' partitions, from when this one first asked.
 	far   map[online.Partition]farEnd
 	asked online.State // that its lanes had then
 }
