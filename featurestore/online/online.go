@@ -89,7 +89,7 @@ func (p Partition) Compare(o Partition) int {
 }
 
 // Fingerprint identifies one record of a log: its offset, timestamp and the
-// XXH3 of its key and value bytes.
+// XXH3 of its key and value bytes; 0 where these were not at hand.
 type Fingerprint struct {
 	Offset  int64
 	LogTime featurestore.LogTime
@@ -207,6 +207,10 @@ var ErrEvicted = errors.New("the online store has evicted keys")
 // Until then all is well: it is for an alert, not for refusing to start.
 var ErrNearlyFull = errors.New("the online store is nearly full")
 
+// ErrStateChanged says that a lane has another state than whoever changes it goes
+// by: somebody else has changed it meanwhile.
+var ErrStateChanged = errors.New("a lane has another state by now")
+
 // Store is an online store. It is safe for concurrent use.
 type Store interface {
 	// Get reads entities: result i belongs to ids[i]. Open and closed part of an
@@ -221,9 +225,11 @@ type Store interface {
 	// it is idempotent, leaves the state of a lane that exists, and is
 	// ErrInvalid where other metadata stands.
 	Create(ctx context.Context, g Generation, m Meta) error
-	// SetState changes the state of every lane. Where a lane has no metadata,
-	// it changes the others and is ErrNotFound: the generation is lost.
-	SetState(ctx context.Context, g Generation, s State) error
+	// SetState changes the state of every lane that has one of the states from; of
+	// every lane where none is given. Where a lane has no metadata, it changes the
+	// others and is ErrNotFound: the generation is lost. Else, where a lane has
+	// another state than those and s, that one stays, and it is ErrStateChanged.
+	SetState(ctx context.Context, g Generation, s State, from ...State) error
 	// Lanes reads metadata and watermarks of every lane, in order.
 	Lanes(ctx context.Context, g Generation, lanes uint16) ([]Lane, error)
 	// PutRows stores batch rows of one generation where none with a greater

@@ -15,6 +15,9 @@ import (
 // fault is something that must not matter, of the kinds that the schedule has.
 func (w *world) fault() {
 	kind := w.n(moods)
+	if w.halts() && w.n(2) == 1 { // who has halted beats no heart
+		kind = []int{moodFailover, moodLoss}[w.n(2)]
+	}
 	if !w.mood[kind] {
 		return
 	}
@@ -76,7 +79,7 @@ func (w *world) copy() {
 
 // failover takes lanes back to how a copy has them.
 func (w *world) failover() {
-	if len(w.copies) == 0 || w.halts() {
+	if len(w.copies) == 0 {
 		return
 	}
 	which := w.n(len(w.copies))
@@ -92,7 +95,7 @@ func (w *world) failover() {
 		}
 	}
 	for _, m := range w.log.all() {
-		if m.broken && !w.traced(m) {
+		if m.broken && !w.traced(m) && !w.evident(m) {
 			w.store.lanes = before // of two faults, the one hides the other's only trace
 			return
 		}
@@ -100,8 +103,7 @@ func (w *world) failover() {
 	w.trace("the store fails over to copy %d, all lanes: %t", which, all)
 }
 
-// halts reports whether a partition has halted: its process says so once. Where the
-// store then forgets that, nobody says it again until a person acts.
+// halts reports whether a partition has halted.
 func (w *world) halts() bool {
 	for _, p := range w.processes {
 		if slices.ContainsFunc(p.streams, func(s *streaming) bool { return s.halted != nil }) {
@@ -109,6 +111,13 @@ func (w *world) halts() bool {
 		}
 	}
 	return false
+}
+
+// overspent reports whether bad records have halted a partition.
+func (w *world) overspent() bool {
+	return slices.ContainsFunc(w.processes[:], func(p *process) bool {
+		return slices.ContainsFunc(p.streams, func(s *streaming) bool { return errors.As(s.halted, new(*HaltedError)) })
+	})
 }
 
 // keys are the entities of a lane, ascending, also those that have only one part.
@@ -172,37 +181,50 @@ func (w *world) rot() {
 // loss takes keys away: an entity, or a lane's watermarks, metadata, or all of it,
 // or everything. A store that evicts says so when it is asked.
 func (w *world) loss() {
-	for _, m := range w.log.all() {
-		if m.broken {
-			return // nothing but the watermarks knows the old log: with them it is forgotten
-		}
-	}
+	kind, broken := w.n(5), slices.ContainsFunc(w.log.all(), func(m *modelPart) bool { return m.broken })
 	id, key := w.lane()
 	l := w.store.lanes[id]
-	if l == nil || w.halts() {
+	if l == nil || broken && kind < 2 {
 		return
 	}
-	switch w.n(5) {
+	before := maps.Clone(w.store.lanes)
+	switch kind {
 	case 0:
 		if key == "" {
 			return
 		}
 		delete(l.blobs, key)
 		delete(l.closed, key)
-		l.spoiled = true
-		w.evicted++
+		w.evict(l)
 	case 1:
 		clear(l.marks)
-		l.spoiled = true
-		w.evicted++
+		w.evict(l)
 	case 2:
-		l.meta = online.Meta{}
+		left := *l
+		left.meta = online.Meta{}
+		w.store.lanes[id] = &left
 	case 3:
 		delete(w.store.lanes, id)
 	default:
 		clear(w.store.lanes)
 	}
+	for _, m := range w.log.all() {
+		if m.broken && !w.traced(m) && !w.evident(m) {
+			w.store.lanes = before // nothing else knows the old log: with these it is forgotten
+			return
+		}
+	}
 	w.trace("keys of generation %d, lane %d, are gone (evicted so far: %d)", id.Number, id.Lane, w.evicted)
+}
+
+// evict says that a lane lacks keys. Of the processes, one may have looked for the
+// first time just then, at a server that had evicted them: it does not see it.
+func (w *world) evict(l *memoryLane) {
+	l.spoiled = true
+	w.evicted++
+	if blind := w.n(4) - 2; blind >= 0 && !w.processes[1-blind].lose {
+		w.processes[blind].evicted++
+	}
 }
 
 // tainted reports whether a lane that is in use lacks keys, which nobody knows yet,
@@ -221,6 +243,24 @@ func (w *world) tainted() bool {
 		}
 	}
 	return false
+}
+
+// witnessed reports whether that keys were evicted will be seen without a process
+// that starts now: another has yet to say it, or all lanes that lack keys say LOST.
+func (w *world) witnessed(number int) bool {
+	for i, p := range w.processes {
+		if i != number && p != nil && (p.lose || p.evicted < w.evicted) {
+			return true
+		}
+	}
+	for _, g := range w.wanted() {
+		for _, id := range g.LaneIDs(lanesOfSchedules) {
+			if l := w.store.lanes[id]; l != nil && l.spoiled && l.meta.State != online.StateLost {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // logFault lets records expire, or replaces the end of a partition, or all of it.
@@ -274,7 +314,7 @@ func (w *world) replace(m *modelPart, cut int64) {
 		m.truth = m.records
 	} else {
 		m.broken, m.cut = true, cut
-		if !w.traced(m) {
+		if !w.traced(m) && !w.evident(m) {
 			m.broken = false
 			return
 		}
@@ -340,6 +380,24 @@ func (p *process) hasRead(m *modelPart, cut int64) bool {
 	return false
 }
 
+// evident reports whether what is at rest shows that a partition is another: all
+// generations have still to be filled from there.
+func (w *world) evident(m *modelPart) bool {
+	rest := w.history.parts[m.id]
+	return rest != nil && w.unfilled() && slices.ContainsFunc(rest.events, func(ev featurestore.Event) bool { return ev.Offset >= m.cut })
+}
+
+// unfilled reports whether all generations have still to be filled, and nobody has
+// begun to: they will have fingerprints of what is at rest now.
+func (w *world) unfilled() bool {
+	if slices.ContainsFunc(w.processes[:], func(p *process) bool { return p.cancel != nil }) {
+		return false
+	}
+	return !slices.ContainsFunc(w.wanted(), func(g online.Generation) bool {
+		return w.stateOf(g) > online.StateBuilding && w.stateOf(g) != online.StateLost
+	})
+}
+
 // traced reports whether some generation's watermarks show that a partition is
 // another: its lowest or highest lane carries a record that was replaced.
 func (w *world) traced(m *modelPart) bool {
@@ -347,7 +405,8 @@ func (w *world) traced(m *modelPart) bool {
 		ids := g.LaneIDs(lanesOfSchedules)
 		low, high, whole := int64(1<<62), int64(-1), true
 		for _, id := range ids {
-			whole = whole && w.store.lanes[id] != nil && w.store.lanes[id].meta.State != online.StateMissing
+			l := w.store.lanes[id] // one that is not filled, or LOST and soon dropped, nobody asks
+			whole = whole && l != nil && l.meta.State > online.StateBuilding && l.meta.State != online.StateLost
 			low, high = min(low, w.markOf(id, m)), max(high, w.markOf(id, m))
 		}
 		for _, id := range ids {
@@ -365,8 +424,8 @@ func (w *world) traced(m *modelPart) bool {
 
 // noteHalt remembers why a partition has halted.
 func (w *world) noteHalt(s *streaming) {
-	var gap *GapError
-	if !errors.As(s.halted, &gap) {
+	state, stream := haltState(s.halted)
+	if w.spent = w.spent || state == online.StateHalted; !stream {
 		w.noteUnhealed(s.halted)
 	}
 }

@@ -48,12 +48,12 @@ type crashed struct{ p *process }
 
 func (w *world) start(number int) *process {
 	p := &process{w: w, number: number, skew: int64(w.n(3)-1) * 300 * micros, evicted: w.evicted}
-	if w.tainted() {
+	if w.tainted() && !w.witnessed(number) {
 		p.evicted--
 	}
 	p.worker = New(Config{
 		Project: generation.Project, Registry: w.registry, Log: logOf{p: p}, Online: storeOf{w.store, p}, History: historyOf{p},
-		Letters: p, Logger: w.logger(number), CacheBytes: []int{1 << 16, 3000}[w.n(2)], stepwise: w.n(2) == 1,
+		Letters: p, Logger: w.logger(number), Budget: w.budget(), CacheBytes: []int{1 << 16, 3000}[w.n(2)], stepwise: w.n(2) == 1,
 		Now: func() featurestore.Instant { return featurestore.Instant(w.clock) }, KeepPrevious: w.keep,
 		OpenArchive: func(s *definition.StreamSource) (Archive, error) {
 			return &archiveOf{p: p, source: s.Name, feeds: map[offline.Partition]*feedOf{}}, p.perhapsAway("archive")
@@ -121,6 +121,30 @@ func (p *process) interlude(oneIn int) {
 	w.depth++
 	defer func() { w.depth-- }()
 	for range 1 + w.n(3) {
+		w.step()
+	}
+}
+
+// overtaken lets others say something of lanes, between what a state of this
+// process was decided on and its being written.
+func (p *process) overtaken() {
+	w := p.w
+	if !w.faults || w.depth >= 2 || w.n(3) != 2 {
+		return
+	}
+	w.depth++
+	p.inside++
+	defer func() { w.depth--; p.inside-- }()
+	if w.mood[moodLoss] && w.n(2) == 1 {
+		w.loss()
+	}
+	if w.n(3) == 2 {
+		w.fault()
+	}
+	if other := w.processes[1-p.number]; other.inside == 0 && other.arranged {
+		other.run(other.watch)
+	}
+	for range w.n(10) {
 		w.step()
 	}
 }
@@ -467,8 +491,16 @@ func (p *process) notice() {
 	}
 }
 
-// watch sees whether the store has evicted keys.
+// watch sees whether lanes still say that what has halted has, and whether the
+// store has evicted keys.
 func (p *process) watch() {
+	if err := p.worker.sayHalted(background()); err != nil {
+		p.w.trace("process %d looks at what has halted: %v", p.number, err)
+		if errors.Is(err, errLost) {
+			p.rearrange()
+			return
+		}
+	}
 	if p.evicted < p.w.evicted {
 		p.evicted, p.lose = p.w.evicted, true
 	}
@@ -515,11 +547,12 @@ func (s storeOf) Create(ctx context.Context, g online.Generation, m online.Meta)
 	return s.memoryStore.Create(ctx, g, m)
 }
 
-func (s storeOf) SetState(ctx context.Context, g online.Generation, state online.State) error {
+func (s storeOf) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
+	s.p.overtaken()
 	if err := s.p.perhapsAway("store"); err != nil {
 		return err
 	}
-	return s.memoryStore.SetState(ctx, g, state)
+	return s.memoryStore.SetState(ctx, g, state, from...)
 }
 
 func (s storeOf) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([]online.Lane, error) {

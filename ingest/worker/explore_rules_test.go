@@ -5,7 +5,7 @@ package worker
 // modelMutants are rules that a store's script or a loop keeps; the models ask
 // for them.
 var modelMutants = []string{
-	"entities are compared", "watermarks are equal, not smaller",
+	"states are compared", "entities are compared", "watermarks are equal, not smaller",
 	"a fetch that was interrupted is compared", "queued records are dropped at a rewind", "the group's offset is no start",
 }
 
@@ -93,16 +93,21 @@ var mutants = []mutant{
 		return nil
 	}
 `},
-	{"a GAP that cannot be stored is said again", "halted.go", `	return errors.Join(errs...)
-}
-
-// sayHalted says`, `	if WITHOUT {
+	{"a partition stays halted only over lanes that are there", "halted.go", `	if whole, _ := intact(stored); !whole || !filled(stored) {
+		return errLost
+`, `	if whole, _ := intact(stored); (!whole || !filled(stored)) && !WITHOUT {
+		return errLost
+`},
+	{"bad records that the lanes have forgotten are said again", "halted.go", `		if stream {
+			return v.setState`, `		if stream && !WITHOUT {
+			return v.setState`},
+	{"only a lane that is BUILDING is said to be filled", "fill.go", `	if filled(stored) {
 		return nil
 	}
-	return errors.Join(errs...)
-}
-
-// sayHalted says`},
+	said`, `	if filled(stored) || WITHOUT && online.Worst(stored) == online.StateGap {
+		return nil
+	}
+	said`},
 	{"a damaged entity is never passed over", "load.go", `	if damaged != nil {
 		return v.found`, `	if damaged != nil && WITHOUT {
 		for _, w := range missing {
@@ -125,6 +130,7 @@ var mutants = []mutant{
 	{"fingerprints are compared", "sourcelog.go", `		if reason := madeAnew(bounds, a, found); reason != "" {
 `, `		if reason := madeAnew(bounds, a, found); reason != "" && !(WITHOUT && found.differs >= 0 && a.high < bounds.End) {
 `},
+	{"lanes that are filled carry fingerprints", "resting.go", `	if p.Generation == offline.FilesGeneration ||`, `	if WITHOUT || p.Generation == offline.FilesGeneration ||`},
 	{"the log is compared at each beginning", "identity.go", `	if err := p.shared.verify(ctx); err != nil {
 `, `	if err := p.shared.verify(ctx); err != nil && !(WITHOUT && p.begun.Load()) {
 `},

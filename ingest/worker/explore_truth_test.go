@@ -95,12 +95,16 @@ func (w *world) verifyGeneration(g online.Generation) {
 	for _, m := range w.log.all() {
 		broken = broken || m.broken
 	}
-	state := w.stateOf(g)
+	// Of two partitions that have halted, the one's state hides the other's.
+	state, gap, spent := w.stateOf(g), broken || w.mayGap || w.expired(), w.overspent()
 	switch {
-	case broken && state != online.StateGap && !w.excused:
+	case broken && state != online.StateGap && !(state == online.StateHalted && w.spent) && !w.excused:
 		w.violation("generation %d is %s: a log was replaced, and nobody says so", g.Number, state)
-	case !broken && state == online.StateGap && !w.mayGap && !w.expired():
+	case state == online.StateGap && !gap && !spent && !w.excused:
 		w.violation("generation %d is in a GAP, and nothing is missing", g.Number)
+	case state == online.StateLive && spent && !w.excused:
+		w.violation("generation %d is LIVE, and bad records have halted a partition", g.Number)
+	case state == online.StateHalted && (spent || w.spent && gap):
 	case state != online.StateGap && state != online.StateLive && !w.excused:
 		w.violation("generation %d is %s in the end", g.Number, state)
 	}

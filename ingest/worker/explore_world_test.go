@@ -38,6 +38,8 @@ type world struct {
 	evicted   int           // keys
 	mayGap    bool
 	excused   bool // somebody does not get on, for a reason
+	spent     bool // bad records have halted a partition
+	raised    bool // a person has raised their budget
 	committed map[online.Partition]int64
 	checked   int // entities
 
@@ -60,6 +62,7 @@ const (
 	moodRot
 	moodLoss
 	moodGeneration
+	moodBudget
 	moods
 )
 
@@ -122,6 +125,15 @@ func newWorld(t *tape, e *explorer, out io.Writer) *world {
 		w.start(i)
 	}
 	return w
+}
+
+// budget is how many bad records are too many: few, until a person raises it. Two
+// processes that have the same partition for ever would quarrel over them.
+func (w *world) budget() Budget {
+	if !w.mood[moodBudget] || w.raised || w.owners == nil {
+		return Budget{AtLeast: -1}
+	}
+	return Budget{AtLeast: 1 + w.n(3), Share: 0.001}
 }
 
 // rebalance gives the partitions to others. Who had them learns it later.
@@ -308,7 +320,7 @@ func (w *world) settle() {
 	w.faults, w.store.down = false, false
 	restarted := w.n(2) == 1
 	if restarted {
-		w.mayGap = false
+		w.mayGap, w.raised = false, true
 		for _, p := range w.processes {
 			w.crash(p)
 		}

@@ -69,7 +69,9 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 }
 
 // sayFilled stores that a generation is filled. Another process may have filled it
-// meanwhile, and found a GAP in it since: that stays.
+// meanwhile, and found a GAP in it since: that stays. After a failover, only some
+// lanes may have to be filled, and others say GAP: only a lane that is BUILDING is
+// said to be filled.
 func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	w.states.Lock()
 	defer w.states.Unlock()
@@ -77,18 +79,20 @@ func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	if err != nil {
 		return err
 	}
-	switch s := online.Worst(stored); {
-	case s == online.StateMissing, s == online.StateLost:
+	if whole, _ := intact(stored); !whole {
 		return errLost // meanwhile
-	case s == online.StateGap, s == online.StateHalted, filled(stored):
+	}
+	if filled(stored) {
 		return nil
 	}
-	if err := v.setState(ctx, online.StateCatchingUp); errors.Is(err, featurestore.ErrNotFound) {
-		return errLost
-	} else if err != nil {
-		return err
+	said := v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
+	if !errors.Is(said, errLost) {
+		return said
 	}
-	return nil
+	if stored, err = v.store.Lanes(ctx, v.id, v.laneCount()); err == nil && !filled(stored) {
+		err = said
+	}
+	return err
 }
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
@@ -144,7 +148,7 @@ func (w *Worker) flip(ctx context.Context) error {
 	defer w.states.Unlock()
 	for _, r := range w.ready() {
 		name, number := r.view.Name(), r.view.ID().Number
-		if err := r.view.setState(ctx, online.StateLive); err != nil {
+		if err := r.view.setState(ctx, online.StateLive, upTo(r.asked)...); err != nil {
 			return err
 		}
 		if r.state != registry.Building {
@@ -274,8 +278,10 @@ func (w *Worker) askEnds(ctx context.Context) error {
 	w.mu.Lock()
 	for _, id := range w.sorted() {
 		r := w.views[id]
-		if !r.full || r.view.isLive() {
-			r.far = nil
+		if s := r.view.laneState(); !r.full || s == online.StateLive || s != r.asked {
+			r.far, r.asked = nil, s // somebody has halted since, or goes on: what was passed before says nothing
+		}
+		if !r.full || r.asked == online.StateLive {
 			continue
 		}
 		for _, id := range w.foreign(r.view) {

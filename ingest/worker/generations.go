@@ -175,7 +175,7 @@ func (w *Worker) openEmpty(ctx context.Context, r *running) error {
 		}
 	}
 	r.full = true
-	return r.view.setState(ctx, online.StateLive)
+	return r.view.setState(ctx, online.StateLive, online.StateBuilding)
 }
 
 // filled reports whether every lane was filled from history.

@@ -21,6 +21,21 @@ func haltState(err error) (online.State, bool) {
 	return online.StateMissing, false
 }
 
+// filledStates are those of lanes that were filled, the worst first.
+var filledStates = []online.State{online.StateHalted, online.StateGap, online.StateCatchingUp, online.StateLive}
+
+// upTo are the states from which lanes become LIVE where s was the worst of them
+// when this was decided: a worse one was said since, and stays.
+func upTo(s online.State) []online.State {
+	switch s {
+	case online.StateHalted:
+		return filledStates
+	case online.StateGap:
+		return filledStates[1:]
+	}
+	return filledStates[2:]
+}
+
 // halted says what the end of a partition means for its views. It is an error
 // where that cannot be stored: the partition then halts anew, until lookups know.
 func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
@@ -36,38 +51,37 @@ func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
 	}
 	w.c.Logger.Error("a partition has halted", "source", p.source.Name, "partition", p.number, "error", err)
 	p.progress.halt(p.id(), err)
+	w.states.Lock()
+	defer w.states.Unlock()
+	p.halted = err
 	state, stream := haltState(err)
 	if !stream {
 		return nil
 	}
-	w.states.Lock()
-	defer w.states.Unlock()
 	p.begun.Store(false) // nobody may take the views for ready any more
 	var errs []error
 	for _, v := range p.views() {
-		if err := v.setState(ctx, state); err != nil {
+		if err := v.setState(ctx, state, filledStates...); err != nil {
 			errs = append(errs, fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// sayHalted says GAP and HALTED again where the store has forgotten it: one that
-// failed over since answers as if the view were LIVE. Lanes that are gone stay so:
-// with their fingerprints nobody knows any more whether the log is the same.
+// sayHalted looks at the lanes of what has halted: whoever has halted beats no heart.
+// The rule is that a partition stays halted only over lanes that are there and say
+// so. Where they are gone, are made anew, or have forgotten a GAP, it is an errLost:
+// the next arrangement makes them, and finds out anew what the log is. That bad
+// records were too many is said again where a failover has taken it back: of lanes
+// it does not depend.
 func (w *Worker) sayHalted(ctx context.Context) error {
-	halted := w.progress.Halted()
-	if len(halted) == 0 {
-		return nil
-	}
 	w.mu.Lock()
 	parts := w.parts
 	w.mu.Unlock()
 	w.states.Lock()
 	defer w.states.Unlock()
 	for _, p := range parts {
-		state, stream := haltState(halted[p.id()])
-		if !stream {
+		if p.halted == nil || errors.Is(p.halted, errStale) { // one that is out of date makes nothing anew
 			continue
 		}
 		for _, v := range p.views() {
@@ -75,12 +89,27 @@ func (w *Worker) sayHalted(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			switch online.Worst(stored) {
-			case online.StateBuilding, online.StateCatchingUp, online.StateLive:
-				if err := v.setState(ctx, state); err != nil {
-					return fmt.Errorf("view %q: its state %s could not be stored: %w", v.Name(), state, err)
-				}
+			if err := v.stillHalted(ctx, p.halted, stored); err != nil {
+				return fmt.Errorf("view %q, which has halted and says %s: %w", v.Name(), online.Worst(stored), err)
 			}
+		}
+	}
+	return nil
+}
+
+// stillHalted is nil where lanes still say that a partition has halted.
+func (v *View) stillHalted(ctx context.Context, why error, stored []online.Lane) error {
+	if whole, _ := intact(stored); !whole || !filled(stored) {
+		return errLost
+	}
+	state, stream := haltState(why)
+	switch online.Worst(stored) {
+	case online.StateCatchingUp, online.StateLive:
+		if state == online.StateGap {
+			return errLost
+		}
+		if stream {
+			return v.setState(ctx, state, filledStates...)
 		}
 	}
 	return nil

@@ -165,7 +165,7 @@ func (v *View) reload(ctx context.Context) error {
 	}
 	before := v.lanes
 	v.lanes.load(stored)
-	v.state = online.Worst(stored)
+	v.state, v.filled = online.Worst(stored), filled(stored)
 	for p := range v.fed {
 		if v.lanes.moved(p, &before) {
 			delete(v.fed, p)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // A topic that was deleted and made anew between two runs is another log: its
@@ -114,5 +116,88 @@ func TestLanesLostWhileMade(t *testing.T) {
 	p.eventually("it is live", func() bool { return p.state("activity", 1) == online.StateLive })
 	if s.left.Load() >= 0 {
 		t.Error("nothing was ever lost")
+	}
+}
+
+// overtaken is a store of which another process says LOST just before this one
+// writes a state.
+type overtaken struct {
+	online.Store
+	by      online.State
+	done    atomic.Bool
+	dropped atomic.Int32
+}
+
+func (s *overtaken) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
+	if state == s.by && !s.done.Swap(true) {
+		if err := s.Store.SetState(ctx, g, online.StateLost); err != nil {
+			return err
+		}
+	}
+	return s.Store.SetState(ctx, g, state, from...)
+}
+
+func (s *overtaken) Drop(ctx context.Context, g online.Generation, lanes uint16) error {
+	s.dropped.Add(1)
+	return s.Store.Drop(ctx, g, lanes)
+}
+
+// What another process has found to be lost is built anew, whatever this one was
+// about to say of it.
+func TestLostStaysLost(t *testing.T) {
+	for _, by := range []online.State{online.StateLive, online.StateCatchingUp, online.StateHalted} {
+		t.Run(by.String(), func(t *testing.T) {
+			p, view := newActivity(t)
+			p.some(48, 20)
+			p.start()
+			p.right(view, 1)
+			ok(t, p.worker.Flush())
+			p.stop()
+			s := &overtaken{Store: p.store, by: by}
+			if by != online.StateHalted {
+				ok(t, p.store.Drop(t.Context(), generation, lanesOfTests)) // it is filled, and made live
+			}
+			p.store = s
+			p.start()
+			if by == online.StateHalted {
+				p.right(view, 1)
+				p.produce("orders", 0, slices.Repeat([]logrecord.Record{{LogTime: base, Value: []byte("{")}}, 150)...)
+			}
+			p.eventually("it is built anew", func() bool { return s.dropped.Load() > 0 })
+			if by != online.StateHalted {
+				p.eventually("it is live", func() bool { return p.state("activity", 1) == online.StateLive })
+				p.right(view, 1)
+			}
+		})
+	}
+}
+
+// Lanes that are made anew from history have fingerprints of what is at rest: a topic
+// that was replaced meanwhile is noticed; also where everything is lost while the
+// view is in its GAP, and nobody starts anew.
+func TestTopicMadeAnewWhileLost(t *testing.T) {
+	for name, n := range map[string]int{"empty": 0, "shorter": 10, "longer": 100} {
+		t.Run(name, func(t *testing.T) {
+			p, view := newActivity(t)
+			p.some(20, 50)
+			p.start()
+			p.right(view, 1)
+			p.stop()
+			p.again("orders", 1)
+			if n > 0 {
+				p.random("orders", 0, 49, n)
+			}
+			ok(t, p.store.Drop(t.Context(), generation, lanesOfTests))
+			p.start()
+			_ = p.gap("activity", "orders")
+			ok(t, p.store.Drop(t.Context(), generation, lanesOfTests))
+			p.eventually("the lanes are made anew", func() bool { return p.state("activity", 1) != online.StateMissing })
+			_ = p.gap("activity", "orders")
+			p.accept("orders")
+			p.right(view, 1)
+			p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
+			p.stop()
+			p.wantArchived(view)
+		})
 	}
 }

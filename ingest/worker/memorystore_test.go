@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -216,24 +217,31 @@ func (s *memoryStore) Create(_ context.Context, g online.Generation, m online.Me
 	return nil
 }
 
-func (s *memoryStore) SetState(_ context.Context, g online.Generation, state online.State) error {
+func (s *memoryStore) SetState(_ context.Context, g online.Generation, state online.State, from ...online.State) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
 		return errDown
 	}
-	there, lanes := 0, 1
+	there, lanes, others := 0, 1, false
 	for id, l := range s.lanes {
 		if id.Generation != g || l.meta.State == online.StateMissing {
 			continue
 		}
-		if there, lanes = there+1, int(l.meta.Lanes); l.meta.State != state {
+		switch there, lanes = there+1, int(l.meta.Lanes); {
+		case l.meta.State == state:
+		case len(from) > 0 && !slices.Contains(from, l.meta.State) && !without("states are compared"):
+			others = true
+		default:
 			l.meta.State = state
 			s.moved++
 		}
 	}
 	if there < lanes {
 		return featurestore.NotFoundf("%d of %d lanes have no metadata", lanes-there, lanes)
+	}
+	if others {
+		return online.ErrStateChanged
 	}
 	return nil
 }

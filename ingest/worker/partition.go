@@ -48,6 +48,8 @@ type partition struct {
 	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
+	halted error // in this arrangement; guarded by the worker's states
+
 	begun atomic.Bool // its place in the log is known
 	held  bool        // its archive is this process's
 	last  *Chunk      // what was applied last: the end of the partition as far as it is known
@@ -308,7 +310,7 @@ func (p *partition) beat(ctx context.Context) error {
 		if err := v.Audit(ctx); err != nil {
 			return err
 		}
-		if v.laneState() == online.StateBuilding { // the store has gone back, or another process makes it anew
+		if !v.isFilled() { // the store has gone back, or another process makes it anew
 			return errLost
 		}
 		if v.inGap() { // another process may have seen what this one did not

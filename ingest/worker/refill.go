@@ -80,6 +80,10 @@ func completeRanges(ctx context.Context, h offline.History, s *definition.Stream
 // fillFrom folds what history gives into a view, partition by partition. What it
 // has read is told where all of it was.
 func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec) (read offline.Stats, err error) {
+	marks, err := restingOf(ctx, h, spec.Source)
+	if err != nil {
+		return read, err
+	}
 	scan, err := h.Scan(ctx, spec)
 	if err != nil {
 		return read, err
@@ -107,6 +111,9 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 		for i := range batch.Events {
 			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
 		}
+		if n := len(batch.Events); n > 0 {
+			c.Prints = marks.print(&batch.Events[n-1])
+		}
 		return c, nil
 	}
 	c, err := next()
@@ -118,7 +125,7 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 			last = nil
 		}
 		if last != nil {
-			c.LogTime = max(c.LogTime, last.LogTime)
+			c.LogTime, c.Prints = max(c.LogTime, last.LogTime), mergePrints(last.Prints, c.Prints)
 		}
 		last, c, err = v.ApplyRun(ctx, c, next)
 	}

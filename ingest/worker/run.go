@@ -28,7 +28,7 @@ func (v *View) ApplyRun(ctx context.Context, first *Chunk, next func() (*Chunk, 
 	defer func() { v.fold = foldBuffers{chunk: v.fold.chunk} }() // it is large
 	for c := first; ; c = behind {
 		v.collect(c)
-		run.Through, run.LogTime = c.Through, max(run.LogTime, c.LogTime)
+		run.Through, run.LogTime, run.Prints = c.Through, max(run.LogTime, c.LogTime), mergePrints(run.Prints, c.Prints)
 		if behind, err = next(); err != nil {
 			return nil, nil, err
 		}

@@ -30,10 +30,16 @@ func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) erro
 		if w.progress.storeTrouble(err) {
 			w.c.Logger.Error("the online store is not as it must be", "error", err)
 		}
-		if err := w.sayHalted(ctx); err != nil && ctx.Err() == nil {
-			w.c.Logger.Warn("that a view has halted could not be said again", "error", err)
-		}
 		if lost = lost || errors.Is(err, online.ErrEvicted); !lost {
+			switch err := w.sayHalted(ctx); {
+			case ctx.Err() != nil || err == nil:
+			case errors.Is(err, errLost):
+				w.c.Logger.Warn("what has halted must be arranged anew", "error", err)
+				cancel()
+				return nil
+			default:
+				w.c.Logger.Warn("that a view has halted could not be said again", "error", err)
+			}
 			continue
 		}
 		if err := w.lose(ctx); err != nil {

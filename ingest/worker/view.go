@@ -66,6 +66,7 @@ type View struct {
 	mu     sync.Mutex
 	lanes  lanes
 	state  online.State              // the worst of what the lanes said when they were last read
+	filled bool                      // every lane was then, whatever else it said
 	mine   map[online.Partition]bool // that this process feeds
 	cache  *cache
 	counts Counts
@@ -175,6 +176,14 @@ func (v *View) isLive() bool {
 	return v.state == online.StateLive
 }
 
+// isFilled reports whether every lane was filled when they were last read: one that
+// is not may stand among others that say GAP or HALTED.
+func (v *View) isFilled() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.filled
+}
+
 // inGap reports whether some lane said GAP when they were last read.
 func (v *View) inGap() bool {
 	v.mu.Lock()
@@ -191,14 +200,20 @@ func (v *View) Detach(p online.Partition) {
 	delete(v.fed, p)
 }
 
-// setState changes the state of every lane.
-func (v *View) setState(ctx context.Context, s online.State) error {
-	if err := v.store.SetState(ctx, v.id, s); err != nil {
+// setState changes the state of every lane from those that it was decided on, from
+// any where none is given. Where a lane has another by now, or none, somebody has
+// lost it or made it anew, or has halted: an errLost, and what that one said stays.
+func (v *View) setState(ctx context.Context, s online.State, from ...online.State) error {
+	err := v.store.SetState(ctx, v.id, s, from...)
+	if errors.Is(err, online.ErrStateChanged) || errors.Is(err, featurestore.ErrNotFound) {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	if err != nil {
 		return err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.state = s
+	v.state, v.filled = s, s > online.StateBuilding
 	return nil
 }
 
@@ -248,12 +263,15 @@ func (v *View) Apply(ctx context.Context, c *Chunk) error {
 	return v.apply(ctx, c)
 }
 
-// through is the offset up to which nothing of a partition is missing.
+// through is the offset up to which nothing of a partition is missing. A chunk that
+// was applied in part, as where an entity of it is damaged, may leave every lane
+// beyond what was fed.
 func (v *View) through(p online.Partition) int64 {
+	lowest := v.lanes.lowest(p)
 	if t, ok := v.fed[p]; ok {
-		return t
+		return max(t, lowest)
 	}
-	return v.lanes.lowest(p)
+	return lowest
 }
 
 // apply folds what was collected of a chunk and stores it.
@@ -327,6 +345,7 @@ func (v *View) Audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.filled = filled(stored)
 	if v.state = online.Worst(stored); v.state == online.StateLost {
 		return errLost // says another process, which has seen the store evict keys
 	}

@@ -369,3 +369,37 @@ func TestStoreDown(t *testing.T) {
 	ok(t, v.Advance(t.Context(), p.all()))
 	sameStates(t, s, undisturbed(t, view, lanesOfTests, p))
 }
+
+// A chunk that was applied in part may leave every lane beyond what was fed: what
+// lies between is not missing.
+func TestFedBehindTheLanes(t *testing.T) {
+	v := openView(t, load(t, definitions).StreamViews[0], newMemoryStore(), lanesOfTests)
+	p := partition0("clicks", 0)
+	v.fed[p] = 0
+	for lane := range v.lanes.marks {
+		v.lanes.set(uint16(lane), p, online.Watermark{Offset: 3})
+	}
+	if got := v.through(p); got != 3 {
+		t.Errorf("nothing is missing up to %d, want 3", got)
+	}
+}
+
+// A store that fails over may bring back some lanes from before they were filled,
+// among others that say HALTED: the view is to be filled all the same.
+func TestUnfilledAmongHalted(t *testing.T) {
+	s := newMemoryStore()
+	v := openView(t, load(t, definitions).StreamViews[0], s, lanesOfTests)
+	ok(t, v.setState(t.Context(), online.StateHalted))
+	if !v.isFilled() {
+		t.Error("lanes that have halted were filled")
+	}
+	s.lanes[online.LaneID{Generation: generation, Lane: 1}].meta.State = online.StateBuilding
+	ok(t, v.Audit(t.Context()))
+	if v.isFilled() || v.laneState() != online.StateHalted {
+		t.Errorf("filled: %t, and the worst is %v", v.isFilled(), v.laneState())
+	}
+	ok(t, v.refresh(t.Context()))
+	if v.isFilled() {
+		t.Error("a lane is BUILDING")
+	}
+}

@@ -122,9 +122,9 @@ type running struct {
 	checked bool                 // a sample of it is what its records say
 	recheck featurestore.Instant // when a check that could not be made is tried again
 
-	// far is what is known of the partitions of other processes, from when this one
-	// first asked.
-	far map[online.Partition]farEnd
+	// far is what is known of the others' partitions, from when this one first asked.
+	far   map[online.Partition]farEnd
+	asked online.State // that its lanes had then
 }
 
 // New is a worker that does not run yet.

@@ -36,8 +36,8 @@ func (s *Store) Create(ctx context.Context, g online.Generation, m online.Meta) 
 	})
 }
 
-// SetState changes the state of every lane.
-func (s *Store) SetState(ctx context.Context, g online.Generation, state online.State) error {
+// SetState changes the state of every lane, or of those that have one of some states.
+func (s *Store) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
 	if state < online.StateBuilding || state > online.StateCatchingUp {
 		return featurestore.Invalidf("a lane cannot be set to state %q", state)
 	}
@@ -45,7 +45,7 @@ func (s *Store) SetState(ctx context.Context, g online.Generation, state online.
 	if err != nil {
 		return err
 	}
-	var missing int
+	var missing, others int
 	err = s.change(ctx, g, lanes, func(batch *pebble.Batch) error {
 		for _, l := range g.LaneIDs(lanes) {
 			m, err := s.meta(l)
@@ -56,6 +56,10 @@ func (s *Store) SetState(ctx context.Context, g online.Generation, state online.
 				missing++
 				continue
 			}
+			if m.State != state && len(from) > 0 && !slices.Contains(from, m.State) {
+				others++
+				continue
+			}
 			m.State = state
 			if err := set(batch, l.AppendMetaKey(nil), appendMeta(nil, m)); err != nil {
 				return err
@@ -63,10 +67,15 @@ func (s *Store) SetState(ctx context.Context, g online.Generation, state online.
 		}
 		return nil
 	})
-	if err == nil && missing > 0 {
+	switch {
+	case err != nil:
+		return err
+	case missing > 0:
 		return featurestore.NotFoundf("%d of %d lanes of %s have no metadata: the generation is lost", missing, lanes, g)
+	case others > 0:
+		return fmt.Errorf("%w: %d of %d lanes of %s cannot become %s", online.ErrStateChanged, others, lanes, g, state)
 	}
-	return err
+	return nil
 }
 
 // laneCount is the number of lanes of a generation, by the first lane that

@@ -67,6 +67,7 @@ func testMetadataMissing(t *testing.T, s online.Store) {
 		}
 	}
 	f.wantKind(s.SetState(f.ctx, f.g, online.StateLive), featurestore.ErrNotFound)
+	f.wantKind(s.SetState(f.ctx, f.g, online.StateLive, online.StateBuilding), featurestore.ErrNotFound)
 }
 
 func testWatermark(t *testing.T, s online.Store) {

@@ -1,6 +1,7 @@
 package onlinetest
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"testing"
@@ -60,6 +61,20 @@ func testSetState(t *testing.T, s online.Store) {
 			}
 		}
 		f.apply(f.step(-1, -1), online.OutcomeOK) // a state is for readers: it does not stop an apply
+	}
+	if err := s.SetState(f.ctx, f.g, online.StateLive, online.StateGap, online.StateCatchingUp); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range [][]online.State{{online.StateLost}, {online.StateCatchingUp, online.StateBuilding}} {
+		if err := s.SetState(f.ctx, f.g, online.StateGap, from...); !errors.Is(err, online.ErrStateChanged) {
+			t.Errorf("a state that is another: %v", err)
+		}
+	}
+	f.meta.State = online.StateLive
+	for i, l := range f.lanes() {
+		if l.Meta != f.meta {
+			t.Fatalf("lane %d is %+v, want %+v", i, l.Meta, f.meta)
+		}
 	}
 	for _, state := range []online.State{online.StateMissing, 99} {
 		f.wantKind(s.SetState(f.ctx, f.g, state), featurestore.ErrInvalid)

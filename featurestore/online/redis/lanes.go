@@ -70,8 +70,8 @@ func metaCalls(g online.Generation, lanes uint16, args ...any) []call {
 	return calls
 }
 
-// SetState changes the state of every lane.
-func (s *Store) SetState(ctx context.Context, g online.Generation, state online.State) error {
+// SetState changes the state of every lane, or of those that have one of some states.
+func (s *Store) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
 	if err := g.Check(); err != nil {
 		return err
 	}
@@ -82,18 +82,28 @@ func (s *Store) SetState(ctx context.Context, g online.Generation, state online.
 	if err != nil {
 		return err
 	}
-	cmds := s.run(ctx, s.stateScript, metaCalls(g, lanes, state.String()))
+	args := []any{state.String()}
+	for _, f := range from {
+		args = append(args, f.String())
+	}
+	cmds := s.run(ctx, s.stateScript, metaCalls(g, lanes, args...))
 	if err := s.firstError("setting the state of "+g.String(), cmds); err != nil {
 		return err
 	}
-	missing := 0
+	missing, others := 0, 0
 	for _, c := range cmds {
-		if n, err := c.Int(); err != nil || n != 1 {
+		switch n, err := c.Int(); {
+		case err != nil || n == 0:
 			missing++
+		case n == 2:
+			others++
 		}
 	}
-	if missing > 0 {
+	switch {
+	case missing > 0:
 		return featurestore.NotFoundf("%d of %d lanes of %s have no metadata: the generation is lost", missing, lanes, g)
+	case others > 0:
+		return fmt.Errorf("%w: %d of %d lanes of %s cannot become %s", online.ErrStateChanged, others, lanes, g, state)
 	}
 	return nil
 }
