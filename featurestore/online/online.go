@@ -243,6 +243,9 @@ type Store interface {
 	// says what to change. It is cheap enough for every second: settings are
 	// watched while the store is in use. An ErrEvicted is given once.
 	Check(ctx context.Context) error
+	// Evicted reports whether the store has evicted keys of which Check has not said
+	// so yet: what was found absent before may have been among them.
+	Evicted(ctx context.Context) (bool, error)
 	Close() error
 }
 

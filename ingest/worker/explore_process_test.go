@@ -540,6 +540,14 @@ func (s storeOf) Apply(ctx context.Context, batches []online.Batch) []online.Res
 	return out
 }
 
+// Evicted is what the process will see when it looks (watch).
+func (s storeOf) Evicted(context.Context) (bool, error) {
+	if err := s.p.perhapsAway("store"); err != nil {
+		return false, err
+	}
+	return s.p.evicted < s.p.w.evicted, nil
+}
+
 func (s storeOf) Create(ctx context.Context, g online.Generation, m online.Meta) error {
 	if err := s.p.perhapsAway("store"); err != nil {
 		return err

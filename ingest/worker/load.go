@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/transforms/window"
@@ -29,6 +30,9 @@ func (v *View) load(ctx context.Context, lanes []uint16) error {
 	if err != nil {
 		return err
 	}
+	if err := v.absent(ctx, parts); err != nil {
+		return err
+	}
 	var damaged *damagedError
 	for n, w := range missing {
 		if err := v.adopt(w, parts[n]); err != nil {
@@ -37,6 +41,22 @@ func (v *View) load(ctx context.Context, lanes []uint16) error {
 	}
 	if damaged != nil {
 		return v.found(damaged)
+	}
+	return nil
+}
+
+// absent looks whether what a read did not find was evicted: then nobody may begin it
+// anew. Whoever watches the store makes the view LOST (watchStore).
+func (v *View) absent(ctx context.Context, parts []online.Parts) error {
+	if !slices.ContainsFunc(parts, func(p online.Parts) bool { return p.Open == nil }) {
+		return nil
+	}
+	evicted, err := v.store.Evicted(ctx)
+	if err != nil {
+		return err
+	}
+	if evicted {
+		return featurestore.Unavailablef("%w: what is absent is not begun anew", online.ErrEvicted)
 	}
 	return nil
 }

@@ -278,8 +278,9 @@ func (s *memoryStore) Drop(_ context.Context, g online.Generation, lanes uint16)
 	return nil
 }
 
-func (s *memoryStore) Check(context.Context) error { return nil }
-func (s *memoryStore) Close() error                { return nil }
+func (s *memoryStore) Check(context.Context) error           { return nil }
+func (s *memoryStore) Evicted(context.Context) (bool, error) { return false, nil }
+func (s *memoryStore) Close() error                          { return nil }
 
 // snapshot is all lanes as they stand now.
 func (s *memoryStore) snapshot() map[online.LaneID]*memoryLane {

@@ -21,6 +21,9 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
+// Evicted is never so: nothing is evicted here.
+func (s *Store) Evicted(ctx context.Context) (bool, error) { return false, s.Check(ctx) }
+
 const clockPrefix = "clock/"
 
 // SetClock keeps a project's replay clock. It stands in the same log as the

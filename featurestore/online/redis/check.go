@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -40,6 +41,44 @@ func (w *watched) grew(run string, evicted int64) bool {
 	before, seen := w.evicted[run]
 	w.evicted[run] = evicted
 	return seen && evicted > before
+}
+
+// grown is grew, but notes only what it has not seen: Check has still to say so.
+func (w *watched) grown(run string, evicted int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if before, seen := w.evicted[run]; seen {
+		return evicted > before
+	}
+	if w.evicted == nil {
+		w.evicted = map[string]int64{}
+	}
+	w.evicted[run] = evicted
+	return false
+}
+
+// Evicted asks every master how many keys it has evicted.
+func (s *Store) Evicted(ctx context.Context) (bool, error) {
+	var evicted atomic.Bool
+	err := s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
+		text, err := c.Info(ctx, "server", "stats").Result()
+		if err != nil {
+			return err
+		}
+		info := parseInfo(text)
+		n, err := strconv.ParseInt(info["evicted_keys"], 10, 64)
+		if err != nil {
+			return fmt.Errorf("the answer does not say how many keys were evicted: %w", err)
+		}
+		if s.watched.grown(info["run_id"], n) {
+			evicted.Store(true)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, s.unavailable("asking for INFO", err)
+	}
+	return evicted.Load(), nil
 }
 
 // Check asks every master for its settings and refuses those under which state

@@ -1,0 +1,80 @@
+package worker
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
+)
+
+// An entity that a real server has evicted, and that no cache holds, is not begun
+// anew before the eviction is seen: lookups would answer with its newest records
+// alone. What the server evicted before anybody looked is nobody's.
+func TestEvictedIsNotBegunAnew(t *testing.T) {
+	server, err := redistest.Start(t.Context(), redistest.Options{Dir: t.TempDir()})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, server.Stop()) })
+	s, err := redis.Open(redis.Config{Addrs: []string{server.Addr()}})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, s.Close()) })
+	ok(t, server.Do(t.Context(), "SET", "foreign", "x", "EX", 1000))
+	evict(t, server)
+	ok(t, s.Check(t.Context()))
+
+	view := activity(t)
+	p := newPart(t, view, partition0("clicks", 0), manyUsers(2)...)
+	half := p.end() / 2
+	config := ViewConfig{View: view, ID: generation, Lanes: 1, Store: s, CacheBytes: 1 << 20, TTL: time.Hour}
+	v, err := OpenView(t.Context(), config)
+	ok(t, err)
+	ok(t, v.Apply(t.Context(), p.chunk(0, half)))
+	restarted, err := OpenView(t.Context(), config)
+	ok(t, err)
+	evict(t, server)
+	lane := online.LaneID{Generation: generation}
+	for range 2 { // also when it is tried again
+		err := restarted.Apply(t.Context(), p.chunk(half, p.end()))
+		if !errors.Is(err, featurestore.ErrUnavailable) || !errors.Is(err, online.ErrEvicted) {
+			t.Fatalf("a chunk of entities that were evicted: %v", err)
+		}
+	}
+	for i := range p.events {
+		key := restarted.keyOf(t, &p.events[i])
+		parts, err := s.Get(t.Context(), []online.EntityID{{LaneID: lane, Key: key}})
+		ok(t, err)
+		if parts[0].Open != nil {
+			t.Fatalf("entity %q was begun anew", key)
+		}
+	}
+	if err := s.Check(t.Context()); !errors.Is(err, online.ErrEvicted) {
+		t.Errorf("the watch is told %v", err)
+	}
+	if evicted, err := s.Evicted(t.Context()); evicted || err != nil {
+		t.Errorf("what the watch was told is still said: %v", err)
+	}
+}
+
+// evict lets a server evict whatever has a time to live.
+func evict(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory-policy", "volatile-random"))
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory", "1"))
+	for range 60 { // each makes room
+		_ = server.Do(t.Context(), "SET", "other", "x") // refused once there is nothing left to evict
+	}
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory", "0"))
+	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory-policy", "noeviction"))
+}
+
+// keyOf is the key of an event's entity.
+func (v *View) keyOf(t *testing.T, ev *featurestore.Event) []byte {
+	t.Helper()
+	if !v.entityKey(&v.view.Bindings[0], ev) {
+		t.Fatalf("event %+v has no key", ev)
+	}
+	return v.fold.key
+}
