@@ -222,15 +222,20 @@ func (p *Parts) OpenLog(ctx context.Context) error {
 	}
 	p.Log = client
 	p.closers = append(p.closers, client.Close)
-	return p.openSchemas()
+	return p.OpenSchemas()
 }
 
-func (p *Parts) openSchemas() error {
+// OpenSchemas opens the schema registry, where there is one; it calls nobody.
+func (p *Parts) OpenSchemas() error {
 	s := p.Settings.Log.SchemaRegistry
 	if s == nil {
 		return nil
 	}
-	r, err := schemaregistry.Open(schemaregistry.Config{URLs: []string{s.URL}, Username: s.Username, Password: string(s.Password), Clock: p.Clock.Now})
+	tls, err := s.TLS.Config("log.schema_registry.tls")
+	if err != nil {
+		return err
+	}
+	r, err := schemaregistry.Open(schemaregistry.Config{URLs: []string{s.URL}, Username: s.Username, Password: string(s.Password), TLS: tls, Clock: p.Clock.Now})
 	if err != nil {
 		return err
 	}

@@ -68,4 +68,3 @@ func TestRefusedConnection(t *testing.T) {
 		})
 	}
 }
-
