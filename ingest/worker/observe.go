@@ -2,9 +2,11 @@ package worker
 
 import (
 	"context"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
@@ -29,6 +31,7 @@ type Traced struct {
 	Fetch  featurestore.Instant // when the fetch that gave it was sent
 	Parent string               // the header traceparent
 	State  string               // the header tracestate
+	Dead   string               // the code of the dead letter that it became: lookups never see it
 }
 
 // maxTraced bounds how many records of a chunk are traced.
@@ -65,6 +68,11 @@ func (p *partition) served(c *decodedChunk) {
 	}
 	if len(first.Events) > 0 {
 		p.observer.Served(first.Partition, len(first.Events), oldest)
+	}
+	for i := range c.traced {
+		if j := slices.IndexFunc(c.letters, func(l deadletter.DeadLetter) bool { return l.Offset == c.traced[i].Offset }); j >= 0 {
+			c.traced[i].Dead = c.letters[j].Code
+		}
 	}
 	if len(c.traced) > 0 {
 		p.observer.Traced(p.source.Topic, first.Partition, c.traced)
