@@ -2,7 +2,10 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
+	"strings"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -24,6 +27,30 @@ func passes(err error) bool {
 		return false
 	default:
 		return true
+	}
+}
+
+// closedWithin is how long brokers may close each connection until they are taken at
+// their word: they want TLS, or no TLS, or another login.
+const closedWithin = 5 * time.Second
+
+// passesAtFirst is passes for a first connection: a certificate that is not trusted,
+// and a port that speaks another protocol, do not become right by waiting.
+func passesAtFirst() func(error) bool {
+	var closed time.Time
+	return func(err error) bool {
+		var untrusted *tls.CertificateVerificationError
+		var alert tls.AlertError
+		switch {
+		case errors.As(err, &untrusted), errors.As(err, &alert), strings.Contains(err.Error(), "expecting TLS"):
+			return false
+		case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			closed = time.Time{}
+			return passes(err)
+		case closed.IsZero():
+			closed = time.Now()
+		}
+		return time.Since(closed) < closedWithin
 	}
 }
 

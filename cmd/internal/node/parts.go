@@ -130,7 +130,7 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	if errors.Is(err, online.ErrNearlyFull) {
 		p.Logger.Warn("the online store needs memory", "error", err)
 	} else if err != nil {
-		return fmt.Errorf("the online store's settings: %w", err)
+		return fmt.Errorf("the online store's settings: %w", nextRedis(err, p.Settings.Online.Redis))
 	}
 	return p.AdoptClock(ctx)
 }
@@ -218,7 +218,7 @@ func (p *Parts) OpenLog(ctx context.Context) error {
 	}
 	client, err := kafka.Open(ctx, c)
 	if err != nil {
-		return err
+		return nextKafka(err, p.Settings.Log.Kafka)
 	}
 	p.Log = client
 	p.closers = append(p.closers, client.Close)
