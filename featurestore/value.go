@@ -91,6 +91,10 @@ func TimestampValue(t Instant) Value { return Value{kind: KindTimestamp, num: ui
 // DecimalValue is a decimal by its unscaled integer; the scale is the type's.
 func DecimalValue(unscaled int64) Value { return Value{kind: KindDecimal, num: uint64(unscaled)} }
 
+// ScalarValue is a value of a kind by the bits of it: what Bits gives of a bool,
+// int64, double, timestamp or decimal.
+func ScalarValue(k Kind, bits uint64) Value { return Value{kind: k, num: bits} }
+
 // ListValue is a list.
 func ListValue(elems []Value) Value {
 	return Value{kind: KindList, at: unsafe.Pointer(&Composite{Values: elems})}
@@ -148,6 +152,9 @@ func (v Value) composite() *Composite {
 
 // Int64 is the value of an int64, or the unscaled integer of a decimal.
 func (v Value) Int64() int64 { return int64(v.num) }
+
+// Bits are those of a scalar that is no text; of text they are its length.
+func (v Value) Bits() uint64 { return v.num }
 
 // Double is the value of a double.
 func (v Value) Double() float64 { return math.Float64frombits(v.num) }

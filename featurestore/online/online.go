@@ -130,6 +130,10 @@ type Write struct {
 	// Renew says that a closed part stands which this write leaves: its time to
 	// live begins anew with that of the open part.
 	Renew bool
+	// Keep says that the entity's time to live need not begin anew: it did so not
+	// long ago. A store may begin it anew all the same. It is for a write that
+	// consulted a blob, and sets a closed part only where one stands.
+	Keep bool
 }
 
 // Batch is one atomic change of one lane: either every write and the watermark
@@ -141,7 +145,7 @@ type Batch struct {
 	From       int64 // the watermark's offset must equal this
 	To         Watermark
 	Writes     []Write
-	TTL        time.Duration // of written entities, both parts alike; 0 keeps them
+	TTL        time.Duration // of written entities but those that Keep theirs, both parts alike; 0 keeps them
 }
 
 // Outcome is the answer to a Batch.

@@ -64,6 +64,13 @@ func (b *Batch) Reset() {
 	b.Events, b.values, b.Tombstones, b.Invalid = b.Events[:0], b.values[:0], 0, 0
 }
 
+// Recycle empties the batch but for its counts. Unlike Reset it uses the memory of
+// texts again: nothing of the events may be kept.
+func (b *Batch) Recycle() {
+	clear(b.values)
+	b.Events, b.values, b.text.chunk = b.Events[:0], b.values[:0], b.text.chunk[:0]
+}
+
 // row gives n null values at the end of the batch.
 func (b *Batch) row(n int) []featurestore.Value {
 	start := len(b.values)

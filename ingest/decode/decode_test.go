@@ -2,6 +2,7 @@ package decode
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -328,5 +329,31 @@ func TestBatchLifetime(t *testing.T) {
 		if v.Str() != "first"+strings.Repeat("x", i%40) {
 			t.Fatalf("value %d became %q", i, v.Str())
 		}
+	}
+}
+
+// A recycled batch uses its memory again, texts too, and keeps its counts.
+func TestRecycle(t *testing.T) {
+	d, err := New(source(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Batch{Tombstones: 3, Invalid: 4}
+	var first string
+	for i := range 5000 {
+		b.Recycle()
+		rec := logrecord.Record{LogTime: logTime, Value: fmt.Appendf(nil, `{%s, "s": "text %d"}`, ts, i)}
+		if err := d.Append(&b, &rec, featurestore.PartitionID{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.Events[0].Fields[3].Str(); len(b.Events) != 1 || got != fmt.Sprint("text ", i) || !b.Events[0].Fields[1].IsNull() {
+			t.Fatalf("record %d gives %d events, the last with %q", i, len(b.Events), got)
+		}
+		if i == 0 {
+			first = b.Events[0].Fields[3].Str()
+		}
+	}
+	if first == "text 0" || b.Tombstones != 3 || b.Invalid != 4 {
+		t.Errorf("the first text is still %q; %d tombstones, %d invalid", first, b.Tombstones, b.Invalid)
 	}
 }

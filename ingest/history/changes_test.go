@@ -63,10 +63,10 @@ func TestChangesComeBack(t *testing.T) {
 		p := offline.Partition{Generation: 1}
 		ok(t, w.Begin(p, 0))
 		for i := range events {
-			ok(t, w.Append(&events[i]))
+			ok(t, appendTo(w, events[i]))
 		}
 		for i := range events { // a rewind: all of it is there
-			ok(t, w.Append(&events[i]))
+			ok(t, appendTo(w, events[i]))
 		}
 		ok(t, w.Consumed(p, 60))
 		ok(t, w.Close())
@@ -112,7 +112,7 @@ func TestOldFilesAreEvents(t *testing.T) {
 	write := func() {
 		w := open(t, Options{Dir: dir, Source: src, Disk: fast})
 		ok(t, w.Begin(p, ev.Offset))
-		ok(t, w.Append(&ev))
+		ok(t, appendTo(w, ev))
 		ok(t, w.Close())
 	}
 	write()

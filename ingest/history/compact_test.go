@@ -58,7 +58,7 @@ func feedDaysApart(t tester, dir string, days, each, apart int) (events []featur
 	ok(t, w.Begin(p, 0))
 	for i := range days * each {
 		events = append(events, event(1, 0, int64(i), day*featurestore.LogTime(i/each*apart)+featurestore.LogTime(i)))
-		ok(t, w.Append(&events[i]))
+		ok(t, appendTo(w, events[i]))
 	}
 	ok(t, w.Close())
 	return events
@@ -120,7 +120,7 @@ func TestCompactionChangesNothing(t *testing.T) {
 					ev.Fields = append(ev.Fields, featurestore.Int64Value(next[i]))
 				}
 				next[i]++
-				ok(t, w.Append(&ev))
+				ok(t, appendTo(w, ev))
 				if rapid.IntRange(0, 9).Draw(t, "hole") == 0 {
 					next[i]++
 					ok(t, w.Consumed(partitions[i], next[i]-1))
@@ -162,7 +162,7 @@ func TestChangesAreCompacted(t *testing.T) {
 				Position: featurestore.Position{PartitionID: featurestore.PartitionID{Generation: 1}, Offset: o}, LogTime: featurestore.LogTime(o) * day / 5,
 				Change: c, Mutated: featurestore.EventTime(o), Fields: []featurestore.Value{featurestore.Int64Value(o), featurestore.Null, featurestore.Null},
 			}
-			ok(t, w.Append(&ev))
+			ok(t, appendTo(w, ev))
 		}
 	}
 	ok(t, w.Close())
@@ -223,7 +223,7 @@ func TestCompactionKilledAtEveryStep(t *testing.T) {
 		more := event(1, 0, int64(len(events)), 100*day)
 		events = append(events, more)
 		for i := range events {
-			ok(t, w.Append(&events[i]))
+			ok(t, appendTo(w, events[i]))
 		}
 		ok(t, w.Close())
 		sameEvents(t, scanAll(t, dir, testSource()), events[dropped:])
@@ -287,7 +287,7 @@ func TestCompactionsBesideOthers(t *testing.T) {
 		err = w.Begin(offline.Partition{Generation: 1}, 0)
 		for o := int64(0); o < total && err == nil; o++ {
 			ev := event(1, 0, o, day*featurestore.LogTime(o/10))
-			err = w.Append(&ev)
+			err = appendTo(w, ev)
 		}
 		return errors.Join(err, w.Close())
 	})

@@ -20,6 +20,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/offline/atomicfile"
+	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // Options are the settings of a writer.
@@ -48,7 +49,6 @@ type Writer struct {
 	change changeLock
 
 	feeds  map[offline.Partition]*feed
-	recent recentFeed
 	file   *parquet.GenericWriter[any] // of the sealing goroutine, with its memory
 	active *buffers
 	spare  chan *buffers // the other buffers, once they are sealed
@@ -94,7 +94,7 @@ func Open(o Options) (*Writer, error) {
 	w := &Writer{
 		o: o, schema: schema, folder: archive.Folder(o.Dir, o.Source.Name), change: changeLock{archive.Folder(o.Dir, o.Source.Name)},
 		feeds:  map[offline.Partition]*feed{},
-		active: newBuffers(o.Source), spare: make(chan *buffers, 1),
+		active: newBuffers(o.Source, o.SealRows), spare: make(chan *buffers, 1),
 		jobs: make(chan job, 1), ended: make(chan struct{}),
 		manifests: map[offline.Partition]*archive.Manifest{},
 	}
@@ -104,7 +104,7 @@ func Open(o Options) (*Writer, error) {
 	if _, err := archive.Load(o.Dir, o.Source.Name); err != nil {
 		return nil, err
 	}
-	w.spare <- newBuffers(o.Source)
+	w.spare <- newBuffers(o.Source, o.SealRows)
 	go w.sealing()
 	return w, nil
 }
@@ -131,7 +131,6 @@ func (w *Writer) Hold(p offline.Partition) error {
 	w.mu.Lock()
 	w.manifests[p] = m
 	w.mu.Unlock()
-	w.recent = recentFeed{}
 	w.feeds[p] = &feed{unlock: unlock, archived: m.Known(p), from: begun, next: begun}
 	return nil
 }
@@ -148,7 +147,6 @@ func (w *Writer) Release(p offline.Partition) error {
 	}
 	err := w.Flush()
 	delete(w.feeds, p)
-	w.recent = recentFeed{}
 	w.mu.Lock()
 	delete(w.manifests, p)
 	w.mu.Unlock()
@@ -213,36 +211,82 @@ func (w *Writer) Begin(p offline.Partition, offset int64) error {
 	return nil
 }
 
-// Append archives an event, which is copied. Offsets of a partition ascend; one
+// Append archives events, which are copied. Offsets of a partition ascend; one
 // that was consumed before (a rewind) is skipped, but for a row that takes the
 // place of the row before it, of the same record. It waits while the buffers
-// before are being sealed and these are full. The position's Source is not
+// before are being sealed and these are full. The positions' Source is not
 // looked at.
-func (w *Writer) Append(ev *featurestore.Event) error {
-	f, err := w.feed(offline.Partition{Generation: ev.Generation, Partition: ev.Partition})
-	if err != nil {
-		return err
-	}
-	second := f.half && ev.Offset == f.next-1 && ev.Change == featurestore.Added
-	if ev.Offset < f.next && !second {
-		return nil
-	}
-	f.half = false
-	if f.has(ev.Offset) {
-		f.next = ev.Offset + 1
-		return nil
-	}
-	if err := w.active.add(ev, ev.Late(w.o.Source.AllowedLateness)); err != nil {
-		return featurestore.Invalidf("source %q, offset %d: %v", w.o.Source.Name, ev.Offset, err)
-	}
-	f.next = ev.Offset + 1
-	if f.half = ev.Change == featurestore.Retracted; f.half {
-		return nil // no seal parts the rows of one record
-	}
-	if w.active.rows >= w.o.SealRows || w.active.bytes >= w.o.SealBytes {
-		return w.seal(nil)
+func (w *Writer) Append(events *columnar.Events) error {
+	for id, rows := range events.Runs() {
+		p := offline.Partition{Generation: id.Generation, Partition: id.Partition}
+		f, err := w.feed(p)
+		if err != nil {
+			return err
+		}
+		for from := rows[0]; from < rows[1]; {
+			end := min(rows[1], from+w.room())
+			moved := *f
+			wanted := moved.take(events, from, end)
+			if wanted > from {
+				if err := w.active.add(p, events, from, wanted); err != nil {
+					return err
+				}
+			}
+			*f = moved
+			if wanted == from {
+				from++
+				continue
+			}
+			from = wanted
+			// No seal parts the rows of one record.
+			if !f.half && (w.active.rows >= w.o.SealRows || w.active.bytes >= w.o.SealBytes) {
+				if err := w.seal(nil); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
+}
+
+// room is how many rows may come before a seal: what is copied at once stays within
+// what is sealed at once, in rows and about in bytes.
+func (w *Writer) room() int {
+	rows := max(1, w.o.SealRows-w.active.rows)
+	if w.active.rows > 0 {
+		left, each := w.o.SealBytes-w.active.bytes, max(1, w.active.bytes/int64(w.active.rows))
+		rows = min(rows, max(1, int(left/each)))
+	} else {
+		rows = min(rows, firstRows)
+	}
+	return rows
+}
+
+// firstRows are added before it is known how large rows are.
+const firstRows = 256
+
+// take moves the feed over rows that are wanted, from the first on, and gives the
+// row behind them: the first itself where that one is not wanted.
+func (f *feed) take(events *columnar.Events, from, to int) int {
+	offsets, changes := events.Offsets(), events.Changes()
+	row := from
+	for ; row < to; row++ {
+		change := featurestore.NoChange
+		if len(changes) > 0 {
+			change = changes[row]
+		}
+		second := f.half && offsets[row] == f.next-1 && change == featurestore.Added
+		if offsets[row] < f.next && !second {
+			break
+		}
+		f.half = false
+		if f.has(offsets[row]) {
+			f.next = offsets[row] + 1
+			break
+		}
+		f.next, f.half = offsets[row]+1, change == featurestore.Retracted
+	}
+	return row
 }
 
 // Consumed says that every offset of a partition up to and with through has been
@@ -257,22 +301,11 @@ func (w *Writer) Consumed(p offline.Partition, through int64) error {
 }
 
 func (w *Writer) feed(p offline.Partition) (*feed, error) {
-	if w.recent.feed != nil && w.recent.of == p {
-		return w.recent.feed, nil
-	}
 	f := w.feeds[p]
 	if f == nil || f.next == begun {
 		return nil, featurestore.Invalidf("source %q: generation %d, partition %d is fed before Begin said from where", w.o.Source.Name, p.Generation, p.Partition)
 	}
-	w.recent = recentFeed{p, f}
 	return f, nil
-}
-
-// recentFeed is the feed that was asked for last: events of a partition come one
-// after the other.
-type recentFeed struct {
-	of   offline.Partition
-	feed *feed
 }
 
 // Buffered is how many rows wait for a seal, so that the caller can flush by

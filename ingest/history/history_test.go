@@ -22,6 +22,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/offline/atomicfile"
 	reader "github.com/freshet/freshet/featurestore/offline/history"
+	"github.com/freshet/freshet/ingest/columnar"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,6 +54,17 @@ func open(t tester, o Options) *Writer {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// appendTo archives events of the writer's source.
+func appendTo(w *Writer, list ...featurestore.Event) error {
+	events := columnar.New(w.o.Source)
+	for i := range list {
+		if err := events.Append(&list[i]); err != nil {
+			return err
+		}
+	}
+	return w.Append(events)
 }
 
 func ok(t tester, err error) {
@@ -164,9 +176,7 @@ func TestRoundTrip(t *testing.T) {
 			case 0:
 				ok(t, w.Flush())
 			case 1: // a rewind: everything comes again
-				for k := range logs[i] {
-					ok(t, w.Append(&logs[i][k]))
-				}
+				ok(t, appendTo(w, logs[i]...))
 			case 2: // a crash, and a feed from where the archive ends
 				ok(t, w.Abandon())
 				w = open(t, options)
@@ -174,10 +184,9 @@ func TestRoundTrip(t *testing.T) {
 					ok(t, w.Hold(p))
 					from, _ := w.Next(p)
 					ok(t, w.Begin(p, from))
-					for j := range logs[k] {
-						if logs[k][j].Offset >= from {
-							ok(t, w.Append(&logs[k][j]))
-						}
+					at := slices.IndexFunc(logs[k], func(ev featurestore.Event) bool { return ev.Offset >= from })
+					if at >= 0 {
+						ok(t, appendTo(w, logs[k][at:]...))
 					}
 					if next[k] > 0 {
 						ok(t, w.Consumed(p, next[k]-1))
@@ -187,10 +196,13 @@ func TestRoundTrip(t *testing.T) {
 				next[i] += int64(rapid.IntRange(1, 5).Draw(t, "hole"))
 				ok(t, w.Consumed(partitions[i], next[i]-1))
 			default:
-				ev := genEvent(t, partitions[i], next[i])
-				next[i]++
-				ok(t, w.Append(&ev))
-				logs[i] = append(logs[i], ev)
+				old := rapid.IntRange(0, min(3, len(logs[i]))).Draw(t, "again")
+				for range rapid.IntRange(1, 8).Draw(t, "events") {
+					logs[i] = append(logs[i], genEvent(t, partitions[i], next[i]))
+					next[i]++
+					old++
+				}
+				ok(t, appendTo(w, logs[i][len(logs[i])-old:]...))
 			}
 		}
 		ok(t, w.Close())
@@ -230,7 +242,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		err = w.Begin(p, resumed)
 		for i := range events {
 			if err == nil && events[i].Offset >= resumed {
-				err = w.Append(&events[i])
+				err = appendTo(w, events[i])
 			}
 		}
 		return resumed, errors.Join(err, w.Close())
@@ -323,13 +335,13 @@ func TestLayout(t *testing.T) {
 		event(1, 2, 5, day-1), event(1, 2, 6, day), event(1, 2, 8, day-1), // log times of a producer go back
 		event(0, 0, 0, 366*day),
 	} {
-		ok(t, w.Append(&ev))
+		ok(t, appendTo(w, ev))
 	}
 	ok(t, w.Consumed(p, 10))
 	ok(t, w.Begin(p, 20)) // 11 to 19 have expired
 	late := event(1, 2, 20, day)
 	late.Time -= featurestore.EventTime(2 * featurestore.Hour)
-	ok(t, w.Append(&late))
+	ok(t, appendTo(w, late))
 	ok(t, w.Close())
 	var names []string
 	m, err := archive.Load(dir, "clicks")
@@ -363,7 +375,7 @@ func TestRefusals(t *testing.T) {
 	options := Options{Dir: dir, Source: testSource(), Disk: fast}
 	w := open(t, options)
 	ev := event(1, 0, 0, 0)
-	if err := w.Append(&ev); !errors.Is(err, featurestore.ErrInvalid) {
+	if err := appendTo(w, ev); !errors.Is(err, featurestore.ErrInvalid) {
 		t.Errorf("no begin: %v", err)
 	}
 	held := offline.Partition{Generation: 1}
@@ -374,11 +386,11 @@ func TestRefusals(t *testing.T) {
 	}
 	ok(t, second.Close())
 	ev.Fields[0] = featurestore.Int64Value(1)
-	if err := w.Append(&ev); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), `field "b"`) {
+	if err := appendTo(w, ev); !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), `field "b"`) {
 		t.Errorf("a wrong type: %v", err)
 	}
 	ev.Fields[0] = featurestore.Null
-	ok(t, w.Append(&ev))
+	ok(t, appendTo(w, ev))
 	ok(t, w.Close())
 	ok(t, w.Close())
 
@@ -422,7 +434,7 @@ func TestHandOver(t *testing.T) {
 	for o := range int64(5) {
 		for p := range int32(2) {
 			ev := event(1, p, o, featurestore.LogTime(o))
-			ok(t, a.Append(&ev))
+			ok(t, appendTo(a, ev))
 		}
 	}
 	if err := b.Hold(one); !errors.Is(err, featurestore.ErrUnavailable) {
@@ -437,11 +449,11 @@ func TestHandOver(t *testing.T) {
 	ok(t, b.Begin(one, 3))
 	for o := int64(3); o < 8; o++ {
 		ev := event(1, 1, o, featurestore.LogTime(o))
-		ok(t, b.Append(&ev))
+		ok(t, appendTo(b, ev))
 	}
 	last := event(1, 0, 5, 5)
-	ok(t, a.Append(&last))
-	if err := a.Append(&featurestore.Event{Position: featurestore.Position{PartitionID: featurestore.PartitionID{Generation: 1, Partition: 1}, Offset: 9}}); !errors.Is(err, featurestore.ErrInvalid) {
+	ok(t, appendTo(a, last))
+	if err := appendTo(a, event(1, 1, 9, 0)); !errors.Is(err, featurestore.ErrInvalid) {
 		t.Errorf("an event of a partition that was released: %v", err)
 	}
 	ok(t, b.Close())
@@ -461,7 +473,7 @@ func TestSharedManifest(t *testing.T) {
 	for p := range int32(2) {
 		ok(t, w.Begin(offline.Partition{Generation: 1, Partition: p}, 0))
 		ev := event(1, p, 0, 7)
-		ok(t, w.Append(&ev))
+		ok(t, appendTo(w, ev))
 	}
 	ok(t, w.Close())
 	m, err := archive.Load(dir, "clicks")
@@ -481,7 +493,7 @@ func TestSharedManifest(t *testing.T) {
 	}
 	ok(t, w.Begin(first, 1))
 	ev := event(1, 0, 1, 8)
-	ok(t, w.Append(&ev))
+	ok(t, appendTo(w, ev))
 	ok(t, w.Close())
 	if got := scanAll(t, dir, testSource()); len(got) != 3 {
 		t.Errorf("%d events", len(got))
@@ -493,7 +505,7 @@ func TestNewFieldIsNullInOldFiles(t *testing.T) {
 	w := open(t, Options{Dir: dir, Source: testSource(), Disk: fast})
 	ok(t, w.Begin(offline.Partition{}, 0))
 	ev := event(0, 0, 0, 7)
-	ok(t, w.Append(&ev))
+	ok(t, appendTo(w, ev))
 	ok(t, w.Close())
 	source := testSource()
 	source.Fields = append([]definition.Field{{Name: "new", Type: featurestore.String}}, source.Fields...)
@@ -513,7 +525,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		ev.Offset, ev.LogTime = int64(i), featurestore.LogTime(i*1000)
-		if err := w.Append(&ev); err != nil {
+		if err := appendTo(w, ev); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -144,6 +144,9 @@ func (m *merger) least() (at int, bound int64) {
 	return at, bound
 }
 
+// cellBytes is what a value counts for without its text.
+const cellBytes = 9
+
 func (m *merger) write(in *mergeInput, bound int64) error {
 	n := 0
 	for n < len(in.have) {
@@ -157,7 +160,7 @@ func (m *merger) write(in *mergeInput, bound int64) error {
 		}
 		m.last, m.from = o, in
 		for k := range row {
-			m.bytes += int64(cellBytes)
+			m.bytes += cellBytes
 			if kind := row[k].Kind(); kind == parquet.ByteArray || kind == parquet.FixedLenByteArray {
 				m.bytes += int64(len(row[k].ByteArray()))
 			}

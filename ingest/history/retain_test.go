@@ -139,7 +139,7 @@ func TestRetentionLooksAtEventTimesToo(t *testing.T) {
 		if o == 2 {
 			ev.Time = featurestore.EventTime(50 * day)
 		}
-		ok(t, w.Append(&ev))
+		ok(t, appendTo(w, ev))
 	}
 	ok(t, w.Close())
 	if done := compact(t, dir, "clicks", func(c *Compaction) { c.KeepFrom = featurestore.Instant(5 * day) }); done.Dropped != 2 {

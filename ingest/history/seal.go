@@ -80,7 +80,7 @@ func (w *Writer) runJob(j *job) error {
 // manifest that is held.
 func (w *Writer) write(j *job) error {
 	for p := range j.rows.of {
-		if j.rows.of[p].len() > 0 && j.complete[p].Empty() {
+		if j.rows.of[p].Len() > 0 && j.complete[p].Empty() {
 			return fmt.Errorf("generation %d, partition %d has rows in no complete range", p.Generation, p.Partition)
 		}
 	}
@@ -99,7 +99,7 @@ func (w *Writer) write(j *job) error {
 // this order, so that what is listed is there.
 func (w *Writer) writePartition(j *job, p offline.Partition) error {
 	var sealed []archive.File
-	if rows := j.rows.of[p]; rows != nil && rows.len() > 0 {
+	if rows := j.rows.of[p]; rows != nil && rows.Len() > 0 {
 		for _, day := range days(rows) {
 			f, err := w.writeFile(p, rows, day)
 			if err != nil {
@@ -160,7 +160,7 @@ func days(b *buffer) []dayRows {
 	var out []dayRows
 	at := map[archive.Date]int{}
 	i, date := -1, archive.Date(0)
-	for row, a := range b.logs {
+	for row, a := range b.LogTimes() {
 		if d := archive.DateOf(a); i < 0 || d != date {
 			var known bool
 			if i, known = at[d]; !known {
@@ -180,13 +180,13 @@ func (w *Writer) writeFile(p offline.Partition, b *buffer, day dayRows) (archive
 	first, last := day.rows[0], day.rows[len(day.rows)-1]
 	f := archive.File{
 		Generation: p.Generation, Partition: p.Partition,
-		From: b.offsets[first], To: b.offsets[last] + 1, Rows: int64(len(day.rows)),
-		MinEventTime: int64(b.times[first]), MaxEventTime: int64(b.times[first]),
-		MinLogTime: int64(b.logs[first]), MaxLogTime: int64(b.logs[first]),
+		From: b.Offsets()[first], To: b.Offsets()[last] + 1, Rows: int64(len(day.rows)),
+		MinEventTime: int64(b.Times()[first]), MaxEventTime: int64(b.Times()[first]),
+		MinLogTime: int64(b.LogTimes()[first]), MaxLogTime: int64(b.LogTimes()[first]),
 	}
 	for _, row := range day.rows {
-		f.MinEventTime, f.MaxEventTime = min(f.MinEventTime, int64(b.times[row])), max(f.MaxEventTime, int64(b.times[row]))
-		f.MinLogTime, f.MaxLogTime = min(f.MinLogTime, int64(b.logs[row])), max(f.MaxLogTime, int64(b.logs[row]))
+		f.MinEventTime, f.MaxEventTime = min(f.MinEventTime, int64(b.Times()[row])), max(f.MaxEventTime, int64(b.Times()[row]))
+		f.MinLogTime, f.MaxLogTime = min(f.MinLogTime, int64(b.LogTimes()[row])), max(f.MaxLogTime, int64(b.LogTimes()[row]))
 	}
 	f.Path = archive.FileName(p, day.date.String(), offline.Range{From: f.From, To: f.To})
 	info, err := w.o.Disk.Write(filepath.Join(w.folder, filepath.FromSlash(f.Path)), func(out io.Writer) error {

@@ -108,6 +108,9 @@ func fill(b *logrecord.Batch, res *fetchResponse, from int64, limits unpackLimit
 	return nil
 }
 
+// leastRecord is the length of the shortest record, in bytes.
+const leastRecord = 7
+
 // appendRecords adds the records of one batch.
 func appendRecords(b *logrecord.Batch, h *batchHead, from int64, limit int) error {
 	body := h.body
@@ -121,6 +124,7 @@ func appendRecords(b *logrecord.Batch, h *batchHead, from int64, limit int) erro
 	}
 	appendTime := h.attributes&attrAppendTime != 0
 	c := cursor{b: body}
+	b.Records = slices.Grow(b.Records, min(int(h.count), len(body)/leastRecord))
 	for range h.count {
 		r, err := cutRecord(&c)
 		if err != nil {

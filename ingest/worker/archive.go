@@ -10,6 +10,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // Archive takes the decoded events of one source, by position (ingest/history).
@@ -19,7 +20,7 @@ type Archive interface {
 	Next(p offline.Partition) (offset int64, ok bool)
 	First(p offline.Partition) int64
 	Begin(p offline.Partition, offset int64) error
-	Append(ev *featurestore.Event) error
+	Append(events *columnar.Events) error
 	Consumed(p offline.Partition, through int64) error
 	Flush() error
 	Close() error

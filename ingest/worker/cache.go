@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/transforms/window"
 )
@@ -17,6 +18,8 @@ type entity struct {
 	// acknowledged yet; nil where it is not kept.
 	state   *window.State
 	decoded int // what the state counts for, in bytes
+
+	renewed featurestore.Instant // when its time to live began anew; 0 where that is not known
 
 	chunk int64 // the last chunk that touched it
 	work  int32 // and its work there
@@ -36,7 +39,7 @@ func (e *entity) expect() []byte {
 // What an entity takes beside its bytes, about: itself and its place in the map,
 // and a state beside what it decodes from, which grows fourfold.
 const (
-	entityCost = 224
+	entityCost = 232
 	stateCost  = 1200
 	stateTimes = 4
 )

@@ -1,9 +1,35 @@
 package worker
 
 import (
+	"iter"
+
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
 )
+
+// Events are the events of a chunk, ascending by offset (columnar.Events, List).
+type Events interface {
+	Len() int
+	// All gives them in order, each valid until the next.
+	All() iter.Seq[*featurestore.Event]
+}
+
+// List is events one by one.
+type List []featurestore.Event
+
+// Len is part of Events.
+func (l List) Len() int { return len(l) }
+
+// All is part of Events.
+func (l List) All() iter.Seq[*featurestore.Event] {
+	return func(yield func(*featurestore.Event) bool) {
+		for i := range l {
+			if !yield(&l[i]) {
+				return
+			}
+		}
+	}
+}
 
 // Chunk is a run of decoded events of one partition of one source: every offset
 // From up to Through is either in Events or never will be (a dead letter, a
@@ -11,13 +37,21 @@ import (
 // was applied by every view.
 type Chunk struct {
 	Partition online.Partition
-	From      int64 // 0 also where nothing before Through was left out
-	Events    []featurestore.Event
+	From      int64  // 0 also where nothing before Through was left out
+	Events    Events // nil for none
 	Through   int64
 	LogTime   featurestore.LogTime // the largest log time up to Through
 	FetchTime featurestore.Instant // when the fetch was sent that reached the log's end; 0 where it did not
 	ReadTime  featurestore.Instant // when the fetch was sent that gave the last of it; 0 from history
 	Prints    []online.Fingerprint // of the last record, where it was seen
+}
+
+// events is how many the chunk has.
+func (c *Chunk) events() int {
+	if c.Events == nil {
+		return 0
+	}
+	return c.Events.Len()
 }
 
 // target is the watermark of a lane that has applied the chunk.

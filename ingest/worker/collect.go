@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/freshet/freshet/featurestore"
@@ -23,6 +24,7 @@ type foldBuffers struct {
 	key   []byte
 	byKey map[string]int32 // works of a lane's entities that are not cached
 	chunk int64            // counts the chunks
+	most  int              // rows that a lane may come to have, about
 	width int              // inputs of a row
 	full  bool             // rows have more
 	size  int              // of all rows, in bytes
@@ -68,9 +70,10 @@ type work struct {
 	first, last int32
 	entity      *entity
 	blob        []byte
-	closed      []byte       // the new closed part; nil where the stored one stays
-	named       codec.Closed // in the new blob
-	done        bool         // acknowledged, or without effect
+	closed      []byte               // the new closed part; nil where the stored one stays
+	named       codec.Closed         // in the new blob
+	renewed     featurestore.Instant // when the entity's time to live begins anew by it; 0 where it goes on
+	done        bool                 // acknowledged, or without effect
 }
 
 // unfinished are the works that have still to be folded or acknowledged.
@@ -98,40 +101,70 @@ func (v *View) begin(p online.Partition, bindingIndex int) {
 
 // collect evaluates the view's expressions over events and lays the rows that some
 // lane still needs out by lane, behind those that are there.
-func (v *View) collect(events []featurestore.Event) {
+func (v *View) collect(c *Chunk) {
+	if c.events() == 0 {
+		return
+	}
+	b := &v.view.Bindings[v.fold.partition.Source]
+	for ev := range c.Events.All() {
+		if v.wanted(b, ev) {
+			v.lay(b, ev)
+		}
+	}
+}
+
+// wanted reports whether an event counts for anybody. It leaves its key in the buffers.
+func (v *View) wanted(b *definition.Binding, ev *featurestore.Event) bool {
+	switch {
+	case fromFiles(b.Source, v.fold.partition.Generation, ev):
+		v.counts.Before++
+	case ev.Late(b.Source.AllowedLateness):
+		v.counts.Late++
+	case !v.passes(b.Source.Where, ev) || !v.passes(b.Where, ev):
+		v.counts.Filtered++
+	default:
+		return v.entityKey(b, ev)
+	}
+	return false
+}
+
+// lay adds the row of an event, whose key stands in the buffers, where its lane
+// still needs it.
+func (v *View) lay(b *definition.Binding, ev *featurestore.Event) {
 	f := &v.fold
-	b := &v.view.Bindings[f.partition.Source]
-	for i := range events {
-		ev := &events[i]
-		if fromFiles(b.Source, f.partition.Generation, ev) {
-			v.counts.Before++
-			continue
-		}
-		if ev.Late(b.Source.AllowedLateness) {
-			v.counts.Late++
-			continue
-		}
-		if !v.passes(b.Source.Where, ev) || !v.passes(b.Where, ev) {
-			v.counts.Filtered++
-			continue
-		}
-		if !v.entityKey(b, ev) {
-			continue
-		}
-		lane := codec.Lane(f.key, uint16(len(f.from)))
-		if ev.Offset <= f.from[lane] {
-			continue
-		}
-		p := &f.parts[lane]
-		p.offsets, p.times, p.logs = append(p.offsets, ev.Offset), append(p.times, ev.Time), append(p.logs, ev.LogTime)
-		p.inputs = v.evaluate(p.inputs, b.Inputs, ev.Fields)
-		p.keys = append(p.keys, f.key...)
-		p.ends = append(p.ends, len(p.keys))
-		f.size += rowBytes + len(f.key) + f.width*valueBytes
-		if f.full {
-			p.more = append(p.more, moreOfRow{sequence: ev.Sequence, id: ev.ID, change: ev.Change, mutated: ev.Mutated})
-			f.size += moreBytes
-		}
+	lane := codec.Lane(f.key, uint16(len(f.from)))
+	if ev.Offset <= f.from[lane] {
+		return
+	}
+	p := &f.parts[lane]
+	if n := len(p.offsets); n == cap(p.offsets) {
+		p.grow(f, n)
+	}
+	p.offsets, p.times, p.logs = append(p.offsets, ev.Offset), append(p.times, ev.Time), append(p.logs, ev.LogTime)
+	p.inputs = v.evaluate(p.inputs, b.Inputs, ev.Fields)
+	p.keys = append(p.keys, f.key...)
+	p.ends = append(p.ends, len(p.keys))
+	f.size += rowBytes + len(f.key) + f.width*valueBytes
+	if f.full {
+		p.more = append(p.more, moreOfRow{sequence: ev.Sequence, id: ev.ID, change: ev.Change, mutated: ev.Mutated})
+		f.size += moreBytes
+	}
+}
+
+// grow makes room for more than the n rows that are there: once they are a few, for
+// as many as may come to be, instead of moving them again and again.
+func (p *lanePart) grow(f *foldBuffers, n int) {
+	more := max(n, 16)
+	if n >= f.most/8 && n < f.most {
+		more = f.most - n
+	}
+	p.offsets, p.times, p.logs = slices.Grow(p.offsets, more), slices.Grow(p.times, more), slices.Grow(p.logs, more)
+	p.inputs, p.ends, p.next = slices.Grow(p.inputs, more*f.width), slices.Grow(p.ends, more), slices.Grow(p.next, n+more)
+	if n > 0 { // as long as those that are there, and a little more
+		p.keys = slices.Grow(p.keys, (len(p.keys)/n+1)*more)
+	}
+	if f.full {
+		p.more = slices.Grow(p.more, more)
 	}
 }
 
@@ -159,6 +192,7 @@ func (f *foldBuffers) reset(lanes int) {
 		f.byKey = map[string]int32{}
 		f.from = make([]int64, lanes)
 		f.parts = make([]lanePart, lanes)
+		f.most = mostOfChunk/lanes + mostOfChunk/lanes/8
 	}
 	f.chunk++
 	f.size, f.row, f.blobs = 0, window.Row{}, f.blobs[:0]

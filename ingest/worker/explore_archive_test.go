@@ -11,6 +11,7 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // modelHistory is what is at rest.
@@ -103,7 +104,16 @@ func (a *archiveOf) Begin(p offline.Partition, offset int64) error {
 	return nil
 }
 
-func (a *archiveOf) Append(ev *featurestore.Event) error {
+func (a *archiveOf) Append(events *columnar.Events) error {
+	for ev := range events.All() {
+		if err := a.append(ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *archiveOf) append(ev *featurestore.Event) error {
 	p := offline.Partition{Generation: ev.Generation, Partition: ev.Partition}
 	f, rest := a.feeds[p], a.p.w.history.part(a.source, p)
 	if ev.Offset < f.next {

@@ -262,7 +262,7 @@ func (p *process) apply(s *streaming) {
 	s.queue = s.queue[1:]
 	err := error(nil)
 	if s.p.empty(c) {
-		p.w.spare.take(c)
+		p.w.spare.take(s.p.source, c)
 		return
 	}
 	if without("the group's offset is no start") || without("queued records are dropped at a rewind") {
@@ -276,19 +276,23 @@ func (p *process) apply(s *streaming) {
 		s.p.applied(c)
 		p.w.committed[s.p.id()] = max(p.w.committed[s.p.id()], c.first().Through+1)
 	}
-	p.w.spare.take(c)
+	p.w.spare.take(s.p.source, c)
 	p.outcome(s, err)
 }
 
-// spareChunks are chunks of one reading, with the memory that they have grown.
-type spareChunks struct{ list []*decodedChunk }
+// spareChunks are chunks of one reading each, by their source, with the memory that
+// they have grown.
+type spareChunks map[*definition.StreamSource][]*decodedChunk
 
-func (s *spareChunks) take(c *decodedChunk) { s.list = append(s.list, c) }
+func (s spareChunks) take(source *definition.StreamSource, c *decodedChunk) {
+	s[source] = append(s[source], c)
+}
 
-func (s *spareChunks) giveTo(p *partition) {
-	if n := len(s.list); n > 0 && len(p.spare) == 0 {
-		p.spare <- s.list[n-1]
-		s.list = s.list[:n-1]
+func (s spareChunks) giveTo(p *partition) {
+	list := s[p.source]
+	if n := len(list); n > 0 && len(p.spare) == 0 {
+		p.spare <- list[n-1]
+		s[p.source] = list[:n-1]
 	}
 }
 
@@ -299,7 +303,7 @@ func (p *process) spread(s *streaming, c *decodedChunk) error {
 			todo = append(todo, func() error { return v.Apply(s.run, &c.parts[i].Chunk) })
 		}
 	}
-	todo = append(todo, func() error { return s.p.keep(c.first()) })
+	todo = append(todo, func() error { return s.p.keep(&c.parts[0]) })
 	var first error
 	for len(todo) > 0 {
 		k := p.w.n(len(todo))

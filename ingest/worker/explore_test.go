@@ -48,7 +48,7 @@ type explorer struct {
 
 func newExplorer(t testing.TB, project *definition.Project) *explorer {
 	t.Helper()
-	e := &explorer{project: project}
+	e := &explorer{project: project, spare: spareChunks{}}
 	for _, b := range project.StreamViews[0].Bindings {
 		d, err := decode.New(b.Source, decode.Options{})
 		ok(t, err)

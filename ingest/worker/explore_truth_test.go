@@ -190,7 +190,7 @@ func (w *world) undisturbed() *memoryStore {
 		w.violation("%v", err)
 	}
 	for _, m := range w.log.all() {
-		c := &Chunk{Partition: m.id, Events: w.eventsOf(m), Through: m.end() - 1, LogTime: math.MinInt64}
+		c := &Chunk{Partition: m.id, Events: List(w.eventsOf(m)), Through: m.end() - 1, LogTime: math.MinInt64}
 		if err := v.Apply(background(), c); err != nil {
 			w.violation("%v", err)
 		}

@@ -41,7 +41,7 @@ type world struct {
 	committed map[online.Partition]int64
 	checked   int // entities
 
-	spare *spareChunks // of the explorer: they outlive the world
+	spare spareChunks // of the explorer: they outlive the world
 
 	tracing bool
 	out     io.Writer
@@ -92,7 +92,7 @@ func newWorld(t *tape, e *explorer, out io.Writer) *world {
 	w := &world{
 		tape: t, project: project, view: view, store: newMemoryStore(), registry: &modelRegistry{}, faults: true, revision: 1, clock: 1_700_000_000 * micros,
 		history: modelHistory{parts: map[online.Partition]*restingPart{}}, committed: map[online.Partition]int64{},
-		log: modelLog{topics: map[string][]*modelPart{}, view: view, batch: &e.batch, decoders: e.decoders}, spare: &e.spare, out: out, tracing: out != nil,
+		log: modelLog{topics: map[string][]*modelPart{}, view: view, batch: &e.batch, decoders: e.decoders}, spare: e.spare, out: out, tracing: out != nil,
 	}
 	e.batch.Reset()
 	w.store.fate = w.fate

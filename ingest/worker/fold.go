@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/transforms/window"
@@ -107,13 +108,30 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 		Partition: c.Partition, From: before.offset, To: c.target(before), TTL: v.ttl,
 		Writes: make([]online.Write, len(list)),
 	}
+	now := v.now()
 	for n, w := range list {
+		expect := w.entity.expect()
+		keep := w.entity.isFresh(now) && len(expect) > 0 && (w.closed == nil || codec.ClosedOf(w.entity.closed).Size > 0)
+		if w.renewed = now; keep {
+			w.renewed = 0
+		}
 		batch.Writes[n] = online.Write{
-			Key: []byte(w.key), Expect: w.entity.expect(), Blob: w.blob,
-			Closed: w.closed, Renew: w.closed == nil && w.named.Size > 0,
+			Key: []byte(w.key), Expect: expect, Blob: w.blob,
+			Closed: w.closed, Renew: !keep && w.closed == nil && w.named.Size > 0, Keep: keep,
 		}
 	}
 	return batch
+}
+
+// renewEvery is how often an entity's time to live begins anew, at least: to begin it
+// with each write costs a store as much as the write.
+const renewEvery = 12 * featurestore.Hour
+
+// isFresh reports whether the entity's time to live began anew not long ago. A clock
+// that was put back is not trusted.
+func (e *entity) isFresh(now featurestore.Instant) bool {
+	age := int64(now) - int64(e.renewed)
+	return e.renewed > 0 && age >= 0 && age < int64(renewEvery)
 }
 
 // foldEntity applies an entity's rows and encodes it; false where none of them
@@ -183,6 +201,9 @@ func orEmpty(b []byte) []byte {
 func (v *View) acknowledge(works []*work) {
 	for _, w := range works {
 		v.cache.stored(w.entity, w.blob, w.closed)
+		if w.renewed != 0 {
+			w.entity.renewed = w.renewed
+		}
 		w.done = true
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"unsafe"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,6 +34,13 @@ type gathered struct {
 type gatheredBatch struct {
 	offline.Batch
 	fields []featurestore.Value
+}
+
+// eventsOf is how many events with so many fields take so many bytes, their texts
+// left out; at least a thousand.
+func eventsOf(bytes, fields int) int {
+	event := int(unsafe.Sizeof(featurestore.Event{})) + (fields+1)*int(unsafe.Sizeof(featurestore.Value{}))
+	return max(1000, bytes/event)
 }
 
 // gather starts to read a stream, which it closes.

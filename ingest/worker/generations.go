@@ -142,7 +142,7 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	}
 	v, err := OpenView(ctx, ViewConfig{
 		View: want.view, ID: id, Lanes: want.generation.Lanes, Store: w.c.Online,
-		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views), Observer: w.c.Observer, stepwise: w.c.stepwise,
+		TTL: w.ttl(want.view), CacheBytes: w.c.CacheBytes / len(a.views), Now: w.c.Now, Observer: w.c.Observer, stepwise: w.c.stepwise,
 	})
 	if err != nil {
 		return err
@@ -211,13 +211,13 @@ func sameBindings(a, b *definition.StreamView) bool {
 	return true
 }
 
-// ttl is how long an entity is kept after its last write: retention and a day.
+// ttl is how long an entity is kept after its last write, at least: retention and a day.
 func (w *Worker) ttl(v *definition.StreamView) time.Duration {
 	retention, bounded := v.Plan.Retention()
 	if !bounded || !w.c.PhysicalTTL {
 		return 0
 	}
-	return (retention + featurestore.Day).Std()
+	return (retention + featurestore.Day + renewEvery).Std()
 }
 
 // partitions lists every partition of every source that a filled view reads. A
@@ -323,7 +323,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, gener
 			own = append(own, number)
 		}
 	}
-	chunk := chunkEvents(bytes/len(readings), len(s.Fields), len(own))
+	chunk := chunkShare(bytes, len(own))
 	var out []*partition
 	spent, turn := newSpending(w.c.Budget), make(chan struct{}, 1)
 	spare := make(chan *decodedChunk, 1)
@@ -331,7 +331,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, gener
 		p := &partition{
 			source: s, generation: generation, number: number, replayed: replayed, shared: shared, log: w.c.Log, history: w.c.History,
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
-			rebuild: w.rebuild, spent: spent, chunk: chunk, turn: turn, spare: spare, observer: w.c.Observer,
+			rebuild: w.rebuild, spent: spent, chunkBytes: chunk, turn: turn, spare: spare, observer: w.c.Observer,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

@@ -127,7 +127,7 @@ func ownedBatch(b *online.Batch) online.Batch {
 	out := *b
 	out.Writes = make([]online.Write, len(b.Writes))
 	for i, w := range b.Writes {
-		out.Writes[i] = online.Write{Key: bytes.Clone(w.Key), Expect: bytes.Clone(w.Expect), Blob: bytes.Clone(w.Blob), Closed: bytes.Clone(w.Closed), Renew: w.Renew}
+		out.Writes[i] = online.Write{Key: bytes.Clone(w.Key), Expect: bytes.Clone(w.Expect), Blob: bytes.Clone(w.Blob), Closed: bytes.Clone(w.Closed), Renew: w.Renew, Keep: w.Keep}
 	}
 	return out
 }

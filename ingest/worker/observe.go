@@ -67,11 +67,11 @@ func (p *partition) served(c *decodedChunk) {
 	}
 	first := c.first()
 	oldest := first.LogTime
-	for i := range first.Events {
-		oldest = min(oldest, first.Events[i].LogTime)
+	for _, t := range c.parts[0].decoded.LogTimes() {
+		oldest = min(oldest, t)
 	}
-	if len(first.Events) > 0 {
-		p.observer.Served(first.Partition, len(first.Events), oldest)
+	if n := first.events(); n > 0 {
+		p.observer.Served(first.Partition, n, oldest)
 	}
 	for i := range c.traced {
 		if j := slices.IndexFunc(c.letters, func(l deadletter.DeadLetter) bool { return l.Offset == c.traced[i].Offset }); j >= 0 {

@@ -41,7 +41,7 @@ type partition struct {
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
-	chunk      int                // events of a chunk, at most about
+	chunkBytes int                // of a chunk, at most about
 	turn       chan struct{}      // full while a chunk of the source is being applied
 	spare      chan *decodedChunk // an applied chunk of the source, for its memory
 	observer   Observer
@@ -217,7 +217,7 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 			group.Go(func() error { return v.Apply(groupCtx, &c.parts[i].Chunk) })
 		}
 	}
-	group.Go(func() error { return p.keep(c.first()) })
+	group.Go(func() error { return p.keep(&c.parts[0]) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -279,16 +279,14 @@ func (p *partition) spend(c *decodedChunk) error {
 
 // keep archives a chunk's events. The archive may lag: it has its own place in
 // the log, from which it is fed again.
-func (p *partition) keep(c *Chunk) error {
+func (p *partition) keep(c *decodedPart) error {
 	if !p.held {
 		return nil
 	}
 	p.archive.mu.Lock()
 	defer p.archive.mu.Unlock()
-	for i := range c.Events {
-		if err := p.archive.Append(&c.Events[i]); err != nil {
-			return p.archive.failed(err)
-		}
+	if err := p.archive.Append(c.decoded); err != nil {
+		return p.archive.failed(err)
 	}
 	return p.archive.failed(p.archive.Consumed(p.archived(), c.Through))
 }

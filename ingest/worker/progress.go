@@ -99,7 +99,7 @@ func (p *Progress) applied(id online.Partition, c *decodedChunk) {
 		first := c.first()
 		s.Through, s.End, s.Trouble = first.Through, c.end, ""
 		s.LogTime = max(s.LogTime, first.LogTime)
-		s.Events += int64(len(first.Events))
+		s.Events += int64(first.events())
 		s.Dead += int64(len(c.letters))
 		s.Silent += int64(c.parts[0].batch.Tombstones)
 		s.Invalid += int64(c.parts[0].batch.Invalid)

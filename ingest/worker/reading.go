@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"unsafe"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/columnar"
 	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/decode"
 	"github.com/freshet/freshet/ingest/logrecord"
@@ -38,7 +38,8 @@ type decodedChunk struct {
 
 type decodedPart struct {
 	Chunk
-	batch decode.Batch
+	decoded *columnar.Events
+	batch   decode.Batch // the record that is being decoded, and counts
 }
 
 func (c *decodedChunk) first() *Chunk { return &c.parts[0].Chunk }
@@ -46,23 +47,13 @@ func (c *decodedChunk) first() *Chunk { return &c.parts[0].Chunk }
 // chunkBytes bounds the decoded events of all sources' chunks, and mostOfChunk those
 // of one: more of them would wait for seconds.
 const (
-	chunkBytes  = 256 << 20
+	chunkBytes  = 128 << 20
 	mostOfChunk = 300_000
 )
 
-// chunkEvents is how many events a chunk of one partition takes, where all chunks
-// of its source have so many bytes: each partition fills one, and one is being
-// applied.
-func chunkEvents(bytes, fields, partitions int) int {
-	return min(eventsOf(bytes/(partitions+1), fields), mostOfChunk)
-}
-
-// eventsOf is how many events with so many fields take so many bytes, their texts
-// left out; at least a thousand.
-func eventsOf(bytes, fields int) int {
-	event := int(unsafe.Sizeof(featurestore.Event{})) + (fields+1)*int(unsafe.Sizeof(featurestore.Value{}))
-	return max(1000, bytes/event)
-}
+// chunkShare is how many bytes a chunk of one partition takes, where all chunks of
+// its source have so many: each partition fills one, and one is being applied.
+func chunkShare(bytes, partitions int) int { return bytes / (partitions + 1) }
 
 // read fetches and decodes ahead of what is applied, until an error.
 func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, out chan<- *decodedChunk) error {
@@ -101,7 +92,7 @@ func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Ba
 		switch {
 		case c == nil:
 			turn = nil
-		case c.full(p.chunk):
+		case c.full(p.chunkBytes):
 			receive = nil
 		}
 		mine := false
@@ -143,8 +134,14 @@ func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Ba
 // mostLetters bounds the dead letters of a chunk, about.
 const mostLetters = 1000
 
-func (c *decodedChunk) full(events int) bool {
-	return c.records >= events || len(c.letters) >= mostLetters
+func (c *decodedChunk) full(bytes int) bool {
+	if c.records >= mostOfChunk || len(c.letters) >= mostLetters {
+		return true
+	}
+	for i := range c.parts {
+		bytes -= c.parts[i].decoded.Bytes()
+	}
+	return bytes <= 0
 }
 
 // newChunk is an empty chunk, with the memory of an applied one where there is one.
@@ -154,13 +151,17 @@ func (p *partition) newChunk(from int64) *decodedChunk {
 	case c = <-p.spare:
 	default:
 		c = &decodedChunk{parts: make([]decodedPart, len(p.readings))}
+		for i := range c.parts {
+			c.parts[i].decoded = columnar.New(p.readings[i].source)
+			c.parts[i].decoded.Expect(mostOfChunk + mostOfChunk/8) // it grows by whole fetches
+		}
 	}
 	c.letters, c.traced, c.records = c.letters[:0], c.traced[:0], 0
 	prints := c.first().Prints[:0]
 	for i := range c.parts {
 		c.parts[i].batch.Reset()
-		c.parts[i].batch.Expect(p.chunk + p.chunk/8) // it grows by whole fetches
-		c.parts[i].Chunk = Chunk{Partition: p.id(), From: from, Through: from - 1, Prints: prints}
+		c.parts[i].decoded.Reset()
+		c.parts[i].Chunk = Chunk{Partition: p.id(), From: from, Events: c.parts[i].decoded, Through: from - 1, Prints: prints}
 	}
 	return c
 }
@@ -189,7 +190,7 @@ func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, 
 	chunk.LogTime = reached
 	for i := range c.parts {
 		c.parts[i].Chunk = chunk
-		c.parts[i].Events = c.parts[i].batch.Events
+		c.parts[i].Events = c.parts[i].decoded
 	}
 	return reached, nil
 }
@@ -209,12 +210,17 @@ func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrec
 				c.trace(rec, batch.FetchTime)
 			}
 		}
-		before := len(part.batch.Events)
+		part.batch.Recycle()
 		err := r.decoder.Append(&part.batch, rec, at)
 		bad := (*decode.Error)(nil)
 		switch {
-		case err == nil && len(part.batch.Events) > before:
-			reached = max(reached, part.batch.Events[before].LogTime)
+		case err == nil && len(part.batch.Events) > 0:
+			reached = max(reached, part.batch.Events[0].LogTime)
+			for j := range part.batch.Events {
+				if err := part.decoded.Append(&part.batch.Events[j]); err != nil {
+					return reached, err
+				}
+			}
 			continue
 		case err == nil: // a tombstone
 		case !errors.As(err, &bad):

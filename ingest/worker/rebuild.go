@@ -98,7 +98,7 @@ func (w *Worker) replayHistory(ctx context.Context, s *definition.StreamSource, 
 			return nil, err
 		}
 		id := online.Partition{Source: s.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
-		each(&Chunk{Partition: id, Events: batch.Events, Through: batch.Through})
+		each(&Chunk{Partition: id, Events: List(batch.Events), Through: batch.Through})
 	}
 }
 
@@ -182,7 +182,7 @@ func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p on
 				return err
 			}
 		}
-		each(&Chunk{Partition: p, From: from, Events: decoded.Events, Through: min(batch.Next, rest.To) - 1})
+		each(&Chunk{Partition: p, From: from, Events: List(decoded.Events), Through: min(batch.Next, rest.To) - 1})
 		from = batch.Next
 		batch.Release()
 	}

@@ -103,7 +103,7 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 		}
 		id := online.Partition{Source: spec.Source.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
 		fed[id] = true
-		c := &Chunk{Partition: id, Events: batch.Events, Through: batch.Through}
+		c := &Chunk{Partition: id, Events: List(batch.Events), Through: batch.Through}
 		for i := range batch.Events {
 			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
 		}

@@ -27,7 +27,7 @@ func (v *View) ApplyRun(ctx context.Context, first *Chunk, next func() (*Chunk, 
 	v.begin(run.Partition, b)
 	defer func() { v.fold = foldBuffers{chunk: v.fold.chunk} }() // it is large
 	for c := first; ; c = behind {
-		v.collect(c.Events)
+		v.collect(c)
 		run.Through, run.LogTime = c.Through, max(run.LogTime, c.LogTime)
 		if behind, err = next(); err != nil {
 			return nil, nil, err

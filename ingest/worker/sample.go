@@ -103,8 +103,10 @@ func (s *sample) keyOf(b *definition.Binding, ev *featurestore.Event) bool {
 // take takes what it wants of a chunk of one source.
 func (s *sample) take(c *Chunk, binding int) {
 	b := &s.view.Bindings[binding]
-	for i := range c.Events {
-		ev := &c.Events[i]
+	if c.events() == 0 {
+		return
+	}
+	for ev := range c.Events.All() {
 		if fromFiles(b.Source, c.Partition.Generation, ev) || !s.wants(b, ev) || !holds(b.Source.Where, ev) || !holds(b.Where, ev) {
 			continue
 		}

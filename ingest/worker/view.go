@@ -44,6 +44,8 @@ type ViewConfig struct {
 	CacheBytes int           // bound of the cache of entities
 	Observer   Observer      // nil: nobody watches
 
+	Now func() featurestore.Instant // the wall's clock; nil where there is no TTL
+
 	stepwise bool // each lane goes to the store alone, once the one before is answered: for schedules
 }
 
@@ -58,6 +60,7 @@ type View struct {
 	types   []featurestore.Type
 
 	observer Observer
+	now      func() featurestore.Instant
 	stepwise bool
 
 	mu     sync.Mutex
@@ -80,7 +83,10 @@ type View struct {
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, stepwise: c.stepwise, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, now: c.Now, stepwise: c.stepwise, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}}
+	if v.now == nil {
+		v.now = func() featurestore.Instant { return 0 }
+	}
 	for i, b := range c.View.Bindings {
 		v.binding[b.Source.Name] = i
 	}
@@ -238,7 +244,7 @@ func (v *View) Apply(ctx context.Context, c *Chunk) error {
 		return &rewindError{Offset: through}
 	}
 	v.begin(c.Partition, b)
-	v.collect(c.Events)
+	v.collect(c)
 	return v.apply(ctx, c)
 }
 

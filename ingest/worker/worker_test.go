@@ -11,6 +11,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/columnar"
 	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/decode"
 	"github.com/freshet/freshet/ingest/logrecord"
@@ -196,14 +197,20 @@ features: [{name: most, agg: max(v), window: 1d}]
 // brokenArchive takes so many events and then fails once, as a full disk does.
 type brokenArchive struct {
 	Archive
-	left *atomic.Int64
+	source *definition.StreamSource
+	left   *atomic.Int64
 }
 
-func (a brokenArchive) Append(ev *featurestore.Event) error {
-	if a.left.Add(-1) == 0 {
+func (a brokenArchive) Append(events *columnar.Events) error {
+	before := a.left.Load()
+	if left := a.left.Add(-int64(events.Len())); before > 0 && left <= 0 {
+		some := columnar.New(a.source)
+		if err := errors.Join(some.AppendRows(events, 0, int(before)-1), a.Archive.Append(some)); err != nil {
+			return err
+		}
 		return featurestore.Unavailablef("the disk is full")
 	}
-	return a.Archive.Append(ev)
+	return a.Archive.Append(events)
 }
 
 // An archive that fails is opened anew; it holds every event once, and the
@@ -214,7 +221,7 @@ func TestArchiveFails(t *testing.T) {
 	left.Store(50)
 	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
 		a, err := p.realArchive(s)
-		return brokenArchive{a, left}, err
+		return brokenArchive{a, s, left}, err
 	}
 	p.some(12, 40)
 	p.start()

@@ -124,9 +124,9 @@ func newPart(t tester, view *definition.StreamView, id online.Partition, events 
 
 // chunk is the events of [from, to) as one chunk.
 func (p *part) chunk(from, to int64) *Chunk {
-	c := &Chunk{Partition: p.id, From: from, Events: p.events[from:to], Through: to - 1, LogTime: noLogTime}
-	for i := range c.Events {
-		c.LogTime = max(c.LogTime, c.Events[i].LogTime)
+	c := &Chunk{Partition: p.id, From: from, Events: List(p.events[from:to]), Through: to - 1, LogTime: noLogTime}
+	for ev := range c.Events.All() {
+		c.LogTime = max(c.LogTime, ev.LogTime)
 	}
 	if to > from {
 		c.Prints = []online.Fingerprint{{Offset: to - 1, LogTime: p.events[to-1].LogTime, Hash: uint64(to)}}

@@ -9,6 +9,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/ingest/columnar"
 	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
@@ -82,7 +83,7 @@ func (nothing) Release(offline.Partition) error         { return nil }
 func (nothing) Next(offline.Partition) (int64, bool)    { return 0, false }
 func (nothing) First(offline.Partition) int64           { return 0 }
 func (nothing) Begin(offline.Partition, int64) error    { return nil }
-func (nothing) Append(*featurestore.Event) error        { return nil }
+func (nothing) Append(*columnar.Events) error           { return nil }
 func (nothing) Consumed(offline.Partition, int64) error { return nil }
 func (nothing) Flush() error                            { return nil }
 func (nothing) Close() error                            { return nil }

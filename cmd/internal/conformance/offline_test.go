@@ -15,6 +15,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/pit"
+	"github.com/freshet/freshet/ingest/columnar"
 	"github.com/freshet/freshet/ingest/decode"
 	archive "github.com/freshet/freshet/ingest/history"
 	"github.com/freshet/freshet/ingest/logrecord"
@@ -120,10 +121,14 @@ func (w *archived) archive(s *definition.StreamSource) (err error) {
 		var batch decode.Batch
 		rec := logrecord.Record{Partition: p.Partition, Offset: e.Offset, LogTime: e.LogTime, Value: e.Wire}
 		if err := d.Append(&batch, &rec, featurestore.PartitionID{Generation: p.Generation, Partition: p.Partition}); err == nil {
+			decoded := columnar.New(s)
 			for k := range batch.Events {
-				if err := writer.Append(&batch.Events[k]); err != nil {
+				if err := decoded.Append(&batch.Events[k]); err != nil {
 					return err
 				}
+			}
+			if err := writer.Append(decoded); err != nil {
+				return err
 			}
 		}
 		if err := writer.Consumed(p, e.Offset); err != nil {

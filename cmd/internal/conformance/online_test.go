@@ -235,7 +235,7 @@ func (r *run) apply(ctx context.Context, events []conformance.Event) error {
 			r.bad[bad.Code]++
 		}
 	}
-	chunk := &worker.Chunk{Partition: id, From: r.fed[id], Events: batch.Events, Through: events[len(events)-1].Offset, LogTime: math.MinInt64}
+	chunk := &worker.Chunk{Partition: id, From: r.fed[id], Events: worker.List(batch.Events), Through: events[len(events)-1].Offset, LogTime: math.MinInt64}
 	for i := range batch.Events {
 		chunk.LogTime = max(chunk.LogTime, batch.Events[i].LogTime)
 	}

@@ -45,7 +45,7 @@ func floors() []floor {
 			"featurestore/offline/history", "featurestore/offline/runs", "featurestore/offline/warehouse",
 		}},
 		{name: engines, upTo: engines, packages: []string{
-			"ingest/deadletter", "ingest/decode", "ingest/history", "ingest/materialize", "ingest/replay", "ingest/worker",
+			"ingest/columnar", "ingest/deadletter", "ingest/decode", "ingest/history", "ingest/materialize", "ingest/replay", "ingest/worker",
 			"serving/...", "featurestore/dataset",
 		}, rooms: [][]string{{"ingest/..."}, {"serving/..."}, {"featurestore/dataset"}}},
 		// An adapter knows the contract that it fulfils and no engine.

@@ -205,7 +205,7 @@ func (r *run) advance(ctx context.Context, t featurestore.Instant) error {
 		}
 		c := &worker.Chunk{
 			Partition: online.Partition{Source: f.source.Name, Generation: offline.FilesGeneration},
-			Events:    f.events[from:f.next], Through: f.events[f.next-1].Offset,
+			Events:    worker.List(f.events[from:f.next]), Through: f.events[f.next-1].Offset,
 		}
 		for _, v := range r.views {
 			if err := v.Apply(ctx, c); err != nil {

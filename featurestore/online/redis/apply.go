@@ -51,6 +51,7 @@ const (
 	closedSet    = "s"
 	closedRemove = "d"
 	closedRenew  = "r"
+	closedKeep   = "k"
 )
 
 // emptyBlob stands for an expected blob without bytes; no applied list is of one byte.
@@ -58,14 +59,29 @@ var emptyBlob = []byte{0}
 
 // applyCall lays a batch out as apply.lua reads it.
 func applyCall(b *online.Batch) call {
-	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 7+2*len(b.Writes))}
+	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 8+2*len(b.Writes))}
 	c.keys = append(c.keys, string(b.Lane.AppendWatermarksKey(nil)), string(b.Lane.AppendMetaKey(nil)))
 	c.args = append(c.args,
 		b.Definition[:], b.Partition.AppendField(nil), online.AppendWatermarkHead(nil, b.From), online.AppendWatermarkHead(nil, -1),
-		online.AppendWatermark(nil, b.To), milliseconds(b.TTL), len(b.Writes))
+		online.AppendWatermark(nil, b.To), milliseconds(b.TTL), len(b.Writes), 0)
+	renewing := &c.args[len(c.args)-1]
+	c.writes(b, false)
+	*renewing = len(c.keys) - 2
+	c.writes(b, true)
+	for i := range b.Writes {
+		c.closed(b.Lane, &b.Writes[i])
+	}
+	return c
+}
+
+// writes adds the writes that keep their time to live, or the others.
+func (c *call) writes(b *online.Batch, keep bool) {
 	var key []byte
 	for i := range b.Writes {
 		w := &b.Writes[i]
+		if w.Keep != keep {
+			continue
+		}
 		key = b.Lane.AppendEntityKey(key[:0], w.Key)
 		c.keys = append(c.keys, string(key))
 		expect := w.Expect
@@ -74,10 +90,6 @@ func applyCall(b *online.Batch) call {
 		}
 		c.args = append(c.args, expect, w.Blob)
 	}
-	for i := range b.Writes {
-		c.closed(b.Lane, &b.Writes[i])
-	}
-	return c
 }
 
 // closed adds the closed part of a write, where something becomes of it.
@@ -91,6 +103,8 @@ func (c *call) closed(l online.LaneID, w *online.Write) {
 		c.args = append(c.args, closedRenew)
 	case len(w.Closed) == 0:
 		c.args = append(c.args, closedRemove)
+	case w.Keep:
+		c.args = append(c.args, closedKeep, w.Closed)
 	default:
 		c.args = append(c.args, closedSet, w.Closed)
 	}

@@ -7,10 +7,12 @@
 --       that are set, removed or renewed
 -- ARGV  1 definition, 2 the partition's field, 3 head that its watermark must
 --       have, 4 head that stands for none, 5 new watermark, 6 time to live in ms
---       or 0, 7 number of writes; then for each write: the applied list that was
+--       or 0, 7 number of writes, 8 how many of them, the first, begin their time
+--       to live anew; then for each write: the applied list that was
 --       read ('' for an absent entity, one byte for an empty blob), and the new
 --       blob ('' where it was only consulted); then for each closed part: 's'
---       and its bytes, 'd' to remove it, 'r' to renew it
+--       and its bytes, 'k' and its bytes where it keeps its time to live, 'd' to
+--       remove it, 'r' to renew it
 --
 -- A batch is several commands in the append-only file. Where that was cut off in
 -- the middle of one, Redis starts without it, but leaves its part in the file, and
@@ -29,7 +31,7 @@ local mark = call('HGET', KEYS[1], ARGV[2])
 local head = mark and string.sub(mark, 1, #ARGV[3]) or ARGV[4]
 if head ~= ARGV[3] then return WM end
 for i = 1, writes do
-  local expect = ARGV[6 + 2 * i]
+  local expect = ARGV[7 + 2 * i]
   if expect == '' then
     if call('EXISTS', KEYS[2 + i]) ~= 0 then return VER end
   elseif #expect == 1 then
@@ -52,21 +54,30 @@ local function set(key, blob)
 end
 local begun = nil -- a watermark alone is one command, and is cut as a whole
 for i = 1, writes do
-  if ARGV[7 + 2 * i] ~= '' then
+  if ARGV[8 + 2 * i] ~= '' then
     begun = call('HINCRBY', KEYS[2], 'begun', 1)
     break
   end
 end
+local renewing = tonumber(ARGV[8])
 for i = 1, writes do
-  local blob = ARGV[7 + 2 * i]
-  if blob ~= '' then set(KEYS[2 + i], blob) end
+  local blob = ARGV[8 + 2 * i]
+  if blob == '' then -- it was only consulted
+  elseif i <= renewing then
+    set(KEYS[2 + i], blob)
+  else
+    call('SET', KEYS[2 + i], blob, 'KEEPTTL')
+  end
 end
-local at = 8 + 2 * writes
+local at = 9 + 2 * writes
 for i = 3 + writes, #KEYS do
   local what = ARGV[at]
   at = at + 1
   if what == 's' then
     set(KEYS[i], ARGV[at])
+    at = at + 1
+  elseif what == 'k' then
+    call('SET', KEYS[i], ARGV[at], 'KEEPTTL')
     at = at + 1
   elseif what == 'd' then
     call('UNLINK', KEYS[i])

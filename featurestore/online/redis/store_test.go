@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -203,28 +204,44 @@ func TestLayout(t *testing.T) {
 }
 
 // TestClosedPartsExpireWithTheirEntity: every apply gives both keys the same
-// instant, to the millisecond, also where it leaves the closed part as it is.
+// instant, to the millisecond, also where it leaves the closed part as it is; or it
+// leaves both theirs.
 func TestClosedPartsExpireWithTheirEntity(t *testing.T) {
 	srv := server(t)
 	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	create(t, s)
 	c := admin(t, srv)
 	last := time.Duration(0)
-	for i, w := range []online.Write{{Closed: []byte("c")}, {Renew: true}, {Closed: []byte("d")}, {Renew: true}} {
+	for i, w := range []online.Write{{Closed: []byte("c")}, {Renew: true}, {Keep: true}, {Closed: []byte("d")}, {Closed: []byte("e"), Keep: true}, {Renew: true}} {
 		b := step(int64(i)-1, 0)
 		w.Key, w.Blob = []byte("a"), onlinetest.Blob(fmt.Sprint(i), nil)
 		if i > 0 {
 			w.Expect = onlinetest.Prefix(onlinetest.Blob(fmt.Sprint(i-1), nil))
 		}
 		b.Writes, b.TTL = []online.Write{w}, time.Duration(i+1)*time.Hour
-		if i == 3 {
+		if i == 5 {
 			b.TTL = 0
+		}
+		if w.Keep { // beside one that does not
+			b.Writes = append(b.Writes, online.Write{Key: fmt.Append(nil, "b", i), Blob: w.Blob})
 		}
 		apply(t, s, b, online.OutcomeOK)
 		open, err1 := c.PExpireTime(t.Context(), "{p.v.1.0}:e:a").Result()
 		closed, err2 := c.PExpireTime(t.Context(), "{p.v.1.0}:c:a").Result()
-		if err1 != nil || err2 != nil || open != closed || (open > last) != (i < 3) || i == 3 && open != -1 {
+		if err1 != nil || err2 != nil || open != closed || w.Keep && open != last || !w.Keep && (open > last) != (i < 5) || i == 5 && open != -1 {
 			t.Errorf("write %d: the open part expires at %v (%v), the closed at %v (%v)", i, open, err1, closed, err2)
+		}
+		if w.Keep {
+			beside, err := c.PExpireTime(t.Context(), fmt.Sprint("{p.v.1.0}:e:b", i)).Result()
+			if err != nil || beside <= open {
+				t.Errorf("write %d: what is beside it expires at %v (%v), before %v", i, beside, err, open)
+			}
+			if blob, err := c.Get(t.Context(), "{p.v.1.0}:e:a").Bytes(); err != nil || !bytes.Equal(blob, w.Blob) {
+				t.Errorf("write %d: %q stands there (%v)", i, blob, err)
+			}
+			if closed, err := c.Get(t.Context(), "{p.v.1.0}:c:a").Bytes(); err != nil || len(w.Closed) > 0 && !bytes.Equal(closed, w.Closed) {
+				t.Errorf("write %d: the closed part is %q (%v)", i, closed, err)
+			}
 		}
 		last = open
 	}
