@@ -30,14 +30,15 @@ func passes(err error) bool {
 	}
 }
 
-// closedWithin is how long brokers may close each connection until they are taken at
-// their word: they want TLS, or no TLS, or another login.
-const closedWithin = 5 * time.Second
+// closedOften is how often in a row brokers may close a connection until they are
+// taken at their word: they want TLS, or no TLS, or another login. With the pauses in
+// between that takes five seconds.
+const closedOften = 11
 
 // passesAtFirst is passes for a first connection: a certificate that is not trusted,
 // and a port that speaks another protocol, do not become right by waiting.
 func passesAtFirst() func(error) bool {
-	var closed time.Time
+	closed := 0
 	return func(err error) bool {
 		var untrusted *tls.CertificateVerificationError
 		var alert tls.AlertError
@@ -45,12 +46,11 @@ func passesAtFirst() func(error) bool {
 		case errors.As(err, &untrusted), errors.As(err, &alert), strings.Contains(err.Error(), "expecting TLS"):
 			return false
 		case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-			closed = time.Time{}
+			closed = 0
 			return passes(err)
-		case closed.IsZero():
-			closed = time.Now()
 		}
-		return time.Since(closed) < closedWithin
+		closed++
+		return closed < closedOften
 	}
 }
 

@@ -132,7 +132,9 @@ func TestMetricsMove(t *testing.T) {
 	send(100_000, sale(0)) // more than is fetched ahead
 	see("more of them", func() bool { return now.of("consumer_lag_records") == 100_500 })
 	before := now.of("watermark_age_seconds")
-	see("the watermark gets old", func() bool { return now.of("watermark_age_seconds") > before && now.of("view_state", `CATCHING_UP`) == 1 })
+	see("the watermark gets old", func() bool {
+		return now.of("watermark_age_seconds") > before && now.of("view_state", `CATCHING_UP`) == 1
+	})
 	do(server.Resume())
 	see("all is applied", func() bool {
 		return now.of("consumer_lag_records") == 0 && now.of("consumer_lag_seconds") == 0 && now.of("consumer_troubled") == 0 && now.of("records_total", `outcome="event"`) >= 101_507

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -132,4 +133,27 @@ func keys(t *testing.T, srv *redistest.Server) int64 {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// TestRightsNameWhatScriptsRun: a command that a script runs is one that is asked for.
+func TestRightsNameWhatScriptsRun(t *testing.T) {
+	asked, err := os.ReadFile("rights.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Glob("*.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range scripts {
+		source, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`call\('([A-Z]+)'`).FindAllStringSubmatch(string(source), -1) {
+			if !strings.Contains(string(asked), "{'"+m[1]+"'") {
+				t.Errorf("%s runs %s, which rights.lua does not ask for", script, m[1])
+			}
+		}
+	}
 }
