@@ -325,7 +325,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, gener
 	}
 	chunk := chunkShare(bytes, len(own))
 	var out []*partition
-	spent, turn := newSpending(w.c.Budget), make(chan struct{}, 1)
+	spent, turn := newSpending(w.c.Budget), new(turns)
 	spare := make(chan *decodedChunk, 1)
 	for _, number := range own {
 		p := &partition{

@@ -42,7 +42,7 @@ type partition struct {
 	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
 	chunkBytes int                // of a chunk, at most about
-	turn       chan struct{}      // full while a chunk of the source is being applied
+	turn       *turns             // to apply a chunk, among the partitions of the source
 	spare      chan *decodedChunk // an applied chunk of the source, for its memory
 	observer   Observer
 	counted    int64 // the last offset that the budget has seen, plus one
@@ -164,7 +164,7 @@ func (p *partition) stream(ctx context.Context) error {
 	applyErr := p.applyAll(ctx, decoded)
 	cancel()
 	for range decoded { // let the reader see that it is over
-		<-p.turn
+		p.turn.give()
 	}
 	return errors.Join(applyErr, ignoreCanceled(group.Wait()))
 }
@@ -191,7 +191,7 @@ func (p *partition) applyAll(ctx context.Context, in <-chan *decodedChunk) error
 				return nil // the reader's own error says why
 			}
 			err := p.apply(ctx, c)
-			<-p.turn
+			p.turn.give()
 			if err != nil {
 				return err
 			}

@@ -87,21 +87,25 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Batch, from int64, out chan<- *decodedChunk) error {
 	reached := noLogTime
 	var c *decodedChunk
+	var turn <-chan struct{} // that is waited for
+	defer func() { p.turn.leave(turn) }()
 	for {
-		turn, receive := p.turn, fetched
+		receive := fetched
 		switch {
 		case c == nil:
-			turn = nil
 		case c.full(p.chunkBytes):
 			receive = nil
 		}
+		if c != nil && turn == nil {
+			turn = p.turn.ask()
+		}
 		mine := false
 		select { // a chunk that can go does not grow
-		case turn <- struct{}{}:
+		case <-turn:
 			mine = true
 		default:
 			select {
-			case turn <- struct{}{}:
+			case <-turn:
 				mine = true
 			case batch := <-receive:
 				if c == nil {
@@ -121,11 +125,12 @@ func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Ba
 		if !mine {
 			continue
 		}
+		turn = nil
 		select {
 		case out <- c: // who takes it gives the turn back
 			c = nil
 		case <-ctx.Done():
-			<-p.turn
+			p.turn.give()
 			return ctx.Err()
 		}
 	}

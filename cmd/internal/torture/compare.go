@@ -64,7 +64,7 @@ func (w *world) compareAt(view *definition.StreamView, entities map[string]*load
 			if err := w.judge(view, entities[k], &answers[i]); err != nil {
 				return err
 			}
-			if reason := entities[k].Complete(view, answers[i].applied); reason != "" {
+			if reason := entities[k].Complete(view, answers[i].applied, w.dropped); reason != "" {
 				w.mismatch("%s of %s: %s", view.Name, keyText(entities[k].Key), reason)
 			}
 		}
@@ -163,7 +163,7 @@ func (w *world) compareAtRest() error {
 				w.mismatch("%s of %s: what is stored does not decode", view.Name, keyText(entities[k].Key))
 				continue
 			}
-			if reason := entities[k].Complete(view, a.applied); reason != "" {
+			if reason := entities[k].Complete(view, a.applied, w.dropped); reason != "" {
 				w.mismatch("%s of %s, stored: %s", view.Name, keyText(entities[k].Key), reason)
 			}
 			if err := w.judge(view, entities[k], a); err != nil {

@@ -53,12 +53,15 @@ func loseReplies(w *world) error {
 }
 
 const (
-	slowFor = 60 * time.Second
-	warm    = 20 * time.Second // until buffers and heap have the size of this load
+	warm       = 10 * time.Second // until buffers and heap begin to have the size of this load
+	stretch    = 15 * time.Second
+	stretches  = 16 // within so many it must stand still
+	mostMemory = 1 << 30
 )
 
 // slowStore makes every answer of Redis 200 ms late under load: queues are
-// bounded, so that memory stands still.
+// bounded, so that memory comes to stand still. What has a size of its own, such as
+// the buffers of a chunk, may take that in steps before.
 func slowStore(w *world) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("the memory of a process is read from /proc, which %s does not have", runtime.GOOS)
@@ -72,32 +75,50 @@ func slowStore(w *world) error {
 	}
 	// States must stay as they are, so that what grows would be queues: few users,
 	// and nothing that waits for its time.
-	w.gen.Mix.Users, w.gen.Mix.Pages, w.gen.Mix.Plain = 3, 2, true
+	w.gen.Mix.Users, w.gen.Mix.Pages, w.gen.Mix.Plain = 20, 4, true
 	p.Delay(200 * time.Millisecond)
 	w.struck()
-	var most [2]int64 // in the first half, and in the second
-	limit := slowFor*time.Duration(w.bench.rounds) - warm
-	for begin := time.Now().Add(warm); time.Since(begin) < limit; {
-		if err := w.produce(1000); err != nil {
-			return err
-		}
-		now, err := w.project.Ingesters[0].Memory()
+	if _, err := w.loaded(warm); err != nil {
+		return err
+	}
+	var most []int64 // MiB
+	for still := 0; still < 2*w.bench.rounds; {
+		now, err := w.loaded(stretch)
 		if err != nil {
 			return err
 		}
-		if at := time.Since(begin); at > 0 {
-			half := min(1, int(2*at/limit))
-			most[half] = max(most[half], now)
+		// A queue that keeps what comes would take some 20 MiB a stretch.
+		if n := len(most); n > 0 && now <= most[n-1]+most[n-1]/20+8 {
+			still++
+		} else {
+			still = 0
 		}
-		w.pause(time.Second)
+		if most = append(most, now); len(most) > stretches*w.bench.rounds || now > mostMemory>>20 {
+			return fmt.Errorf("the ingester's memory grew while its store was slow, in stretches of %s, to %d MiB", stretch, most)
+		}
 	}
 	p.Delay(0)
-	w.result.remark("the ingester held %d MiB at most in the first half of the time after warming up, %d MiB in the second", most[0]>>20, most[1]>>20)
-	if most[1] > most[0]*5/4+16<<20 {
-		return fmt.Errorf("the ingester's memory grew from %d to %d MiB while its store was slow", most[0]>>20, most[1]>>20)
-	}
+	w.result.remark("the ingester held %d MiB at most, in stretches of %s", most, stretch)
 	if err := w.repaired(); err != nil {
 		return err
 	}
 	return w.right()
+}
+
+// loaded produces about 1,000 events a second for a while, and gives the most
+// memory, in MiB, that the ingester held meanwhile.
+func (w *world) loaded(d time.Duration) (most int64, err error) {
+	for begin := time.Now(); time.Since(begin) < d; {
+		next := time.Now().Add(time.Second)
+		if err := w.produce(1000); err != nil {
+			return 0, err
+		}
+		now, err := w.project.Ingesters[0].Memory()
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, now>>20)
+		w.pause(time.Until(next))
+	}
+	return most, nil
 }

@@ -58,6 +58,7 @@ func scenarios() []scenario {
 		{"flip", "30", "a bit flips in each of 100 stored blobs", false, flipBits},
 		{"wipe", "31", "a lane deleted, FLUSHDB, an old copy of the files restored", false, wipe},
 		{"delete", "31", "single entities deleted", false, deleteEntities},
+		{"compact", "33", "SIGKILL in the middle of the archive's compaction and retention, then the log gone up to there, and FLUSHALL", false, compactArchive},
 	}
 }
 

@@ -93,11 +93,18 @@ func (w *world) settled() error {
 	})
 }
 
-// behind says which lane is not at the end; "" for none.
+// behind says which lane is not whole or not at the end; "" for none. Of a lane that
+// lost the end of a batch with redis-server's file, the watermark can stand at the
+// end, and the system says so a second later.
 func (w *world) behind(g online.Generation, view *definition.StreamView) string {
 	lanes, err := w.store.Lanes(w.ctx, g, online.DefaultLanes)
 	if err != nil {
 		return err.Error()
+	}
+	for i := range lanes {
+		if state := lanes[i].Meta.State; state != online.StateLive {
+			return fmt.Sprintf("%s lane %d is %s", view.Name, i, state)
+		}
 	}
 	for _, p := range w.ledger.Partitions() {
 		if !slices.ContainsFunc(view.Bindings, func(b definition.Binding) bool { return b.Source.Name == p.Source }) || p.Generation != w.lives[p.Source] {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,8 @@ type world struct {
 	lives  map[string]uint32 // of the topics
 	seen   *sampler
 
+	dropped map[load.Partition]int64 // by retention: what is at rest begins there
+
 	closers []func() error
 
 	mu    sync.Mutex
@@ -66,6 +69,8 @@ type options struct {
 	store       redis.Config
 	topics      map[string]int // partitions by source; nil are the usual two
 	definitions string         // "" are the usual ones
+	begins      time.Duration  // now, the log's time begins; 0 is before
+	settings    string         // further ones
 }
 
 func usual() options { return options{ingesters: 1, mix: load.UsualMix()} }
@@ -80,11 +85,11 @@ const (
 // processes.
 func (w *world) open(o options) error {
 	w.draw = rand.New(rand.NewPCG(w.r.Uint64(), 5))
-	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-before)))
+	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-cmp.Or(o.begins, before))))
 	w.meanings = map[string][]*definition.StreamView{}
 	w.ledger = load.NewLedger()
 	if o.topics == nil {
-		o.topics, o.definitions = map[string]int{"clicks": clickPartitions, "orders": orderPartitions}, load.Definitions(w.name, load.Usual)
+		o.topics, o.definitions = map[string]int{"clicks": clickPartitions, "orders": orderPartitions}, cmp.Or(o.definitions, load.Definitions(w.name, load.Usual))
 	}
 	w.known, w.lives = o.topics, map[string]uint32{}
 	for source, n := range o.topics {
@@ -109,6 +114,9 @@ func (w *world) open(o options) error {
 		return err
 	}
 	w.atEnd(w.project.Stop)
+	if err := w.project.Settings(o.settings); err != nil {
+		return err
+	}
 	if err := w.apply(o.definitions); err != nil {
 		return err
 	}

@@ -91,6 +91,16 @@ func Definitions(prefix, changed string) string {
 	return strings.ReplaceAll(text, "PREFIX", prefix)
 }
 
+// Bounded are Definitions of which no view reads further back than a day or so: what
+// is older, retention may drop.
+func Bounded(prefix string) string {
+	return strings.NewReplacer(
+		", lifetime]", "]",
+		"  - {name: rows, agg: sum(n), window: {rows: 7}}\n", "",
+		"  - {name: visit, agg: count, window: {session: {gap: 2m}}}\n", "",
+	).Replace(Definitions(prefix, Usual))
+}
+
 // Usual is the window that Definitions are first written with.
 const Usual = "1h"
 

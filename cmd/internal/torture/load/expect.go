@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -39,16 +40,27 @@ func (x *Entity) Read(view *definition.StreamView, applied featurestore.Applied,
 
 // Complete says why an applied list is not that of all of the entity's records;
 // "" where it is. Only records that are neither late nor too far ahead stand in it.
-func (x *Entity) Complete(view *definition.StreamView, applied featurestore.Applied) string {
+// Of a partition of which retention has dropped all of the entity's records, before
+// the offset that is given, a state that was built from what is left has no entry.
+func (x *Entity) Complete(view *definition.StreamView, applied featurestore.Applied, dropped map[Partition]int64) string {
 	var want featurestore.Applied
+	kept := map[featurestore.PartitionID]bool{}
 	for i := range x.rows {
 		r := &x.rows[i]
-		late := r.Change == featurestore.NoChange && int64(r.Time) < int64(r.LogTime)-int64(view.Bindings[r.Source].Source.AllowedLateness)
+		source := view.Bindings[r.Source].Source
+		late := r.Change == featurestore.NoChange && int64(r.Time) < int64(r.LogTime)-int64(source.AllowedLateness)
 		ahead := int64(max(r.Mutated, r.Time)) > int64(r.LogTime)+int64(5*featurestore.Minute)
-		if !late && !ahead {
-			want = want.Add(r.Position, r.LogTime)
+		if late || ahead {
+			continue
+		}
+		want = want.Add(r.Position, r.LogTime)
+		if r.Offset >= dropped[Partition{Source: source.Name, Generation: r.Generation, Number: r.Partition}] {
+			kept[r.PartitionID] = true
 		}
 	}
+	want = slices.DeleteFunc(want, func(e featurestore.AppliedEntry) bool {
+		return !kept[e.PartitionID] && applied.Find(e.PartitionID) == nil
+	})
 	if len(want) != len(applied) {
 		return fmt.Sprintf("%d partitions are applied, want %d: %v, want %v", len(applied), len(want), applied, want)
 	}

@@ -85,6 +85,11 @@ func (p *Project) Run(ctx context.Context, args ...string) (string, error) {
 	return string(out), nil
 }
 
+// Command is a verb of freshet as a process of its own, which does not run yet.
+func (p *Project) Command(name string, args ...string) *Process {
+	return NewProcess(p.Dir, name, p.bin.Freshet, append(args, "-C", p.Dir)...)
+}
+
 // Ingester adds one more ingester, which does not run yet.
 func (p *Project) Ingester() (*Process, error) {
 	x := NewProcess(p.Dir, fmt.Sprintf("ingest%d", len(p.Ingesters)), p.bin.Freshetd, "ingest", "-C", p.Dir)

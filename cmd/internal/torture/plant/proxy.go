@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -133,9 +134,20 @@ func (p *Proxy) requests(client, server net.Conn) {
 	}
 }
 
+// late is a part of an answer that is passed on at an instant: what comes behind it
+// does not wait for that much longer, as on a long line.
+type late struct {
+	bytes []byte
+	at    time.Time
+}
+
 func (p *Proxy) answers(client, server net.Conn) {
 	defer p.wait.Done()
 	defer p.end(client, server)
+	line := make(chan late, 1024)
+	defer close(line)
+	p.wait.Add(1)
+	go p.passOn(client, server, line)
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
@@ -146,11 +158,16 @@ func (p *Proxy) answers(client, server net.Conn) {
 		if lose {
 			return
 		}
-		if delay > 0 {
-			time.Sleep(delay)
-		}
-		if _, err := client.Write(buf[:n]); err != nil {
-			return
+		line <- late{slices.Clone(buf[:n]), time.Now().Add(delay)}
+	}
+}
+
+func (p *Proxy) passOn(client, server net.Conn, line <-chan late) {
+	defer p.wait.Done()
+	for x := range line { // to its end: who fills it must not wait
+		time.Sleep(time.Until(x.at))
+		if _, err := client.Write(x.bytes); err != nil {
+			p.end(client, server)
 		}
 	}
 }

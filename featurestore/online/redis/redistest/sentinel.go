@@ -142,6 +142,14 @@ func (g *Group) InSync(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Away is for how long the replica has been without its master, in whole seconds. The
+// sentinel never promotes one that was without it for more than ten times its
+// down-after-milliseconds when the master ended.
+func (g *Group) Away(ctx context.Context) (time.Duration, error) {
+	n, err := replicated(ctx, g.Replica, "master_link_down_since_seconds")
+	return time.Duration(n) * time.Second, err
+}
+
 // replicated is a number of a server's INFO replication.
 func replicated(ctx context.Context, s *Server, field string) (int64, error) {
 	info, err := s.Ask(ctx, "INFO", "replication")
@@ -158,7 +166,7 @@ func (g *Group) Promoted(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := g.sentinel.says(ctx, fmt.Sprint(g.Replica.port), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MasterName); err != nil {
-		return err
+		return fmt.Errorf("%w: the sentinel said last: %s", err, g.sentinel.process.lastLines())
 	}
 	if err := g.Replica.says(ctx, "role:master", "INFO", "replication"); err != nil {
 		return err
