@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,10 +17,9 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline/history"
-	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/ingest/logrecord"
-	"github.com/freshet/freshet/ingest/materialize"
 	"github.com/freshet/freshet/ingest/replay"
 )
 
@@ -76,6 +76,7 @@ type session struct {
 	replay  *replay.Replay
 	drive   *node.Drive
 	project *definition.Project
+	batches *batches
 	closers []func() error
 }
 
@@ -129,7 +130,8 @@ func (x *session) start(ctx context.Context, s *settings.Settings, listen string
 		return err
 	}
 	x.closers = append(x.closers, x.replay.Close)
-	x.drive = &node.Drive{Node: x.node, Replay: x.replay, Materialize: x.materialize}
+	x.batches = &batches{session: x, due: map[string]bool{}, failed: map[string]string{}}
+	x.drive = &node.Drive{Node: x.node, Replay: x.replay, Materialize: x.batches.run}
 	return nil
 }
 
@@ -141,24 +143,6 @@ func (x *session) Close() error {
 	}
 	x.closers = nil
 	return errors.Join(errs...)
-}
-
-// materialize runs a batch view at a cutoff into its newest generation.
-func (x *session) materialize(ctx context.Context, v *definition.BatchView, cutoff featurestore.Instant) error {
-	revision, _, generations, err := x.app.targets(ctx, x.parts)
-	if err != nil {
-		return err
-	}
-	g := generations[v.Name]
-	_, err = materializer(x.parts, x.db).Run(ctx, materialize.Request{
-		View: v, Cutoff: cutoff, Revision: revision, Lanes: g.Lanes,
-		Generation: online.Generation{Project: x.parts.Settings.Project, View: v.Name, Number: g.Number},
-		Bad:        func(b materialize.BadRow) { x.app.Note("%s: row %d: %s", b.File, b.Row, b.Reason) },
-	})
-	if err == nil && g.State == registry.Building {
-		err = x.parts.Registry.SetState(ctx, materializedStep(v, g))
-	}
-	return err
 }
 
 // dev replays, then goes on serving until it is told to stop, or ends at until.
@@ -174,6 +158,7 @@ func (a *App) dev(ctx context.Context, s *settings.Settings, speed float64, unti
 		return featurestore.Invalidf("--until: there is nothing to replay: no stream source has a history")
 	}
 	x.drive.Speed, x.drive.Until = speed, until
+	x.batches.patient = until == 0 // somebody is there who saves again
 	progress := a.replayProgress()
 	x.drive.OnStep = func(ctx context.Context, p node.Progress) error {
 		progress(p)
@@ -220,47 +205,60 @@ func (a *App) replayProgress() func(node.Progress) {
 	}
 }
 
-// applySaved applies definitions that were saved since the last look. What is
-// wrong with them, or that an editor has them halfway, is told, and the applied
-// revision goes on.
+// applySaved applies definitions that were saved since the last look, and runs the
+// batch views that this makes due. What is wrong with them, or that an editor has
+// them halfway, is told, and the applied revision goes on.
 func (a *App) applySaved(ctx context.Context, x *session, saved *saved) error {
-	if !saved.changed() {
-		return nil
+	valid := false
+	if saved.changed() {
+		var err error
+		if valid, err = a.applyFiles(ctx, x); err != nil {
+			return err
+		}
 	}
+	return x.batches.runDue(ctx, valid)
+}
+
+// applyFiles applies the files as they are; valid is false where they are not.
+func (a *App) applyFiles(ctx context.Context, x *session) (valid bool, err error) {
 	root := x.parts.Settings.Root
 	project, files, err := a.LoadProject(root)
 	if err != nil {
 		a.Note("not applied: %v", err)
-		return nil
+		return false, nil
 	}
 	before, err := x.parts.Registry.CurrentNumber(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := cli.ApplyDesired(ctx, x.parts.Registry, cli.Desired{Root: root, Project: project, Files: files}); err != nil {
 		if errors.Is(err, featurestore.ErrInvalid) {
 			a.Note("not applied: %v", err)
-			return nil
+			return false, nil
 		}
-		return err
+		return false, err
 	}
+	changed := plan.Make(before, x.project, project)
+	x.project = project // also where a line has moved only
 	after, err := x.parts.Registry.CurrentNumber(ctx)
 	if err != nil || after == before {
-		return err
+		return true, err
 	}
 	a.Note("revision %d is applied", after)
-	_, project, generations, err := a.targets(ctx, x.parts)
+	_, _, generations, err := a.targets(ctx, x.parts)
 	if err != nil {
-		return err
+		return false, err
 	}
-	x.project = project
 	x.drive.SetViews(project.BatchViews)
 	for _, v := range project.BatchViews {
-		if generations[v.Name].State == registry.Building || generations[v.Name].Revision == after {
-			if err := x.materialize(ctx, v, x.parts.Clock.Now()); err != nil {
-				return err
-			}
+		if generations[v.Name].State == registry.Building || generations[v.Name].Revision == after || changes(changed, v.Source) {
+			x.batches.due[v.Name] = true
 		}
 	}
-	return nil
+	return true, nil
+}
+
+// changes reports whether a plan touches a batch source: other files may be meant.
+func changes(p *plan.Plan, s *definition.BatchSource) bool {
+	return slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Kind == "BatchSource" && c.Name == s.Name })
 }

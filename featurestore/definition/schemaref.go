@@ -162,34 +162,57 @@ func (l *loader) digest(name string, data []byte) [32]byte {
 // compareFields reports the fields that the schema does not have, or not so that
 // they could be read.
 func (l *loader) compareFields(d *document, s *StreamSource, ref *SchemaRef) {
+	misfits, err := Misfits(s, ref)
+	if err != nil {
+		l.problem(d.node.get("schema"), "name the schema of the topic's values", "%s", err)
+		return
+	}
+	fields := d.node.get("fields")
+	for _, m := range misfits {
+		if m.Field == "" {
+			l.problem(d.node.get("timestamp").get("field"), "", "the timestamp %q: %s", s.Timestamp.Name, m.Reason)
+		} else {
+			l.problem(fields.key(m.Field), "", "field %q: %s", m.Field, m.Reason)
+		}
+	}
+}
+
+// Misfit is a declared field that a schema does not give; Field is "" for a
+// timestamp that is no field. Missing: it is not there, and not of another type.
+type Misfit struct {
+	Field   string
+	Reason  string
+	Missing bool
+}
+
+// Misfits compares what a source declares with a schema of its records. An error
+// says that the schema is none of a change feed.
+func Misfits(s *StreamSource, ref *SchemaRef) ([]Misfit, error) {
 	readable := ref.reader()
 	if s.Format == FormatDebezium {
 		row := rowOf(ref.Avro)
 		if row == nil {
-			l.problem(d.node.get("schema"), "name the schema of the topic's values", "the schema has no row: neither before and after, nor fields of its own")
-			return
+			return nil, featurestore.Invalidf("the schema has no row: neither before and after, nor fields of its own")
 		}
 		readable = (&SchemaRef{Avro: row}).reader()
 	}
 	times := timesOf(s.Timestamp)
-	fields := d.node.get("fields")
+	var out []Misfit
 	for i := range s.Fields {
 		f := &s.Fields[i]
-		if i == s.Key {
-			if _, missing := readable(f.At(), f.Type, times); missing {
-				continue // the record's key has it
-			}
+		err, missing := readable(f.At(), f.Type, times)
+		if err == nil || missing && i == s.Key {
+			continue // the record's key has it
 		}
-		if err, _ := readable(f.At(), f.Type, times); err != nil {
-			l.problem(fields.key(f.Name), "", "field %q: %s", f.Name, err)
-		}
+		out = append(out, Misfit{f.Name, err.Error(), missing})
 	}
 	t := &s.Timestamp
 	if t.Origin == TimeField && t.Name != "" && t.Name != ChangeTime && fieldIndex(s.Fields, t.Name) < 0 {
-		if err, _ := readable([]string{t.Name}, featurestore.Timestamp, times); err != nil {
-			l.problem(d.node.get("timestamp").get("field"), "", "the timestamp %q: %s", t.Name, err)
+		if err, missing := readable([]string{t.Name}, featurestore.Timestamp, times); err != nil {
+			out = append(out, Misfit{"", err.Error(), missing})
 		}
 	}
+	return out, nil
 }
 
 // reader says why a path cannot be read as a type, and whether it is because

@@ -55,7 +55,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 // ping waits for a broker that is registered with its cluster: an open port is
 // not readiness.
 func (c *Client) ping(ctx context.Context) error {
-	return c.retry(ctx, "connect to "+strings.Join(c.cfg.Brokers, ","), passes, func(ctx context.Context) error {
+	return c.retry(ctx, "connect to "+strings.Join(c.cfg.Brokers, ","), passesAtFirst(), func(ctx context.Context) error {
 		meta, err := c.metadata(ctx, "")
 		if err != nil {
 			return err

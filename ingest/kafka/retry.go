@@ -2,7 +2,10 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
+	"strings"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -24,6 +27,30 @@ func passes(err error) bool {
 		return false
 	default:
 		return true
+	}
+}
+
+// closedOften is how often in a row brokers may close a connection until they are
+// taken at their word: they want TLS, or no TLS, or another login. With the pauses in
+// between that takes five seconds.
+const closedOften = 11
+
+// passesAtFirst is passes for a first connection: a certificate that is not trusted,
+// and a port that speaks another protocol, do not become right by waiting.
+func passesAtFirst() func(error) bool {
+	closed := 0
+	return func(err error) bool {
+		var untrusted *tls.CertificateVerificationError
+		var alert tls.AlertError
+		switch {
+		case errors.As(err, &untrusted), errors.As(err, &alert), strings.Contains(err.Error(), "expecting TLS"):
+			return false
+		case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			closed = 0
+			return passes(err)
+		}
+		closed++
+		return closed < closedOften
 	}
 }
 

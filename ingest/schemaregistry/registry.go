@@ -104,7 +104,7 @@ func (r *Registry) Schema(id logrecord.SchemaID) (*logrecord.Schema, error) {
 	if until, missed := r.misses[id]; missed {
 		if r.c.Clock() < until {
 			r.mu.Unlock()
-			return nil, missing(id)
+			return nil, missing("schema " + id.String())
 		}
 		delete(r.misses, id)
 	}
@@ -137,8 +137,8 @@ func (r *Registry) Schema(id logrecord.SchemaID) (*logrecord.Schema, error) {
 	return e.schema, e.err
 }
 
-func missing(id logrecord.SchemaID) error {
-	return featurestore.NotFoundf("the schema registry has no schema %s", id)
+func missing(what string) error {
+	return featurestore.NotFoundf("the schema registry has no %s", what)
 }
 
 func (r *Registry) ask(id logrecord.SchemaID) (*logrecord.Schema, error) {
@@ -154,8 +154,13 @@ func (r *Registry) ask(id logrecord.SchemaID) (*logrecord.Schema, error) {
 		s, err = r.client.SchemaByID(ctx, int(id.Number))
 	}
 	if err != nil {
-		return nil, kindOf(err, id)
+		return nil, kindOf(err, "schema "+id.String())
 	}
+	return r.whole(ctx, &s, "schema "+id.String())
+}
+
+// whole gathers a schema with what it refers to.
+func (r *Registry) whole(ctx context.Context, s *sr.Schema, what string) (*logrecord.Schema, error) {
 	out := &logrecord.Schema{Text: s.Schema}
 	switch s.Type {
 	case sr.TypeAvro:
@@ -164,15 +169,44 @@ func (r *Registry) ask(id logrecord.SchemaID) (*logrecord.Schema, error) {
 	case sr.TypeJSON:
 		out.Kind = logrecord.JSONSchema
 	default:
-		return nil, featurestore.Invalidf("schema %s is of the type %v", id, s.Type)
+		return nil, featurestore.Invalidf("%s is of the type %v", what, s.Type)
 	}
 	c := collector{r: r, seen: map[string]bool{}}
 	if err := c.references(ctx, s.References); err != nil {
-		return nil, kindOf(err, id)
+		return nil, kindOf(err, what)
 	}
 	out.References = c.out
 	return out, nil
 }
+
+// Answers is nil where a registry answers at the address, and lets us in.
+func (r *Registry) Answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.c.Timeout)
+	defer cancel()
+	const none = 0 // no schema has this id: the answer is the registry's own word for that
+	_, err := r.client.SchemaByID(ctx, none)
+	if err = kindOf(err, "schema 0"); errors.Is(err, featurestore.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Latest gives the newest version of a subject, for people who look for a fault:
+// records name their schemas themselves. It is asked anew each time.
+func (r *Registry) Latest(ctx context.Context, subject string) (s *logrecord.Schema, version int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.c.Timeout)
+	defer cancel()
+	what := fmt.Sprintf("subject %q", subject)
+	found, err := r.client.SchemaByVersion(ctx, subject, newest)
+	if err != nil {
+		return nil, 0, kindOf(err, what)
+	}
+	s, err = r.whole(ctx, &found.Schema, what)
+	return s, found.Version, err
+}
+
+// newest is the version that a registry takes for the last one.
+const newest = -1
 
 // collector gathers what a schema refers to, each after what it uses itself.
 type collector struct {
@@ -204,15 +238,18 @@ func (c *collector) references(ctx context.Context, list []sr.SchemaReference) e
 
 // kindOf says whether the registry has answered that there is none, or has not
 // answered.
-func kindOf(err error, id logrecord.SchemaID) error {
+func kindOf(err error, what string) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, featurestore.ErrInvalid) {
 		return err
 	}
 	var answer *sr.ResponseError
 	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound && isMissing(answer.ErrorCode) {
-		return missing(id)
+		return missing(what)
 	}
-	return featurestore.Unavailablef("the schema registry does not give schema %s: %w", id, err)
+	return featurestore.Unavailablef("the schema registry does not give %s: %w", what, err)
 }
 
 // isMissing reports whether an error code says that a schema is not there: any

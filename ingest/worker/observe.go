@@ -2,18 +2,20 @@ package worker
 
 import (
 	"context"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // Observer is told what a worker does, for metrics and traces. Its methods are
 // called from many goroutines, and must be quick.
 type Observer interface {
-	// Applying is told of lane batches that go to the store, with the entities and
-	// bytes that they write; it returns what is called once the answers are there.
-	Applying(view string, batches, entities, bytes int) func()
+	// Applying is told of lane batches that go to the store; it returns what is called
+	// once the answers are there.
+	Applying(view string, group Group) func()
 
 	// Served is told of a chunk that every view has applied and acknowledged:
 	// lookups see it. oldest is the least log time of its events.
@@ -23,12 +25,17 @@ type Observer interface {
 	Traced(topic string, p online.Partition, records []Traced)
 }
 
+// Group is a group of lane batches, with the entities and bytes of their states that
+// they write, and the bytes of the largest state.
+type Group struct{ Batches, Entities, Bytes, Largest int }
+
 // Traced is a record with the context of a trace, in the form of W3C.
 type Traced struct {
 	Offset int64
 	Fetch  featurestore.Instant // when the fetch that gave it was sent
 	Parent string               // the header traceparent
 	State  string               // the header tracestate
+	Dead   string               // the code of the dead letter that it became: lookups never see it
 }
 
 // maxTraced bounds how many records of a chunk are traced.
@@ -66,6 +73,11 @@ func (p *partition) served(c *decodedChunk) {
 	if n := first.events(); n > 0 {
 		p.observer.Served(first.Partition, n, oldest)
 	}
+	for i := range c.traced {
+		if j := slices.IndexFunc(c.letters, func(l deadletter.DeadLetter) bool { return l.Offset == c.traced[i].Offset }); j >= 0 {
+			c.traced[i].Dead = c.letters[j].Code
+		}
+	}
 	if len(c.traced) > 0 {
 		p.observer.Traced(p.source.Topic, first.Partition, c.traced)
 	}
@@ -76,14 +88,15 @@ func (v *View) send(ctx context.Context, batches []online.Batch) []online.Result
 	if v.observer == nil {
 		return v.store.Apply(ctx, batches)
 	}
-	entities, bytes := 0, 0
+	group := Group{Batches: len(batches)}
 	for i := range batches {
-		entities += len(batches[i].Writes)
+		group.Entities += len(batches[i].Writes)
 		for j := range batches[i].Writes {
-			bytes += len(batches[i].Writes[j].Blob) + len(batches[i].Writes[j].Closed)
+			state := len(batches[i].Writes[j].Blob) + len(batches[i].Writes[j].Closed)
+			group.Bytes, group.Largest = group.Bytes+state, max(group.Largest, state)
 		}
 	}
-	done := v.observer.Applying(v.view.Name, len(batches), entities, bytes)
+	done := v.observer.Applying(v.view.Name, group)
 	defer done()
 	return v.store.Apply(ctx, batches)
 }

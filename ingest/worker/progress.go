@@ -16,7 +16,8 @@ import (
 type PartitionStatus struct {
 	Partition online.Partition
 	Through   int64 // the last offset that every view has applied; -1 for none
-	End       int64 // of the log, when it was last fetched
+	End       int64 // of the log, when what is applied was fetched
+	Seen      int64 // of the log, by the newest fetch, whose records may wait for the store
 	LogTime   featurestore.LogTime
 	Events    int64
 	Dead      int64
@@ -25,6 +26,9 @@ type PartitionStatus struct {
 	Invalid   int64  // typed NaN and infinities, read as null
 	Trouble   string // why nothing moves; "" when it does
 }
+
+// Lag is how many offsets of the log are not applied, as far as this process knows.
+func (s *PartitionStatus) Lag() int64 { return max(0, max(s.End, s.Seen)-s.Through-1) }
 
 // Progress is what partitions report and others wait for. It is safe for
 // concurrent use.
@@ -86,7 +90,7 @@ func (p *Progress) signal() {
 func (p *Progress) begin(id online.Partition, through, end int64) {
 	p.update(id, func(s *PartitionStatus) {
 		delete(p.halted, id)
-		s.Through, s.End, s.Trouble = through, end, ""
+		s.Through, s.End, s.Seen, s.Trouble = through, end, end, ""
 	})
 }
 
@@ -100,6 +104,16 @@ func (p *Progress) applied(id online.Partition, c *decodedChunk) {
 		s.Silent += int64(c.parts[0].batch.Tombstones)
 		s.Invalid += int64(c.parts[0].batch.Invalid)
 	})
+}
+
+// saw notes where the log ends while what was fetched of it waits to be applied.
+// Nobody waits for that.
+func (p *Progress) saw(id online.Partition, end int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s, ok := p.parts[id]; ok {
+		s.Seen = max(s.Seen, end)
+	}
 }
 
 func (p *Progress) idle(id online.Partition, end int64) {

@@ -68,6 +68,7 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 			if err != nil {
 				return p.outOfRange(err)
 			}
+			p.progress.saw(p.id(), batch.LastStable)
 			select {
 			case fetched <- batch:
 			case <-ctx.Done():

@@ -14,17 +14,20 @@ import (
 
 // DoctorCommand is `doctor`.
 func (a *App) DoctorCommand() *cobra.Command {
-	timeout := 5 * time.Second
+	timeout, role := 5*time.Second, ""
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look at every part, say what is wrong, why it matters and what to run next", Args: cobra.NoArgs,
-		Long: "Look at every part of the deployment, one after the other: settings, definitions, registry, server, log, online store, sources, views, generations, dead letters, disk, clocks, ingester, audit and canary.\n" +
+		Long: "Look at every part of the deployment, one after the other: settings, definitions, registry, server, log, online store, what its user may do, schema registry, sources, views, generations, dead letters, disk, clocks, ingester, audit and canary.\n" +
 			"It changes nothing, and works where parts are down: each check has its own deadline. The exit code is 1 where a check has failed; warnings are none.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout < 100*time.Millisecond {
 				return featurestore.Invalidf("--timeout %s: give each check at least 100ms", timeout)
 			}
+			if role != string(doctor.Any) && role != string(doctor.Ingest) && role != string(doctor.Serve) {
+				return featurestore.Invalidf("--role %q: write ingest or serve, or leave it out", role)
+			}
 			r := doctor.Run(cmd.Context(), doctor.Config{
-				Settings: a.Settings, Definitions: DefinitionFiles, Addr: a.Addr, Timeout: timeout,
+				Settings: a.Settings, Definitions: DefinitionFiles, Role: doctor.Role(role), Addr: a.Addr, Timeout: timeout,
 				Now:    func() featurestore.Instant { return featurestore.InstantOf(time.Now()) },
 				Logger: slog.New(slog.DiscardHandler), // what a part says is the check's result
 				Slow:   func(check string) { a.Note("still looking at: %s", check) },
@@ -42,6 +45,7 @@ func (a *App) DoctorCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "of each check")
+	cmd.Flags().StringVar(&role, "role", "", "what a process with these settings does: ingest (it must be able to write) or serve (it must not); default: either")
 	return cmd
 }
 

@@ -28,13 +28,14 @@ func (c *API) Status(ctx context.Context) (*node.Status, error) {
 const ingesterWithin = 10 * time.Second
 
 // askIngester adds what only an ingester knows, where the settings name its
-// address and another process has answered. It says where it could not.
+// address. It says where it could not, but where the status is that of the stores:
+// then maybe nothing runs at all.
 func (a *App) askIngester(ctx context.Context, api *API, s *node.Status) (note string) {
-	if len(s.Partitions) > 0 || a.Addr != "" || api.Parts != nil {
+	if len(s.Partitions) > 0 || a.Addr != "" {
 		return ""
 	}
 	conf, err := a.Settings()
-	if err != nil {
+	if err != nil || api.Parts != nil && conf.Admin.Listen == "" {
 		return "" // the status says enough without
 	}
 	if conf.Admin.Listen == "" {
@@ -43,6 +44,8 @@ func (a *App) askIngester(ctx context.Context, api *API, s *node.Status) (note s
 	from := &API{client: &http.Client{Timeout: ingesterWithin}, base: "http://" + reachable(conf.Admin.Listen)}
 	said, err := from.Status(ctx)
 	switch {
+	case err != nil && api.Parts != nil:
+		return ""
 	case err != nil:
 		return fmt.Sprintf("none answers at admin.listen, so that partitions, counts, canary and audit are not shown: %v", err)
 	case said.Project != s.Project:

@@ -19,15 +19,23 @@ import (
 
 // SwitchCommand is `switch`.
 func (a *App) SwitchCommand() *cobra.Command {
-	var reason string
+	var how switchHow
 	cmd := &cobra.Command{
 		Use: "switch VIEW[@GENERATION]...", Short: "Let the generation before answer again, at once", Args: cobra.MinimumNArgs(1),
 		Long: "Go back to the generation that answered before, which is STANDBY and still written (`freshet status` shows it): all named views in one step, and no lookup sees both generations of a view.\n" +
-			"The definitions stay as they are: where the generation before has another meaning, the revision before answers, and the next `apply` of the newer meaning brings its generation back. Apply what shall stay.",
-		RunE: func(cmd *cobra.Command, args []string) error { return a.switchTo(cmd.Context(), args, reason) },
+			"The definitions stay as they are: where the generation before has another meaning, the revision before answers, and the next `apply` of the newer meaning brings its generation back. Apply what shall stay.\n" +
+			"A generation that would not answer (GAP, LOST, ...), stands still (HALTED), or cannot be looked at, is refused, with the reason and the next command.",
+		RunE: func(cmd *cobra.Command, args []string) error { return a.switchTo(cmd.Context(), args, how) },
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for `status`")
+	cmd.Flags().StringVar(&how.reason, "reason", "", "why, for `status`")
+	cmd.Flags().BoolVar(&how.force, "force", false, "also to a generation that does not answer, or cannot be looked at")
 	return cmd
+}
+
+// switchHow is how a person switches.
+type switchHow struct {
+	reason string
+	force  bool
 }
 
 // Switched is the result of `switch`.
@@ -44,7 +52,7 @@ type SwitchedView struct {
 	Before     uint32 `json:"before"`
 }
 
-func (a *App) switchTo(ctx context.Context, args []string, reason string) (err error) {
+func (a *App) switchTo(ctx context.Context, args []string, how switchHow) (err error) {
 	s, err := a.Settings()
 	if err != nil {
 		return err
@@ -62,9 +70,15 @@ func (a *App) switchTo(ctx context.Context, args []string, reason string) (err e
 	if done.Revision, done.Newest, err = p.revision(ctx); err != nil {
 		return err
 	}
+	switch unfit := p.unfit(ctx, s, a.Addr); {
+	case unfit != "" && !how.force:
+		return featurestore.Invalidf("nothing was switched: %s. --force switches nevertheless", unfit)
+	case unfit != "":
+		a.Note("warning: %s", unfit)
+	}
 	text := "`freshet switch`"
-	if reason != "" {
-		text += ": " + reason
+	if how.reason != "" {
+		text += ": " + how.reason
 	}
 	if err := r.Switch(ctx, p.choices, text, featurestore.InstantOf(time.Now())); err != nil {
 		return err

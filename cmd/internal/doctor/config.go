@@ -10,7 +10,6 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
-	"github.com/freshet/freshet/ingest/deadletter"
 )
 
 // checkSettings reads freshet.yaml with profile and environment.
@@ -127,50 +126,4 @@ func readRegistry(ctx context.Context, f *finding, p *node.Parts, seen string) *
 	}
 	f.add(OK, fmt.Sprintf("%s, revision %d of %s", seen, r.Number, r.Applied))
 	return project
-}
-
-// newestDay is how long a dead letter is news.
-const newestDay = featurestore.Day
-
-// checkLetters counts what did not decode, in the folder of this machine.
-func checkLetters(ctx context.Context, e *exam) finding {
-	f, no := e.needs(false, false)
-	if no {
-		return f
-	}
-	var total, fresh, damaged int
-	codes := map[string]int{}
-	var newest featurestore.LogTime
-	for l, err := range deadletter.Read(e.parts.LettersDir(), deadletter.Filter{}) {
-		var damage *deadletter.Damage
-		if errors.As(err, &damage) {
-			damaged++
-			continue
-		}
-		if err != nil {
-			f.add(Failed, text(err), "dead letters that cannot be kept stop their source", "mend the folder "+e.parts.LettersDir())
-			return f
-		}
-		total++
-		if featurestore.Instant(l.LogTime) > e.Now()-featurestore.Instant(newestDay) {
-			fresh++
-			codes[l.Source+" "+l.Code]++
-		}
-		newest = max(newest, l.LogTime)
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	switch {
-	case total == 0:
-		f.add(OK, "none")
-	case fresh == 0:
-		f.add(OK, fmt.Sprintf("%d, the newest of %s", total, newest))
-	default:
-		f.add(Warning, fmt.Sprintf("%d, of these %d of the last day: %s", total, fresh, counted(codes)), "records that did not become events are in no value; too many halt their source's views", "freshet dlq ls; once they decode, freshet dlq replay")
-	}
-	if damaged > 0 {
-		f.add(Warning, fmt.Sprintf("lines that are no dead letters: %d", damaged), "the records that stood there cannot be listed or replayed; nothing else stops for them", "freshet dlq ls names each line; mend or delete it while no ingester runs")
-	}
-	return f
 }

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/featurestore/offline/archive"
 )
 
 // Free space that is told. History is sealed by renaming whole files, so that a
@@ -39,8 +42,11 @@ func checkDisk(_ context.Context, e *exam) finding {
 			name = rel
 		}
 		at, err := existing(dir)
+		if err == nil {
+			err = writable(dir)
+		}
 		if err != nil {
-			f.add(Failed, text(err), "history, dead letters and predictions cannot be kept", "mend the folder's rights").Of = name
+			f.add(Failed, text(err), whyFolder, "mend the folder's rights").Of = name
 			continue
 		}
 		v, err := space(at)
@@ -59,7 +65,25 @@ func checkDisk(_ context.Context, e *exam) finding {
 			f.add(state, seen, why, next).Of = name
 		}
 	}
+	f.archives(e)
 	return f
+}
+
+const whyFolder = "history, dead letters and predictions cannot be kept"
+
+// archives looks whether each source's archive can be written: another user may
+// have made it.
+func (f *finding) archives(e *exam) {
+	sources, err := node.ArchivedSources(e.settings)
+	if err != nil {
+		f.add(Failed, text(err), whyFolder, "mend the folder's rights").Of = "archive"
+		return
+	}
+	for _, source := range sources {
+		if err := writable(archive.Folder(e.settings.Offline.Dir, source)); err != nil {
+			f.add(Failed, text(err), "events of this source cannot be put at rest: its partitions stand still", "mend the folder's rights").Of = "archive of " + source
+		}
+	}
 }
 
 func judgeSpace(v volume) (State, string, string, string) {
@@ -88,4 +112,17 @@ func existing(dir string) (string, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
+}
+
+// writable says why this user cannot make files in a folder, or make the folder
+// itself where it is not there.
+func writable(dir string) error {
+	at, err := existing(dir)
+	if err != nil {
+		return err
+	}
+	if err := mayWrite(at); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("%s cannot be written: %w", at, err)
+	}
+	return nil
 }

@@ -16,3 +16,9 @@ func space(dir string) (volume, error) {
 	}
 	return volume{device: uint64(at.Dev), free: s.Bavail * uint64(s.Bsize), all: s.Blocks * uint64(s.Bsize)}, nil
 }
+
+// mayWrite asks the system, and writes nothing.
+func mayWrite(dir string) error {
+	const write, enter = 2, 1
+	return syscall.Access(dir, write|enter)
+}

@@ -54,6 +54,7 @@ type Report struct {
 type Config struct {
 	Settings    func() (*settings.Settings, error)
 	Definitions func(root string) ([]definition.File, error)
+	Role        Role          // of the process whose settings these are
 	Addr        string        // of a running server; "" is serve.listen
 	Timeout     time.Duration // of each check
 	Now         func() featurestore.Instant
@@ -111,6 +112,8 @@ var checks = []check{
 	{"server", checkServer},
 	{"log", checkLog},
 	{"store", checkStore},
+	{"rights", checkRights},
+	{"schemas", checkSchemas},
 	{"sources", checkSources},
 	{"views", checkViews},
 	{"generations", checkGenerations},

@@ -223,13 +223,14 @@ func TestRealParts(t *testing.T) {
 	for check, words := range map[string][]string{
 		"settings": {"Kafka", "Redis"}, "definitions": {"1 files are valid"}, "registry": {"schema version 2, revision 1"}, "server": {"serves revision 1"},
 		"log": {broker.Addr()}, "sources": {"orders", "topic orders: 2 partitions, 1 replicas, min.insync.replicas 1, retention.ms 604800000, cleanup.policy delete"},
-		"store": {"noeviction"}, "views": {"spend generation 1", "RUNNING"}, "generations": {"LIVE 1"}, "dead letters": {"none"},
+		"store": {"noeviction"}, "rights": {"the user default may read and write"}, "views": {"spend generation 1", "RUNNING"}, "generations": {"LIVE 1"}, "dead letters": {"none"},
 		"disk": {"are free"}, "clock": {"store, port"}, "ingester": {"spend", "the watermarks moved"}, "audit": nil, "canary": {"0 losses, 0 doubles"},
 	} {
 		if check != "audit" { // none is due yet
 			want(t, r, check, doctor.OK, words...)
 		}
 	}
+	want(t, r, "schemas", doctor.Skipped, "no source that is applied names a subject")
 	want(t, r, "sources", doctor.OK, "the records are those that were applied; 0 are not applied yet")
 
 	ok(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory-policy", "allkeys-lru"))

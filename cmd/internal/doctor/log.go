@@ -69,6 +69,10 @@ func checkSources(ctx context.Context, e *exam) finding {
 			f.add(Failed, text(err), "nothing of this source is applied", "look at the brokers, and at what the user may do with the topic").Of = s.Name
 		default:
 			state, seen, why, next := judgeTopic(topic, s)
+			if rights, err := client.Rights(ctx, s.Topic); err == nil && !rights.Read { // where it is not told, the fetches say so
+				state, seen, why = Failed, "this user may not read the topic "+s.Topic, "nothing of this source is applied"
+				next = "kafka-acls.sh --add --allow-principal User:NAME --operation Read --topic " + s.Topic
+			}
 			f.add(state, seen, why, next).Of = s.Name
 			f.history(ctx, e, s)
 		}

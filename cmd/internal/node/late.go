@@ -65,8 +65,8 @@ func here(c worker.Condition, x worker.PartitionStatus) worker.Condition {
 	switch {
 	case x.Trouble != "":
 		c.Reason, c.Next = fmt.Sprintf("%s: %s", partitionText(x.Partition), x.Trouble), "freshet doctor"
-	case x.End > x.Through+1:
-		c.Reason, c.Next = fmt.Sprintf("%s is behind its log by %d offsets", partitionText(x.Partition), x.End-x.Through-1), ""
+	case x.Lag() > 0:
+		c.Reason, c.Next = fmt.Sprintf("%s is behind its log by %d offsets", partitionText(x.Partition), x.Lag()), ""
 	default:
 		c.Next = "freshet doctor"
 	}

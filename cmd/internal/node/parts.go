@@ -130,7 +130,7 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	if errors.Is(err, online.ErrNearlyFull) {
 		p.Logger.Warn("the online store needs memory", "error", err)
 	} else if err != nil {
-		return fmt.Errorf("the online store's settings: %w", err)
+		return fmt.Errorf("the online store's settings: %w", nextRedis(err, p.Settings.Online.Redis))
 	}
 	return p.AdoptClock(ctx)
 }
@@ -218,19 +218,24 @@ func (p *Parts) OpenLog(ctx context.Context) error {
 	}
 	client, err := kafka.Open(ctx, c)
 	if err != nil {
-		return err
+		return nextKafka(err, p.Settings.Log.Kafka)
 	}
 	p.Log = client
 	p.closers = append(p.closers, client.Close)
-	return p.openSchemas()
+	return p.OpenSchemas()
 }
 
-func (p *Parts) openSchemas() error {
+// OpenSchemas opens the schema registry, where there is one; it calls nobody.
+func (p *Parts) OpenSchemas() error {
 	s := p.Settings.Log.SchemaRegistry
 	if s == nil {
 		return nil
 	}
-	r, err := schemaregistry.Open(schemaregistry.Config{URLs: []string{s.URL}, Username: s.Username, Password: string(s.Password), Clock: p.Clock.Now})
+	tls, err := s.TLS.Config("log.schema_registry.tls")
+	if err != nil {
+		return err
+	}
+	r, err := schemaregistry.Open(schemaregistry.Config{URLs: []string{s.URL}, Username: s.Username, Password: string(s.Password), TLS: tls, Clock: p.Clock.Now})
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 	s := Status{Project: p.Settings.Project, Clock: p.Clock.Now().String(), Partitions: []PartitionStatus{}, Views: []ViewStatus{}, Sources: p.sourceStatuses()}
 	if w != nil {
 		s.Store = w.Progress().StoreTrouble()
-		for _, x := range w.Progress().Statuses() {
+		for _, x := range p.partitions(c, w) {
 			s.Partitions = append(s.Partitions, partitionStatus(x))
 		}
 		said := p.ask(w)
@@ -87,7 +87,7 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 func partitionStatus(x worker.PartitionStatus) PartitionStatus {
 	s := PartitionStatus{
 		Source: x.Partition.Source, Generation: x.Partition.Generation, Partition: x.Partition.Number,
-		Applied: x.Through + 1, Lag: max(0, x.End-x.Through-1), Events: x.Events, Dead: x.Dead, Tombstones: x.Silent, Invalid: x.Invalid, Refilled: x.Refilled, Trouble: x.Trouble,
+		Applied: x.Through + 1, Lag: x.Lag(), Events: x.Events, Dead: x.Dead, Tombstones: x.Silent, Invalid: x.Invalid, Refilled: x.Refilled, Trouble: x.Trouble,
 	}
 	if x.Events > 0 {
 		s.LogTime = x.LogTime.String()

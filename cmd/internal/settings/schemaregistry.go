@@ -11,6 +11,7 @@ type SchemaRegistry struct {
 	URL      string `yaml:"url"`
 	Username string `yaml:"username,omitempty"`
 	Password Secret `yaml:"password,omitempty"`
+	TLS      *TLS   `yaml:"tls,omitempty"`
 }
 
 // validate refuses an address that no administrator means: a registry lies behind
@@ -23,6 +24,9 @@ func (r *SchemaRegistry) validate() error {
 	case u.User != nil:
 		return fmt.Errorf("log.schema_registry.url: it holds credentials: write username and password: ${env:NAME}")
 	}
+	if t := r.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
+		return fmt.Errorf("log.schema_registry.tls: cert and key go together")
+	}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil && (a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast()) {
 		return fmt.Errorf("log.schema_registry.url: %s is a link-local address, where no registry is", a)
 	}
@@ -31,5 +35,9 @@ func (r *SchemaRegistry) validate() error {
 
 // texts are the values in which references are resolved.
 func (r *SchemaRegistry) texts() []*string {
-	return []*string{&r.URL, &r.Username, (*string)(&r.Password)}
+	out := []*string{&r.URL, &r.Username, (*string)(&r.Password)}
+	if t := r.TLS; t != nil {
+		out = append(out, t.texts()...)
+	}
+	return out
 }

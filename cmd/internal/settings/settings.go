@@ -250,6 +250,9 @@ func (s *Settings) transports() []*TLS {
 	if s.Log.Kafka != nil {
 		all = append(all, s.Log.Kafka.TLS)
 	}
+	if s.Log.SchemaRegistry != nil {
+		all = append(all, s.Log.SchemaRegistry.TLS)
+	}
 	return slices.DeleteFunc(all, func(t *TLS) bool { return t == nil })
 }
 

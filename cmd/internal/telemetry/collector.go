@@ -18,6 +18,7 @@ import (
 type Parts struct {
 	Now         func() featurestore.Instant
 	Worker      func() *worker.Worker
+	Partitions  func() []worker.PartitionStatus // that the worker reads, and how far their logs go
 	Catalog     func() *service.Catalog
 	State       func(service.Generation) online.State // of its lanes, as people are told
 	Predictions func() *predlog.Stats
@@ -108,9 +109,9 @@ func counter(out chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels
 
 func (c *collector) partitions(out chan<- prometheus.Metric, w *worker.Worker) {
 	now := c.parts.Now()
-	for _, s := range w.Progress().Statuses() {
+	for _, s := range c.parts.Partitions() {
 		at := []string{s.Partition.Source, strconv.Itoa(int(s.Partition.Generation)), strconv.Itoa(int(s.Partition.Number))}
-		lag, age, trouble := max(0, s.End-s.Through-1), 0.0, 0.0
+		lag, age, trouble := s.Lag(), 0.0, 0.0
 		if lag > 0 && s.Events > 0 {
 			age = since(now, featurestore.Instant(s.LogTime))
 		}

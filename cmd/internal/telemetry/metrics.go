@@ -25,7 +25,9 @@ type Metrics struct {
 	applyLanes    *prometheus.HistogramVec
 	applyEntities *prometheus.HistogramVec
 	written       *prometheus.CounterVec
+	largest       *prometheus.HistogramVec
 	served        *prometheus.HistogramVec
+	batchEvents   *prometheus.HistogramVec
 	requests      *prometheus.HistogramVec
 	canary        prometheus.Histogram
 }
@@ -42,13 +44,15 @@ func NewMetrics(version string, now func() featurestore.Instant, tracer *Tracer)
 		applyLanes:    histogram("freshet_store_apply_lanes", "Lane batches (scripts) in one group.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}, "view"),
 		applyEntities: histogram("freshet_store_apply_entities", "Entities written by one group of lane batches.", []float64{0, 1, 10, 100, 1000, 10_000, 100_000}, "view"),
 		written:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "freshet_store_written_bytes_total", Help: "Bytes of entity states sent to the online store."}, []string{"view"}),
+		largest:       histogram("freshet_store_largest_state_bytes", "Bytes written of the largest entity state of a group of lane batches that writes any.", []float64{64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20}, "view"),
+		batchEvents:   histogram("freshet_batch_events", "Events of a batch: what is read of a partition, applied and acknowledged together.", []float64{1, 10, 100, 1000, 10_000, 100_000}, "source"),
 		served:        histogram("freshet_event_to_served_seconds", "Log time of the oldest event of a batch to the moment when lookups see the batch.", seconds, "source"),
 		requests:      histogram("freshet_request_seconds", "Duration of requests to the API.", seconds, "method", "code"),
 		canary:        prometheus.NewHistogram(prometheus.HistogramOpts{Name: "freshet_canary_event_to_served_seconds", Help: "A round of the canary's records, from before it is sent to the log until lookups see all of it.", Buckets: seconds}),
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "freshet_build_info", Help: "1; the label is the version."}, []string{"version"})
 	info.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.applySeconds, m.applyLanes, m.applyEntities, m.written, m.served, m.requests, m.canary, info,
+	m.registry.MustRegister(m.applySeconds, m.applyLanes, m.applyEntities, m.written, m.largest, m.served, m.batchEvents, m.requests, m.canary, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -68,17 +72,21 @@ var (
 )
 
 // Applying implements worker.Observer.
-func (m *Metrics) Applying(view string, batches, entities, bytes int) func() {
+func (m *Metrics) Applying(view string, g worker.Group) func() {
 	start := time.Now()
-	m.applyLanes.WithLabelValues(view).Observe(float64(batches))
-	m.applyEntities.WithLabelValues(view).Observe(float64(entities))
-	m.written.WithLabelValues(view).Add(float64(bytes))
+	m.applyLanes.WithLabelValues(view).Observe(float64(g.Batches))
+	m.applyEntities.WithLabelValues(view).Observe(float64(g.Entities))
+	m.written.WithLabelValues(view).Add(float64(g.Bytes))
+	if g.Entities > 0 {
+		m.largest.WithLabelValues(view).Observe(float64(g.Largest))
+	}
 	return func() { m.applySeconds.WithLabelValues(view).Observe(time.Since(start).Seconds()) }
 }
 
 // Served implements worker.Observer. A replay's log times lie far back: its delays
 // say nothing, and fall into the last bucket.
-func (m *Metrics) Served(p online.Partition, _ int, oldest featurestore.LogTime) {
+func (m *Metrics) Served(p online.Partition, events int, oldest featurestore.LogTime) {
+	m.batchEvents.WithLabelValues(p.Source).Observe(float64(events))
 	m.served.WithLabelValues(p.Source).Observe(since(m.now(), featurestore.Instant(oldest)))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -78,7 +79,8 @@ func (t *Tracer) Inject(ctx context.Context, set func(key, value string)) {
 }
 
 // applied makes a span for each record that belongs to a sampled trace: from the
-// fetch that gave it to the moment when lookups see it.
+// fetch that gave it to the moment when lookups see it. That of a dead letter is an
+// error, with its code.
 func (t *Tracer) applied(topic string, p online.Partition, records []worker.Traced, now featurestore.Instant) {
 	for _, r := range records {
 		ctx := t.propagator.Extract(context.Background(), propagation.MapCarrier{worker.TraceParent: r.Parent, worker.TraceState: r.State})
@@ -89,6 +91,10 @@ func (t *Tracer) applied(topic string, p online.Partition, records []worker.Trac
 			attribute.String("messaging.system", "kafka"), attribute.String("messaging.destination.name", topic),
 			attribute.String("messaging.destination.partition.id", fmt.Sprint(p.Number)), attribute.Int64("messaging.kafka.offset", r.Offset),
 			attribute.String("freshet.source", p.Source)))
+		if r.Dead != "" {
+			span.SetAttributes(attribute.String("error.type", r.Dead))
+			span.SetStatus(codes.Error, "dead letter: "+r.Dead)
+		}
 		span.End(trace.WithTimestamp(now.Time()))
 	}
 }

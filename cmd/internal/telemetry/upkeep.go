@@ -52,8 +52,8 @@ var (
 	rebuildRate      = desc("rebuild_records_per_second", "How fast it was filled so far; 0 once it catches up with the log.", "view", "generation")
 
 	historyFiles   = desc("history_files", "Files at rest of a source.", "source")
-	historyBytes   = desc("history_bytes", "Their bytes.", "source")
-	historyRows    = desc("history_rows", "Their rows.", "source")
+	historyBytes   = desc("history_bytes", "Bytes of the files at rest of a source.", "source")
+	historyRows    = desc("history_rows", "Rows at rest of a source.", "source")
 	historyHoles   = desc("history_holes", "Ranges of offsets that are missing between others.", "source")
 	historyDropped = desc("history_dropped_rows_total", "Rows that retention has dropped.", "source")
 	historyLag     = desc("history_unsealed_records", "Applied records of a partition that are not at rest yet.", "source", "generation", "partition")

@@ -120,20 +120,29 @@ func broken(err error) bool {
 	return !errors.As(err, &answer) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// pipeline sends commands over one connection.
+// errUnanswered stands in a command until its answer does.
+var errUnanswered = errors.New("the server has not answered")
+
+// pipeline sends commands over one connection. A command that has no answer has an
+// error afterwards: where a server refuses the connection itself (a wrong password,
+// too many clients), go-redis says so for the whole and leaves the commands as if
+// they had found nothing, by which all that is stored would read as lost.
 func pipeline(ctx context.Context, c *redis.Client, cmds []routed, asking bool) {
 	pipe := c.Pipeline()
 	for i := range cmds {
 		if asking {
 			_ = pipe.Process(ctx, redis.NewStatusCmd(ctx, "asking")) // only queues
 		}
-		cmds[i].cmd.SetErr(nil)
 		_ = pipe.Process(ctx, cmds[i].cmd)
+		cmds[i].cmd.SetErr(errUnanswered)
 	}
 	_, err := pipe.Exec(ctx)
+	if err == nil {
+		err = errUnanswered
+	}
 	for i := range cmds {
-		if c, ok := cmds[i].cmd.(*redis.Cmd); ok && err != nil && c.Err() == nil && c.Val() == nil {
-			c.SetErr(err) // not answered
+		if errors.Is(cmds[i].cmd.Err(), errUnanswered) {
+			cmds[i].cmd.SetErr(err)
 		}
 	}
 }

@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/freshet/freshet/cmd/internal/settings"
+)
+
+// Why a server does not let us in, as far as its refusal shows.
+type refusal uint8
+
+const (
+	otherwise      refusal = iota
+	badCertificate         // theirs is not one that we trust, or ours not one that they do
+	badPassword
+	cutOff // it closed the connection, or said nothing: one of the two speaks TLS and the other does not
+)
+
+func refusalOf(err error) refusal {
+	var theirs *tls.CertificateVerificationError
+	var alert tls.AlertError
+	text := err.Error()
+	switch {
+	case errors.As(err, &theirs), errors.As(err, &alert), strings.Contains(text, "x509:"), strings.Contains(text, "remote error: tls"):
+		return badCertificate
+	case strings.Contains(text, "SASL"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"):
+		return badPassword
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
+		strings.HasSuffix(text, "EOF"), strings.Contains(text, "expecting TLS"), strings.Contains(text, "not look like a TLS"), strings.Contains(text, "i/o timeout"):
+		return cutOff
+	}
+	return otherwise
+}
+
+// next adds to an error what to look at in the settings of a part.
+func next(err error, transport *settings.TLS, at, credentials string) error {
+	if err == nil {
+		return nil
+	}
+	say := ""
+	switch refusalOf(err) {
+	case badCertificate:
+		say = fmt.Sprintf("look at %s.tls: ca must hold the authority that signed the server's certificate, server_name the name in it, cert and key what the server asks for", at)
+	case badPassword:
+		say = "look at " + credentials
+	case cutOff:
+		if transport == nil {
+			say = fmt.Sprintf("does this port want TLS? Then write %s.tls: {}; else see that it wants no other login than %s", at, credentials)
+		} else {
+			say = fmt.Sprintf("does this port speak TLS? If not, remove %s.tls; else see that it wants no other login than %s", at, credentials)
+		}
+	default:
+		return err
+	}
+	return fmt.Errorf("%w (next: %s)", err, say)
+}
+
+// nextKafka is next for the log.
+func nextKafka(err error, k *settings.Kafka) error {
+	if k == nil {
+		return err
+	}
+	return next(err, k.TLS, "log.kafka", "log.kafka.sasl: mechanism, username and password")
+}
+
+// nextRedis is next for the online store.
+func nextRedis(err error, r *settings.Redis) error {
+	if r == nil {
+		return err
+	}
+	return next(err, r.TLS, "online.redis", "online.redis.username and password")
+}
