@@ -147,6 +147,16 @@ func (l *lanes) moved(p online.Partition, other *lanes) bool {
 	return false
 }
 
+// behind reports whether a partition stands lower in some lane than in another picture.
+func (l *lanes) behind(p online.Partition, other *lanes) bool {
+	for i := range l.marks {
+		if l.at(uint16(i), p).offset < other.at(uint16(i), p).offset {
+			return true
+		}
+	}
+	return false
+}
+
 // reload reads the watermarks from the store. Where the store stands otherwise
 // than this view believed, the feed of that partition is broken: its next chunk
 // may lie beyond what the store has lost.

@@ -69,11 +69,16 @@ func (s *sourceLog) verify(ctx context.Context) error {
 }
 
 // refresh reads what was applied, also by others. It comes before the bounds: by
-// their time, the log holds what the watermarks say.
+// their time, the log holds what the watermarks say. Lanes that are being made anew
+// say nothing: a log that took another's place would be taken for it, and archived
+// behind it.
 func (s *sourceLog) refresh(ctx context.Context) error {
 	for _, v := range s.views {
 		if err := v.refresh(ctx); err != nil {
 			return err
+		}
+		if !v.isFilled() {
+			return errLost
 		}
 	}
 	return nil

@@ -145,7 +145,17 @@ func (v *View) Reload(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.cache.clear()
-	return v.reload(ctx)
+	before := v.lanes
+	if err := v.reload(ctx); err != nil {
+		return err
+	}
+	for p := range v.mine {
+		if v.lanes.behind(p, &before) { // the store came back without some of what it had
+			v.counts.Rewinds++
+			break
+		}
+	}
+	return nil
 }
 
 // refresh reads the watermarks again: others may have moved them since. What is
