@@ -366,7 +366,7 @@ func (w *world) forget(m *modelPart, cut int64) bool {
 // hasRead reports whether a process has something of a partition's end in memory.
 func (p *process) hasRead(m *modelPart, cut int64) bool {
 	for _, s := range p.streams {
-		if s.p.id() == m.id && s.reader != nil && s.from > cut {
+		if s.p.id() == m.id && s.reader != nil && (s.from > cut || s.fetching) {
 			return true
 		}
 	}

@@ -33,14 +33,15 @@ type process struct {
 
 // streaming is a partition as it is read: partition.stream between two steps.
 type streaming struct {
-	p       *partition
-	reader  logrecord.Reader
-	from    int64
-	reached featurestore.LogTime
-	queue   []*decodedChunk
-	ended   error // of the reader
-	halted  error
-	run     context.Context // of all partitions of the source: it ends when one finds it in a GAP
+	p        *partition
+	reader   logrecord.Reader
+	from     int64
+	reached  featurestore.LogTime
+	queue    []*decodedChunk
+	fetching bool  // what comes behind from may be read by now
+	ended    error // of the reader
+	halted   error
+	run      context.Context // of all partitions of the source: it ends when one finds it in a GAP
 }
 
 // crashed unwinds the calls of a process that has died.
@@ -259,6 +260,8 @@ func (p *process) fetch(s *streaming) {
 	if s.ended != nil {
 		return
 	}
+	s.fetching = true
+	defer func() { s.fetching = false }()
 	batch, err := s.reader.Next(s.run)
 	if err == nil && batch.Interrupted && !without("a fetch that was interrupted is compared") {
 		err = s.p.shared.verify(s.run)
