@@ -101,13 +101,6 @@ var mutants = []mutant{
 	{"bad records that the lanes have forgotten are said again", "halted.go", `		if stream {
 			return v.setState`, `		if stream && !WITHOUT {
 			return v.setState`},
-	{"only a lane that is BUILDING is said to be filled", "fill.go", `	if filled(stored) {
-		return nil
-	}
-	said`, `	if filled(stored) || WITHOUT && online.Worst(stored) == online.StateGap {
-		return nil
-	}
-	said`},
 	{"a damaged entity is never passed over", "load.go", `	if damaged != nil {
 		return v.found`, `	if damaged != nil && WITHOUT {
 		for _, w := range missing {
