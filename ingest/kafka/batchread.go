@@ -124,7 +124,7 @@ func appendRecords(b *logrecord.Batch, h *batchHead, from int64, limit int) erro
 	}
 	appendTime := h.attributes&attrAppendTime != 0
 	c := cursor{b: body}
-	b.Records = slices.Grow(b.Records, min(int(h.count), len(body)/leastRecord))
+	b.Records = slices.Grow(b.Records, max(0, min(int(h.count), len(body)/leastRecord))) // the count may be any
 	for range h.count {
 		r, err := cutRecord(&c)
 		if err != nil {
