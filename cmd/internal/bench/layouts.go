@@ -22,7 +22,7 @@ import (
 const (
 	layoutCommand  = "layout"
 	layoutProgress = "progress" // the hash in which an opponent says how far it is
-	layoutBatch    = 128 << 10  // events of one batch, about: what ours takes at most
+	layoutBatch    = 128 << 10  // events of one batch, about
 )
 
 // opponent is what a layout does with the events of a batch: it fills a pipeline.
