@@ -32,6 +32,7 @@ func TestEvictedIsNotBegunAnew(t *testing.T) {
 	v, err := OpenView(t.Context(), config)
 	ok(t, err)
 	ok(t, v.Apply(t.Context(), p.chunk(0, half)))
+	ok(t, v.setState(t.Context(), online.StateLive))
 	restarted, err := OpenView(t.Context(), config)
 	ok(t, err)
 	evict(t, server)

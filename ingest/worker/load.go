@@ -46,9 +46,10 @@ func (v *View) load(ctx context.Context, lanes []uint16) error {
 }
 
 // absent looks whether what a read did not find was evicted: then nobody may begin it
-// anew. Whoever watches the store makes the view LOST (watchStore).
+// anew. Whoever watches the store makes the view LOST (watchStore). Lanes that are
+// being filled begin with nothing, and nobody watches the store while it fails.
 func (v *View) absent(ctx context.Context, parts []online.Parts) error {
-	if !slices.ContainsFunc(parts, func(p online.Parts) bool { return p.Open == nil }) {
+	if !v.filled || !slices.ContainsFunc(parts, func(p online.Parts) bool { return p.Open == nil }) {
 		return nil
 	}
 	evicted, err := v.store.Evicted(ctx)
