@@ -157,7 +157,7 @@ func TestCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	copy(text, "BEHIND")
-	copy(elem, "XXXXXXXXX")
+	copy(elem, "elsewhere")
 	for got := range events.All() {
 		if got.Fields[3].Str() != "before" || got.Fields[8].Elems()[0].Str() != "in a list" {
 			t.Errorf("it is %+v", got.Fields)

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -25,35 +26,12 @@ type Batch struct {
 
 	values []featurestore.Value // all null from its length to its capacity
 	text   text
-	most   int // events that it may come to hold; 0 is not known
-}
-
-// fewEvents is how many events a batch grows to step by step: one that holds more
-// is about to hold as many as it may.
-const fewEvents = 4096
-
-// Expect says how many events the batch may come to hold. Once it has more than a
-// few it makes room for all of them, instead of moving what it has again and again.
-func (b *Batch) Expect(n int) { b.most = n }
-
-// grown is how many of something a full batch makes room for, where it has room
-// for have and may come to hold most.
-func grown(have, least, few, most int) int {
-	if have >= few && have < most {
-		return most
-	}
-	return max(2*have, least)
 }
 
 // next gives room for one more event.
 func (b *Batch) next() *featurestore.Event {
 	n := len(b.Events)
-	if n == cap(b.Events) {
-		events := make([]featurestore.Event, n, grown(n, 256, fewEvents, b.most))
-		copy(events, b.Events)
-		b.Events = events
-	}
-	b.Events = b.Events[:n+1]
+	b.Events = slices.Grow(b.Events, 1)[:n+1]
 	return &b.Events[n]
 }
 
@@ -76,7 +54,7 @@ func (b *Batch) row(n int) []featurestore.Value {
 	start := len(b.values)
 	if cap(b.values)-start < n {
 		// Rows handed out before keep the old array.
-		b.values, start = make([]featurestore.Value, 0, grown(cap(b.values), 64*n, fewEvents*n, b.most*n)), 0
+		b.values, start = make([]featurestore.Value, 0, max(2*cap(b.values), 64*n)), 0
 	}
 	b.values = b.values[:start+n]
 	return b.values[start : start+n : start+n]

@@ -123,8 +123,8 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 	return batch
 }
 
-// renewEvery is how often an entity's time to live begins anew, at least: to begin it
-// with each write costs a store as much as the write.
+// renewEvery is how long an entity's time to live goes on before a write begins it
+// anew: to do that with each write costs a store another look-up of each of its keys.
 const renewEvery = 12 * featurestore.Hour
 
 // isFresh reports whether the entity's time to live began anew not long ago. A clock

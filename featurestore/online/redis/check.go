@@ -30,34 +30,22 @@ type watched struct {
 	evicted map[string]int64
 }
 
-// grew notes how many keys a run of a server has evicted, and reports whether
-// these are more than before. What was evicted before anybody looked is not ours.
-func (w *watched) grew(run string, evicted int64) bool {
+// grew reports whether a run of a server has evicted more keys than were noted, and
+// notes them where that is told. What was evicted before anybody looked is not ours.
+func (w *watched) grew(run string, evicted int64, told bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.evicted == nil {
-		w.evicted = map[string]int64{}
-	}
 	before, seen := w.evicted[run]
-	w.evicted[run] = evicted
+	if told || !seen {
+		if w.evicted == nil {
+			w.evicted = map[string]int64{}
+		}
+		w.evicted[run] = evicted
+	}
 	return seen && evicted > before
 }
 
-// grown is grew, but notes only what it has not seen: Check has still to say so.
-func (w *watched) grown(run string, evicted int64) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if before, seen := w.evicted[run]; seen {
-		return evicted > before
-	}
-	if w.evicted == nil {
-		w.evicted = map[string]int64{}
-	}
-	w.evicted[run] = evicted
-	return false
-}
-
-// Evicted asks every master how many keys it has evicted.
+// Evicted asks every master how many keys it has evicted: Check has still to tell it.
 func (s *Store) Evicted(ctx context.Context) (bool, error) {
 	var evicted atomic.Bool
 	err := s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
@@ -70,7 +58,7 @@ func (s *Store) Evicted(ctx context.Context) (bool, error) {
 		if err != nil {
 			return fmt.Errorf("the answer does not say how many keys were evicted: %w", err)
 		}
-		if s.watched.grown(info["run_id"], n) {
+		if s.watched.grew(info["run_id"], n, false) {
 			evicted.Store(true)
 		}
 		return nil
@@ -132,7 +120,7 @@ func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[stri
 // checkEvicted is an error where a server has evicted keys since it was last asked.
 func (s *Store) checkEvicted(info map[string]string) error {
 	n, err := strconv.ParseInt(info["evicted_keys"], 10, 64)
-	if err != nil || !s.watched.grew(info["run_id"], n) {
+	if err != nil || !s.watched.grew(info["run_id"], n, true) {
 		return nil
 	}
 	return fmt.Errorf("a server on port %s has evicted %d keys in all", info["tcp_port"], n)
