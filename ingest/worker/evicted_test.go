@@ -59,6 +59,28 @@ func TestEvictedIsNotBegunAnew(t *testing.T) {
 	}
 }
 
+// A generation that was made after a process was arranged is lost with the others
+// when that one sees an eviction: whoever fills it may not see it. Lanes that are
+// not there are no error, as a batch view has none.
+func TestEvictionLosesGenerationsMadeSince(t *testing.T) {
+	view, s, listed := activity(t), newMemoryStore(), &modelRegistry{}
+	for range 3 {
+		listed.add(view, lanesOfTests)
+	}
+	newer := online.Generation{Project: generation.Project, View: view.Name, Number: 2}
+	_, err := OpenView(t.Context(), ViewConfig{View: view, ID: newer, Lanes: lanesOfTests, Store: s})
+	ok(t, err)
+	w := New(Config{Project: generation.Project, Registry: listed, Online: s})
+	ok(t, w.lose(t.Context()))
+	lanes, err := s.Lanes(t.Context(), newer, lanesOfTests)
+	ok(t, err)
+	for i, l := range lanes {
+		if l.Meta.State != online.StateLost {
+			t.Errorf("lane %d says %v", i, l.Meta.State)
+		}
+	}
+}
+
 // evict lets a server evict whatever has a time to live.
 func evict(t *testing.T, server *redistest.Server) {
 	t.Helper()

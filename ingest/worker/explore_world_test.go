@@ -203,6 +203,11 @@ func (r *modelRegistry) add(v *definition.StreamView, lanes uint16) {
 	r.list = append(r.list, g)
 }
 
+// Generations are those that somebody writes, or may again.
+func (r *modelRegistry) Generations(context.Context) ([]registry.Generation, error) {
+	return slices.DeleteFunc(slices.Clone(r.list), func(g registry.Generation) bool { return g.State == registry.Retired }), nil
+}
+
 // SetState makes one step of a generation's life.
 func (r *modelRegistry) SetState(_ context.Context, s registry.Step) error {
 	g := &r.list[s.Number-1]

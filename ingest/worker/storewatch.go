@@ -53,19 +53,36 @@ func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) erro
 }
 
 // lose says of every generation that it is lost: lookups answer REBUILDING from
-// now on, and whoever opens it next, also after a restart, builds it anew.
+// now on, and whoever opens it next, also after a restart, builds it anew. That
+// goes for generations too that the registry lists since this process was arranged:
+// another may be filling one, and may not see that keys of it were evicted.
 func (w *Worker) lose(ctx context.Context) error {
 	w.states.Lock()
 	defer w.states.Unlock()
 	w.mu.Lock()
-	var views []*View
+	var known []*View
 	for _, id := range w.sorted() {
 		w.views[id].full = false // so that nobody takes it for ready again
-		views = append(views, w.views[id].view)
+		known = append(known, w.views[id].view)
 	}
 	w.mu.Unlock()
-	for _, v := range views {
+	lost := map[online.Generation]bool{}
+	for _, v := range known {
+		lost[v.id] = true
 		if err := v.setState(ctx, online.StateLost); err != nil && !errors.Is(err, featurestore.ErrNotFound) {
+			return err
+		}
+	}
+	list, err := w.c.Registry.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range list { // a batch view has no lanes
+		id := online.Generation{Project: w.c.Project, View: g.View, Number: g.Number}
+		if lost[id] {
+			continue
+		}
+		if err := w.c.Online.SetState(ctx, id, online.StateLost); err != nil && !errors.Is(err, featurestore.ErrNotFound) {
 			return err
 		}
 	}
