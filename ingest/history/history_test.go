@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -516,19 +517,37 @@ func TestNewFieldIsNullInOldFiles(t *testing.T) {
 	}
 }
 
+// BenchmarkAppend archives what one chunk of a stream brings: three fields, one of
+// them a text of many values, one of few.
 func BenchmarkAppend(b *testing.B) {
-	w := open(b, Options{Dir: b.TempDir(), Source: testSource(), Disk: fast})
+	source := &definition.StreamSource{Meta: definition.Meta{Name: "payments"}, EventID: -1, Sequence: -1, AllowedLateness: featurestore.Hour, Fields: []definition.Field{
+		{Name: "user", Type: featurestore.String}, {Name: "amount", Type: featurestore.Int64}, {Name: "channel", Type: featurestore.String},
+	}}
+	const rows = 100_000
+	chunk := func(k int) *columnar.Events {
+		events, r := columnar.New(source), rand.New(rand.NewPCG(1, uint64(k)))
+		for i := range rows {
+			n, user := k*rows+i, r.IntN(100_000)
+			at := featurestore.Instant(n) * 216_000
+			ok(b, events.Append(&featurestore.Event{
+				Position: featurestore.Position{PartitionID: featurestore.PartitionID{Generation: 1}, Offset: int64(n)}, Time: featurestore.EventTime(at) - featurestore.EventTime(r.IntN(100)/99*r.IntN(600_000_000)), LogTime: featurestore.LogTime(at),
+				Fields: []featurestore.Value{
+					featurestore.StringValue(fmt.Sprintf("u%07d", user)), featurestore.Int64Value(int64(r.IntN(20_000))), featurestore.StringValue([]string{"web", "shop", "phone", "partner"}[user%4]),
+				},
+			}))
+		}
+		return events
+	}
+	w := open(b, Options{Dir: b.TempDir(), Source: source, Disk: fast})
 	ok(b, w.Begin(offline.Partition{Generation: 1}, 0))
-	ev := event(1, 0, 0, 0)
-	ev.Fields[0], ev.Fields[2], ev.Fields[5] = featurestore.BoolValue(true), featurestore.DoubleValue(1.5), featurestore.TimestampValue(5)
 	b.ReportAllocs()
 	b.ResetTimer()
-	for i := range b.N {
-		ev.Offset, ev.LogTime = int64(i), featurestore.LogTime(i*1000)
-		if err := appendTo(w, ev); err != nil {
-			b.Fatal(err)
-		}
+	for k := range b.N {
+		b.StopTimer()
+		events := chunk(k)
+		b.StartTimer()
+		ok(b, w.Append(events))
 	}
 	ok(b, w.Close())
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
 }

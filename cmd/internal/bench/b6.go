@@ -30,13 +30,7 @@ func b6(ctx context.Context, o *options) (rows []row, err error) {
 	}
 	defer func() { err = first(err, s.stop()) }()
 	f := &freshness{o: o, s: s}
-	rates := []float64{1_000, 10_000, 100_000}
-	if r, ok := rateOfB5(".bench/B5.json"); ok {
-		rates = append(rates, r*0.8)
-	} else {
-		fmt.Fprintln(os.Stderr, "B6: .bench/B5.json has no rate: 80 % of it is left out (make bench-B5)")
-	}
-	for i, rate := range rates {
+	for i, rate := range o.freshnessRates() {
 		more, err := f.rate(ctx, fmt.Sprintf("freshness-%d", i), rate)
 		if err != nil {
 			return rows, fmt.Errorf("%.0f events/s: %w", rate, err)
@@ -44,6 +38,19 @@ func b6(ctx context.Context, o *options) (rows []row, err error) {
 		rows = append(rows, more...)
 	}
 	return rows, nil
+}
+
+// freshnessRates are those that were asked for, or those of the benchmark.
+func (o *options) freshnessRates() []float64 {
+	if len(o.rates) > 0 {
+		return o.rates
+	}
+	list := []float64{1_000, 10_000, 100_000}
+	if r, ok := rateOfB5(".bench/B5.json"); ok {
+		return append(list, r*0.8)
+	}
+	fmt.Fprintln(os.Stderr, "B6: .bench/B5.json has no rate: 80 % of it is left out (make bench-B5)")
+	return list
 }
 
 // rateOfB5 is the rate that B5 measured last.
@@ -77,11 +84,8 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 	if err := f.s.wipe(ctx); err != nil {
 		return nil, err
 	}
-	us, err := newIngester(ctx, f.s, topic)
+	us, admin, err := f.ingester(ctx, topic)
 	if err != nil {
-		return nil, err
-	}
-	if err := us.start(f.o.freshetd); err != nil {
 		return nil, err
 	}
 	defer func() { err = first(err, us.stop()) }()
@@ -106,6 +110,13 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 	if _, err := measure(ours, produce.send); err != nil { // it warms up
 		return nil, err
 	}
+	profiled := make(chan error, 1)
+	if f.o.profile == "" {
+		profiled <- nil
+	} else {
+		query := fmt.Sprintf("profile?seconds=%d", int(f.o.slice.Seconds()))
+		go func() { profiled <- writeProfile(ctx, admin, query, besides(f.o.profile, topic)) }()
+	}
 	var a, b []*delays
 	for i := range max(1, f.o.pairs) {
 		run := []func() error{
@@ -121,7 +132,28 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 		fmt.Fprintf(os.Stderr, "%.0f events/s: p50 %.1f ms, p99 %.1f ms of %d probes; floor p50 %.1f ms, p99 %.1f ms\n",
 			rate, a[i].quantile(0.5), a[i].quantile(0.99), a[i].n, b[i].quantile(0.5), b[i].quantile(0.99))
 	}
-	return freshnessRows(rate, a, b), nil
+	return freshnessRows(rate, a, b), <-profiled
+}
+
+// ingester is one that has started, and where it gives profiles if those are wanted.
+func (f *freshness) ingester(ctx context.Context, topic string) (us *ingester, admin string, err error) {
+	if f.o.profile != "" {
+		if admin, err = freeAddress(); err != nil {
+			return nil, "", err
+		}
+	}
+	f.s.admin = admin
+	if us, err = newIngester(ctx, f.s, topic); err != nil {
+		return nil, "", err
+	}
+	if err := us.start(f.o.freshetd); err != nil {
+		return nil, "", err
+	}
+	if admin == "" {
+		return us, "", nil
+	}
+	f.s.admin = "" // the server that is started next has none
+	return us, admin, first(writeProfile(ctx, admin, "cmdline", os.DevNull), us.settings())
 }
 
 func freshnessRows(rate float64, ours, floor []*delays) []row {

@@ -66,14 +66,19 @@ func newIngester(ctx context.Context, s *services, topic string) (*ingester, err
 		return nil, err
 	}
 	i := &ingester{services: s, dir: dir}
-	settings := fmt.Sprintf("project: bench\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: {addrs: [%q]}}\nserve: {listen: \"127.0.0.1:0\"}\n", s.broker.Addr(), s.server.Addr())
-	if s.admin != "" {
-		settings += fmt.Sprintf("admin: {listen: %q}\n", s.admin)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "freshet.yaml"), []byte(settings), 0o644); err != nil {
+	if err := i.settings(); err != nil {
 		return nil, err
 	}
 	return i, i.apply(ctx, definitionsOf(topic))
+}
+
+// settings writes freshet.yaml, for what is started from now on.
+func (i *ingester) settings() error {
+	text := fmt.Sprintf("project: bench\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: {addrs: [%q]}}\nserve: {listen: \"127.0.0.1:0\"}\n", i.services.broker.Addr(), i.services.server.Addr())
+	if i.services.admin != "" {
+		text += fmt.Sprintf("admin: {listen: %q}\n", i.services.admin)
+	}
+	return os.WriteFile(filepath.Join(i.dir, "freshet.yaml"), []byte(text), 0o644)
 }
 
 // apply makes definitions the newest revision, as `freshet apply` does.

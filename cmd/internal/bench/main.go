@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -47,6 +48,25 @@ type options struct {
 	profile    string
 	sustained  time.Duration
 	slice      time.Duration
+	rates      rates
+}
+
+// rates are events a second, in a flag.
+type rates []float64
+
+func (r *rates) String() string { return fmt.Sprint([]float64(*r)) }
+
+// Set reads a list with commas.
+func (r *rates) Set(text string) error {
+	*r = nil
+	for part := range strings.SplitSeq(text, ",") {
+		x, err := strconv.ParseFloat(part, 64)
+		if err != nil || x <= 0 {
+			return fmt.Errorf("%q is no rate", part)
+		}
+		*r = append(*r, x)
+	}
+	return nil
 }
 
 func run(ctx context.Context, args []string) error {
@@ -66,8 +86,9 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.partitions, "partitions", 4, "of the topic")
 	flags.DurationVar(&o.sustained, "sustained", time.Minute, "how long B5 holds 80 % of its rate; 0: not at all")
 	flags.DurationVar(&o.slice, "slice", 5*time.Second, "how long B6 measures one rate, a side and pair")
+	flags.Var(&o.rates, "rates", "events/s that B6 measures, as in 1000,10000; those of the benchmark where none is given")
 	flags.BoolVar(&o.verbose, "v", false, "say what Redis did")
-	flags.StringVar(&o.profile, "profile", "", "write a processor profile of the ingester while it warms up to this file")
+	flags.StringVar(&o.profile, "profile", "", "write a processor profile of the ingester while it warms up (B6: while it is measured) to this file")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}

@@ -30,8 +30,7 @@ func (s *services) profiled(ctx context.Context, file, name string, r racer) (_ 
 		return nil, err
 	}
 	defer func() { s.admin = "" }()
-	ext := filepath.Ext(file)
-	file = file[:len(file)-len(ext)] + "-" + name + ext
+	file = besides(file, name)
 	profile := make(chan error, 1)
 	go func() {
 		query := fmt.Sprintf("profile?seconds=%d", int(profileLength.Seconds()))
@@ -39,6 +38,12 @@ func (s *services) profiled(ctx context.Context, file, name string, r racer) (_ 
 	}()
 	l, err := s.lap(ctx, r)
 	return l, first(err, <-profile)
+}
+
+// besides is a file's name with another word in it.
+func besides(file, name string) string {
+	ext := filepath.Ext(file)
+	return file[:len(file)-len(ext)] + "-" + name + ext
 }
 
 func freeAddress() (string, error) {
