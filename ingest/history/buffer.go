@@ -104,29 +104,33 @@ func appendInts[T ~int64](dst []parquet.Value, rows []int, values []T) []parquet
 
 // appendField appends a field's values. Texts are not copied.
 func appendField(dst []parquet.Value, c *columnar.Column, column int, rows []int) []parquet.Value {
-	null := parquet.NullValue().Level(0, 0, column)
-	value, valid := maker(c), c.Valid()
-	for _, row := range rows {
-		if !valid[row] {
-			dst = append(dst, null)
-			continue
-		}
-		dst = append(dst, value(row).Level(0, 1, column))
-	}
-	return dst
-}
-
-// maker makes the Parquet value of a row that has one.
-func maker(c *columnar.Column) func(row int) parquet.Value {
+	start, valid := len(dst), c.Valid()
 	switch c.Kind() {
 	case featurestore.KindBool:
-		return func(row int) parquet.Value { return parquet.BooleanValue(c.Bits(row) != 0) }
+		for _, row := range rows {
+			dst = append(dst, parquet.BooleanValue(c.Bits(row) != 0))
+		}
 	case featurestore.KindDouble:
-		return func(row int) parquet.Value { return parquet.DoubleValue(math.Float64frombits(c.Bits(row))) }
+		for _, row := range rows {
+			dst = append(dst, parquet.DoubleValue(math.Float64frombits(c.Bits(row))))
+		}
 	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
-		return func(row int) parquet.Value { return parquet.Int64Value(int64(c.Bits(row))) }
+		for _, row := range rows {
+			dst = append(dst, parquet.Int64Value(int64(c.Bits(row))))
+		}
+	default:
+		for _, row := range rows {
+			dst = append(dst, parquet.ByteArrayValue(c.Text(row)))
+		}
 	}
-	return func(row int) parquet.Value { return parquet.ByteArrayValue(c.Text(row)) }
+	for i, row := range rows {
+		if v := &dst[start+i]; valid[row] {
+			*v = v.Level(0, 1, column)
+		} else {
+			*v = parquet.NullValue().Level(0, 0, column)
+		}
+	}
+	return dst
 }
 
 // reset empties the buffers and keeps their memory.

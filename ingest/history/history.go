@@ -44,12 +44,12 @@ const (
 // from Next.
 type Writer struct {
 	o      Options
-	schema *parquet.Schema
 	folder string
 	change changeLock
 
 	feeds  map[offline.Partition]*feed
-	file   *parquet.GenericWriter[any] // of the sealing goroutine, with its memory
+	schema *parquet.Schema // of the sealing goroutine
+	plain  []bool          // which fields that writes without a dictionary
 	active *buffers
 	spare  chan *buffers // the other buffers, once they are sealed
 	jobs   chan job
@@ -92,7 +92,7 @@ func Open(o Options) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{
-		o: o, schema: schema, folder: archive.Folder(o.Dir, o.Source.Name), change: changeLock{archive.Folder(o.Dir, o.Source.Name)},
+		o: o, schema: schema, plain: make([]bool, len(o.Source.Fields)), folder: archive.Folder(o.Dir, o.Source.Name), change: changeLock{archive.Folder(o.Dir, o.Source.Name)},
 		feeds:  map[offline.Partition]*feed{},
 		active: newBuffers(o.Source, o.SealRows), spare: make(chan *buffers, 1),
 		jobs: make(chan job, 1), ended: make(chan struct{}),

@@ -538,8 +538,9 @@ func BenchmarkAppend(b *testing.B) {
 		}
 		return events
 	}
-	w := open(b, Options{Dir: b.TempDir(), Source: source, Disk: fast})
-	ok(b, w.Begin(offline.Partition{Generation: 1}, 0))
+	dir, p := b.TempDir(), offline.Partition{Generation: 1}
+	w := open(b, Options{Dir: dir, Source: source, Disk: fast})
+	ok(b, w.Begin(p, 0))
 	b.ReportAllocs()
 	b.ResetTimer()
 	for k := range b.N {
@@ -550,4 +551,11 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	ok(b, w.Close())
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
+	m, err := archive.LoadPartition(dir, source.Name, p)
+	ok(b, err)
+	size := int64(0)
+	for _, f := range m.Files {
+		size += f.Bytes
+	}
+	b.ReportMetric(float64(size)/float64(b.N*rows), "bytes/row")
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/offline/archive"
@@ -82,7 +81,7 @@ func mergeFiles(ctx context.Context, out io.Writer, schema *parquet.Schema, inpu
 		return 0, featurestore.Invalidf("archived file %q has no column %q", inputs[0].path, archive.ColumnOffset)
 	}
 	m := &merger{ctx: ctx, schema: schema, offset: column.ColumnIndex, files: inputs, last: -1}
-	m.out = parquet.NewGenericWriter[any](out, schema, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
+	m.out = newParquet(out, schema)
 	defer func() {
 		for _, in := range m.files {
 			err = errors.Join(err, in.close())

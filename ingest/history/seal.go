@@ -202,16 +202,20 @@ const dictionaryBytes = 1 << 20
 // writeRows is how many values are made at a time: they stay in the processor's cache.
 const writeRows = 1024
 
+// newParquet writes one file. None is used again: after a Reset the library leaves the
+// columns' paths out of the file's footer, and readers that go by these find nothing.
+func newParquet(out io.Writer, schema *parquet.Schema) *parquet.GenericWriter[any] {
+	return parquet.NewGenericWriter[any](out, schema,
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
+}
+
 // writeColumns writes the chosen rows as one row group.
 func (w *Writer) writeColumns(out io.Writer, b *buffer, rows []int, partition int32) error {
-	if w.file == nil {
-		w.file = parquet.NewGenericWriter[any](out, w.schema,
-			parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
-	} else {
-		w.file.Reset(out)
+	schema, err := w.schemaOf(b, rows)
+	if err != nil {
+		return err
 	}
-	file := w.file
-	w.file = nil // it is used again where it has ended in order
+	file := newParquet(out, schema)
 	system := archive.SystemColumns(w.o.Source)
 	values := make([]parquet.Value, 0, writeRows)
 	for i, c := range file.ColumnWriters() {
@@ -222,9 +226,5 @@ func (w *Writer) writeColumns(out io.Writer, b *buffer, rows []int, partition in
 			}
 		}
 	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	w.file = file
-	return nil
+	return file.Close()
 }

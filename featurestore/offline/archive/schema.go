@@ -47,6 +47,16 @@ func Version(source *definition.StreamSource) int {
 // DECIMAL over INT64, timestamp TIMESTAMP(micros, UTC), bytes a plain
 // BYTE_ARRAY, a list or map the JSON text of featurestore.AppendJSON.
 func Schema(source *definition.StreamSource) (*parquet.Schema, error) {
+	return SchemaOf(source, make([]bool, len(source.Fields)))
+}
+
+// Dictionary reports whether texts of a field's type are written by a dictionary,
+// where they repeat.
+func Dictionary(t featurestore.Type) bool { return t.Kind == featurestore.KindString }
+
+// SchemaOf is Schema, where plain says of each field whether its texts are written
+// one by one, without a dictionary. Readers see no difference.
+func SchemaOf(source *definition.StreamSource, plain []bool) (*parquet.Schema, error) {
 	// Positions and times nearly ascend: their differences are few bits each.
 	instant := parquet.Encoded(parquet.Timestamp(parquet.Microsecond), &parquet.DeltaBinaryPacked)
 	offset := parquet.Encoded(parquet.Int(64), &parquet.DeltaBinaryPacked)
@@ -60,8 +70,11 @@ func Schema(source *definition.StreamSource) (*parquet.Schema, error) {
 	if source.Changes() {
 		columns = append(columns, column{parquet.Int(32), ColumnChange}, column{instant, ColumnMutated})
 	}
-	for _, f := range source.Fields {
+	for i, f := range source.Fields {
 		node := nodeOf(f.Type)
+		if Dictionary(f.Type) && !plain[i] {
+			node = parquet.Encoded(node, &parquet.RLEDictionary)
+		}
 		if node == nil {
 			return nil, featurestore.Invalidf("field %q: type %s is not archived in this version: declare only the parts that are needed", f.Name, f.Type)
 		}
@@ -79,7 +92,7 @@ func nodeOf(t featurestore.Type) parquet.Node {
 	case featurestore.KindDouble:
 		return parquet.Leaf(parquet.DoubleType)
 	case featurestore.KindString:
-		return parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
+		return parquet.String()
 	case featurestore.KindBytes:
 		return parquet.Leaf(parquet.ByteArrayType)
 	case featurestore.KindTimestamp:
