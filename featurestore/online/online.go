@@ -134,6 +134,10 @@ type Write struct {
 	// long ago. A store may begin it anew all the same. It is for a write that
 	// consulted a blob, and sets a closed part only where one stands.
 	Keep bool
+	// Known says that what is expected was acknowledged to this writer, and that the
+	// lane stood then as it does while After is its last batch: a store need not
+	// compare it there.
+	Known bool
 }
 
 // Batch is one atomic change of one lane: either every write and the watermark
@@ -146,6 +150,11 @@ type Batch struct {
 	To         Watermark
 	Writes     []Write
 	TTL        time.Duration // of written entities but those that Keep theirs, both parts alike; 0 keeps them
+
+	// ID names this batch among all that are ever written to the lane, and After the
+	// last one that this writer knows to be stored there; 0 for none. Where the lane
+	// has had none since, nobody else has written an entity of it.
+	ID, After uint64
 }
 
 // Outcome is the answer to a Batch.
@@ -187,6 +196,9 @@ func (o Outcome) String() string {
 type Result struct {
 	Outcome Outcome
 	Err     error
+	// Followed says of an OutcomeOK that the lane's last batch was After. A store that
+	// does not note batches never says so.
+	Followed bool
 }
 
 // Row is a batch view's blob, as codec.AppendBatchRow makes it: it begins with

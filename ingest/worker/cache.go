@@ -24,6 +24,8 @@ type entity struct {
 	chunk int64 // the last chunk that touched it
 	work  int32 // and its work there
 
+	turn uint32 // of its lane when it was acknowledged, plus one; 0 where it was only read
+
 	newer, older *entity
 }
 

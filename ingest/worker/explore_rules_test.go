@@ -6,6 +6,7 @@ package worker
 // for them.
 var modelMutants = []string{
 	"states are compared", "entities are compared", "watermarks are equal, not smaller",
+	"what is known is compared where another has written",
 	"a fetch that was interrupted is compared", "queued records are dropped at a rewind", "the group's offset is no start",
 }
 
@@ -44,6 +45,9 @@ var mutants = []mutant{
 `, `		case window.Duplicate:
 			v.counts.Duplicate++
 			entered = entered || !WITHOUT
+`},
+	{"what is known is forgotten where another has written", "fold.go", `	if len(works) > 0 && !r.Followed {
+`, `	if len(works) > 0 && !r.Followed && !WITHOUT {
 `},
 	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at)) {
 `, `		list := append(w.entity.state.Applied[:0:0], w.entity.state.Applied...)
@@ -114,7 +118,7 @@ var mutants = []mutant{
 			v.forget(works)
 `, `			lost[lane] = true
 			if r.Outcome == online.OutcomeUnknown && WITHOUT {
-				v.acknowledge(works)
+				v.acknowledge(&call.batches[i], works, r)
 				delete(lost, lane)
 				continue
 			}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
@@ -106,7 +107,7 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 	batch := online.Batch{
 		Lane: online.LaneID{Generation: v.id, Lane: lane}, Definition: v.view.Hash,
 		Partition: c.Partition, From: before.offset, To: c.target(before), TTL: v.ttl,
-		Writes: make([]online.Write, len(list)),
+		Writes: make([]online.Write, len(list)), ID: rand.Uint64() | 1, After: v.followed[lane].last,
 	}
 	now := v.now()
 	for n, w := range list {
@@ -117,7 +118,7 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 		}
 		batch.Writes[n] = online.Write{
 			Key: []byte(w.key), Expect: expect, Blob: w.blob,
-			Closed: w.closed, Renew: !keep && w.closed == nil && w.named.Size > 0, Keep: keep,
+			Closed: w.closed, Renew: !keep && w.closed == nil && w.named.Size > 0, Keep: keep, Known: v.isKnown(w.entity),
 		}
 	}
 	return batch
@@ -196,10 +197,32 @@ func orEmpty(b []byte) []byte {
 	return b
 }
 
+// followed is what this view knows of the batches of a lane: its own last one, and
+// how often another's was found to have come between.
+type followed struct {
+	last  uint64
+	turns uint32
+}
+
+// isKnown reports whether the store was seen to hold what is cached of an entity, and
+// nobody else's batch was found in its lane since. What was only read does not count:
+// a failover may take that back, and leave our own last batch.
+func (v *View) isKnown(e *entity) bool {
+	return e.turn == v.followed[e.lane].turns+1
+}
+
 // acknowledge takes over what the store has accepted: the call that compared the
 // bytes of before has been answered.
-func (v *View) acknowledge(works []*work) {
+func (v *View) acknowledge(batch *online.Batch, works []*work, r online.Result) {
+	f := &v.followed[batch.Lane.Lane]
+	if len(works) > 0 {
+		f.last = batch.ID
+	}
+	if len(works) > 0 && !r.Followed {
+		f.turns++
+	}
 	for _, w := range works {
+		w.entity.turn = f.turns + 1
 		v.cache.stored(w.entity, w.blob, w.closed)
 		if w.renewed != 0 {
 			w.entity.renewed = w.renewed

@@ -37,6 +37,8 @@ type memoryLane struct {
 
 	closed map[string][]byte
 
+	last uint64 // the batch that wrote entities last
+
 	spoiled bool // keys were evicted of it
 }
 
@@ -58,7 +60,7 @@ func newMemoryStore() *memoryStore {
 }
 
 func (l *memoryLane) clone() *memoryLane {
-	return &memoryLane{meta: l.meta, marks: maps.Clone(l.marks), blobs: maps.Clone(l.blobs), closed: maps.Clone(l.closed)}
+	return &memoryLane{meta: l.meta, marks: maps.Clone(l.marks), blobs: maps.Clone(l.blobs), closed: maps.Clone(l.closed), last: l.last}
 }
 
 var errDown = featurestore.Unavailablef("the store is down")
@@ -99,7 +101,7 @@ func (s *memoryStore) Apply(_ context.Context, batches []online.Batch) []online.
 		}
 		switch f {
 		case arrives:
-			out[i].Outcome = s.apply(b)
+			out[i].Outcome, out[i].Followed = s.apply(b)
 			continue
 		case answerLost:
 			s.apply(b)
@@ -128,32 +130,34 @@ func ownedBatch(b *online.Batch) online.Batch {
 	out := *b
 	out.Writes = make([]online.Write, len(b.Writes))
 	for i, w := range b.Writes {
-		out.Writes[i] = online.Write{Key: bytes.Clone(w.Key), Expect: bytes.Clone(w.Expect), Blob: bytes.Clone(w.Blob), Closed: bytes.Clone(w.Closed), Renew: w.Renew, Keep: w.Keep}
+		out.Writes[i] = online.Write{Key: bytes.Clone(w.Key), Expect: bytes.Clone(w.Expect), Blob: bytes.Clone(w.Blob), Closed: bytes.Clone(w.Closed), Renew: w.Renew, Keep: w.Keep, Known: w.Known}
 	}
 	return out
 }
 
-func (s *memoryStore) apply(b *online.Batch) online.Outcome {
+func (s *memoryStore) apply(b *online.Batch) (_ online.Outcome, followed bool) {
 	l := s.lanes[b.Lane]
 	if l == nil || l.meta.Definition != b.Definition {
-		return online.OutcomeDefinition
+		return online.OutcomeDefinition, false
 	}
 	at := int64(-1)
 	if w, ok := l.marks[b.Partition]; ok {
 		at = w.Offset
 	}
 	if at != b.From && (!without("watermarks are equal, not smaller") || b.To.Offset < at) {
-		return online.OutcomeWatermark
+		return online.OutcomeWatermark, false
 	}
+	followed = b.After != 0 && l.last == b.After
 	for _, w := range b.Writes {
-		if !s.same(l.blobs[string(w.Key)], w.Expect) {
-			return online.OutcomeVersion
+		if !((followed || without("what is known is compared where another has written")) && w.Known) && !s.same(l.blobs[string(w.Key)], w.Expect) {
+			return online.OutcomeVersion, false
 		}
 	}
 	for _, w := range b.Writes {
 		if len(w.Blob) == 0 {
 			continue
 		}
+		l.last = b.ID
 		l.blobs[string(w.Key)] = bytes.Clone(w.Blob)
 		if len(w.Closed) > 0 {
 			l.closed[string(w.Key)] = bytes.Clone(w.Closed)
@@ -165,7 +169,7 @@ func (s *memoryStore) apply(b *online.Batch) online.Outcome {
 		s.moved++
 	}
 	l.marks[b.Partition] = b.To
-	return online.OutcomeOK
+	return online.OutcomeOK, followed
 }
 
 // same reports whether a stored blob has the applied list that was read.
@@ -208,7 +212,7 @@ func (s *memoryStore) Create(_ context.Context, g online.Generation, m online.Me
 			}
 			continue
 		} else if l != nil { // its metadata is gone, and nothing else
-			l.meta = m
+			l.meta, l.last = m, 0
 			continue
 		}
 		s.moved++

@@ -59,7 +59,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, call *storeCall) (again boo
 		case online.OutcomeOK:
 			v.counts.Batches++
 			v.lanes.set(lane, c.Partition, call.batches[i].To)
-			v.acknowledge(works)
+			v.acknowledge(&call.batches[i], works, r)
 		case online.OutcomeVersion:
 			v.remember(c, works)
 			v.forget(works)

@@ -73,6 +73,8 @@ type View struct {
 	fold   foldBuffers
 	gone   map[string]damage // entities that the store has lost, until they are rebuilt
 
+	followed []followed // of each lane
+
 	rebuilding sync.Mutex // held by whoever rebuilds entities, one at a time
 
 	// fed is, for each partition, the offset through which this View was fed
@@ -95,6 +97,7 @@ func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
 		v.types = append(v.types, k.Type)
 	}
 	v.lanes.marks = make([]map[online.Partition]mark, c.Lanes)
+	v.followed = make([]followed, c.Lanes)
 	meta := online.Meta{Definition: c.View.Hash, StateVersion: definition.StateVersion, Lanes: c.Lanes, State: online.StateBuilding}
 	if err := c.Store.Create(ctx, c.ID, meta); err != nil {
 		return nil, fmt.Errorf("view %q generation %d: %w", c.View.Name, c.ID.Number, err)

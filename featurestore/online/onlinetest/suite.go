@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) online.Store) {
 		{"Watermark", testWatermark},
 		{"Version", testVersion},
 		{"OrderOfChecks", testOrderOfChecks},
+		{"Followed", testFollowed},
 		{"Consulted", testConsulted},
 		{"LaneOrder", testLaneOrder},
 		{"ResultsInOrder", testResultsInOrder},

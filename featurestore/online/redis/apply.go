@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"encoding/binary"
 	"strconv"
 	"time"
 
@@ -40,11 +41,18 @@ func (s *Store) result(cmd *redis.Cmd) online.Result {
 	if err != nil {
 		return online.Result{Err: s.unavailable("applying", err)}
 	}
+	if n == followed {
+		return online.Result{Outcome: online.OutcomeOK, Followed: true}
+	}
 	if o := online.Outcome(n); o >= online.OutcomeOK && o <= online.OutcomeDefinition {
 		return online.Result{Outcome: o}
 	}
 	return online.Result{Err: featurestore.Unavailablef("redis %s: the apply script answered %d", s.name, n)}
 }
+
+// followed is the script's answer where all is well, and the lane's last batch was
+// the one that this one follows.
+const followed = 5
 
 // What becomes of a closed part, as apply.lua reads it.
 const (
@@ -59,27 +67,40 @@ var emptyBlob = []byte{0}
 
 // applyCall lays a batch out as apply.lua reads it.
 func applyCall(b *online.Batch) call {
-	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 8+2*len(b.Writes))}
+	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 12+2*len(b.Writes))}
 	c.keys = append(c.keys, string(b.Lane.AppendWatermarksKey(nil)), string(b.Lane.AppendMetaKey(nil)))
 	c.args = append(c.args,
 		b.Definition[:], b.Partition.AppendField(nil), online.AppendWatermarkHead(nil, b.From), online.AppendWatermarkHead(nil, -1),
-		online.AppendWatermark(nil, b.To), milliseconds(b.TTL), len(b.Writes), 0)
-	renewing := &c.args[len(c.args)-1]
-	c.writes(b, false)
+		online.AppendWatermark(nil, b.To), milliseconds(b.TTL), len(b.Writes), 0, 0, 0, batchID(b.ID), batchID(b.After))
+	renewing, from, to := &c.args[7], &c.args[8], &c.args[9]
+	c.writes(b, false, true)
+	*from = len(c.keys) - 2 + 1
+	c.writes(b, false, false)
 	*renewing = len(c.keys) - 2
-	c.writes(b, true)
+	c.writes(b, true, false)
+	*to = len(c.keys) - 2
+	c.writes(b, true, true)
 	for i := range b.Writes {
 		c.closed(b.Lane, &b.Writes[i])
 	}
 	return c
 }
 
-// writes adds the writes that keep their time to live, or the others.
-func (c *call) writes(b *online.Batch, keep bool) {
+// batchID is a batch's name as the lane keeps it; nothing where it has none.
+func batchID(id uint64) []byte {
+	if id == 0 {
+		return nil
+	}
+	return binary.LittleEndian.AppendUint64(nil, id)
+}
+
+// writes adds the writes that keep their time to live, or do not, and of these those
+// whose lists are known, or are not.
+func (c *call) writes(b *online.Batch, keep, known bool) {
 	var key []byte
 	for i := range b.Writes {
 		w := &b.Writes[i]
-		if w.Keep != keep {
+		if w.Keep != keep || w.Known != known {
 			continue
 		}
 		key = b.Lane.AppendEntityKey(key[:0], w.Key)

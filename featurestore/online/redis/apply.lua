@@ -8,11 +8,18 @@
 -- ARGV  1 definition, 2 the partition's field, 3 head that its watermark must
 --       have, 4 head that stands for none, 5 new watermark, 6 time to live in ms
 --       or 0, 7 number of writes, 8 how many of them, the first, begin their time
---       to live anew; then for each write: the applied list that was
+--       to live anew, 9 and 10 the first and last of them that are compared in any
+--       case, 11 this batch, 12 the one that it follows ('' for none); then for
+--       each write: the applied list that was
 --       read ('' for an absent entity, one byte for an empty blob), and the new
 --       blob ('' where it was only consulted); then for each closed part: 's'
 --       and its bytes, 'k' and its bytes where it keeps its time to live, 'd' to
 --       remove it, 'r' to renew it
+--
+-- "last" is the batch that wrote entities last, behind what it counted "begun" up
+-- to: a program that does not know the field counts too. Where that is the batch
+-- which this one follows, nobody else has written, and what its writer knows to
+-- stand here is not compared: that would take longer than the rest.
 --
 -- A batch is several commands in the append-only file. Where that was cut off in
 -- the middle of one, Redis starts without it, but leaves its part in the file, and
@@ -23,15 +30,19 @@
 -- Strings are compared for equality only: Redis orders them by the locale.
 -- Both parts expire at one millisecond, so that no read finds one without the
 -- other. Answers are those of online.Outcome.
-local call, OK, WM, VER, DEF = redis.call, 1, 2, 3, 4
+local call, OK, WM, VER, DEF, FOLLOWED = redis.call, 1, 2, 3, 4, 5
+local FIRST = 13 -- of the writes' arguments
 local writes = tonumber(ARGV[7])
-local meta = call('HMGET', KEYS[2], 'definition', 'begun', 'done')
+local meta = call('HMGET', KEYS[2], 'definition', 'begun', 'done', 'last')
 if meta[1] ~= ARGV[1] or meta[2] ~= meta[3] then return DEF end
 local mark = call('HGET', KEYS[1], ARGV[2])
 local head = mark and string.sub(mark, 1, #ARGV[3]) or ARGV[4]
 if head ~= ARGV[3] then return WM end
-for i = 1, writes do
-  local expect = ARGV[7 + 2 * i]
+local followed = ARGV[12] ~= '' and meta[4] and meta[4] == meta[2] .. ':' .. ARGV[12]
+local from, to = 1, writes
+if followed then from, to = tonumber(ARGV[9]), tonumber(ARGV[10]) end
+for i = from, to do
+  local expect = ARGV[FIRST - 2 + 2 * i]
   if expect == '' then
     if call('EXISTS', KEYS[2 + i]) ~= 0 then return VER end
   elseif #expect == 1 then
@@ -54,14 +65,14 @@ local function set(key, blob)
 end
 local begun = nil -- a watermark alone is one command, and is cut as a whole
 for i = 1, writes do
-  if ARGV[8 + 2 * i] ~= '' then
+  if ARGV[FIRST - 1 + 2 * i] ~= '' then
     begun = call('HINCRBY', KEYS[2], 'begun', 1)
     break
   end
 end
 local renewing = tonumber(ARGV[8])
 for i = 1, writes do
-  local blob = ARGV[8 + 2 * i]
+  local blob = ARGV[FIRST - 1 + 2 * i]
   if blob == '' then -- it was only consulted
   elseif i <= renewing then
     set(KEYS[2 + i], blob)
@@ -69,7 +80,7 @@ for i = 1, writes do
     call('SET', KEYS[2 + i], blob, 'KEEPTTL')
   end
 end
-local at = 9 + 2 * writes
+local at = FIRST + 2 * writes
 for i = 3 + writes, #KEYS do
   local what = ARGV[at]
   at = at + 1
@@ -88,5 +99,5 @@ for i = 3 + writes, #KEYS do
   end
 end
 call('HSET', KEYS[1], ARGV[2], ARGV[5])
-if begun then call('HSET', KEYS[2], 'done', begun) end
-return OK
+if begun then call('HSET', KEYS[2], 'done', begun, 'last', begun .. ':' .. ARGV[11]) end
+return followed and FOLLOWED or OK

@@ -171,6 +171,35 @@ func offset(t testing.TB, s *redis.Store) int64 {
 	return -1
 }
 
+// A program that does not know the field "last" counts its batches all the same: no
+// batch follows across one of them.
+func TestFollowedKnowsBatchesWithoutNames(t *testing.T) {
+	srv := server(t)
+	s, c := open(t, redis.Config{Addrs: []string{srv.Addr()}}), admin(t, srv)
+	create(t, s)
+	next := func(from int64) bool {
+		t.Helper()
+		b := step(from, 0)
+		b.ID, b.After = uint64(from+2), uint64(from+1)
+		r := s.Apply(t.Context(), []online.Batch{b})[0]
+		if r.Outcome != online.OutcomeOK {
+			t.Fatalf("%v (%v)", r.Outcome, r.Err)
+		}
+		return r.Followed
+	}
+	if next(-1) || !next(0) {
+		t.Fatal("the second batch follows the first, and the first none")
+	}
+	for _, field := range []string{"begun", "done"} {
+		if err := c.HIncrBy(t.Context(), "{p.v.1.0}:m", field, 1).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if next(1) || !next(2) {
+		t.Error("a batch follows one that lies behind another")
+	}
+}
+
 // TestLayout holds the keys and fields that the protocol fixes.
 func TestLayout(t *testing.T) {
 	srv := server(t)
@@ -178,10 +207,10 @@ func TestLayout(t *testing.T) {
 	create(t, s)
 	b := step(-1, 0)
 	b.Partition = online.Partition{Source: "departures", Generation: 1, Number: 3}
-	b.Writes[0].Key, b.TTL = []byte("u1}:{x"), time.Hour
+	b.Writes[0].Key, b.TTL, b.ID = []byte("u1}:{x"), time.Hour, 42
 	apply(t, s, b, online.OutcomeOK)
 	fields, err := c.HGetAll(t.Context(), "{p.v.1.0}:m").Result()
-	if err != nil || len(fields) != 6 || fields["begun"] != "1" || fields["done"] != "1" || fields["definition"] != string(meta.Definition[:]) || fields["state_version"] != "1" || fields["lanes"] != "2" || fields["state"] != "LIVE" {
+	if err != nil || len(fields) != 7 || fields["last"] != "1:\x2a\x00\x00\x00\x00\x00\x00\x00" || fields["begun"] != "1" || fields["done"] != "1" || fields["definition"] != string(meta.Definition[:]) || fields["state_version"] != "1" || fields["lanes"] != "2" || fields["state"] != "LIVE" {
 		t.Errorf("metadata is %q (%v)", fields, err)
 	}
 	mark, err := c.HGet(t.Context(), "{p.v.1.0}:w", "departures|1|3").Bytes()
