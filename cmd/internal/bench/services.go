@@ -53,7 +53,7 @@ func startServices(ctx context.Context) (_ *services, err error) {
 	if s.broker, err = kafkatest.Start(ctx, kafkatest.Config{Dir: filepath.Join(s.dir, "kafka"), Cache: cache}); err != nil {
 		return nil, err
 	}
-	if s.server, err = redistest.Start(ctx, redistest.Options{Dir: filepath.Join(s.dir, "redis")}); err != nil {
+	if s.server, err = redistest.Start(ctx, redistest.Options{Dir: filepath.Join(s.dir, "redis"), Args: []string{"--auto-aof-rewrite-min-size", "1gb"}}); err != nil {
 		return nil, err
 	}
 	s.redis = redis.NewClient(&redis.Options{Addr: s.server.Addr(), ReadTimeout: time.Minute})
