@@ -155,6 +155,10 @@ type Batch struct {
 	// last one that this writer knows to be stored there; 0 for none. Where the lane
 	// has had none since, nobody else has written an entity of it.
 	ID, After uint64
+
+	// Whole says that what is expected are whole blobs, not what they begin with: of a
+	// damaged one, what is left may be the beginning of any.
+	Whole bool
 }
 
 // Outcome is the answer to a Batch.

@@ -149,7 +149,7 @@ func (s *memoryStore) apply(b *online.Batch) (_ online.Outcome, followed bool) {
 	}
 	followed = b.After != 0 && l.last == b.After
 	for _, w := range b.Writes {
-		if !((followed || without("what is known is compared where another has written")) && w.Known) && !s.same(l.blobs[string(w.Key)], w.Expect) {
+		if !((followed || without("what is known is compared where another has written")) && w.Known) && !s.same(l.blobs[string(w.Key)], w.Expect, b.Whole) {
 			return online.OutcomeVersion, false
 		}
 	}
@@ -173,12 +173,14 @@ func (s *memoryStore) apply(b *online.Batch) (_ online.Outcome, followed bool) {
 }
 
 // same reports whether a stored blob has the applied list that was read.
-func (s *memoryStore) same(have, expect []byte) bool {
+func (s *memoryStore) same(have, expect []byte, whole bool) bool {
 	switch {
 	case without("entities are compared"):
 		return true
 	case expect == nil:
 		return have == nil
+	case whole:
+		return have != nil && bytes.Equal(have, expect)
 	case len(expect) == 0:
 		return have != nil && len(have) == 0
 	case without("the whole list is compared, not a counter"):

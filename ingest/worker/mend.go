@@ -142,7 +142,7 @@ func (v *View) replace(ctx context.Context, targets map[string]*target) (written
 		p, mark := v.stillMark(stored[r.lane].Watermarks)
 		batches[i] = online.Batch{
 			Lane: online.LaneID{Generation: v.id, Lane: r.lane}, Definition: v.view.Hash,
-			Partition: p, From: mark.Offset, To: mark, Writes: []online.Write{r.write}, TTL: v.ttl,
+			Partition: p, From: mark.Offset, To: mark, Writes: []online.Write{r.write}, TTL: v.ttl, Whole: true,
 		}
 	}
 	for i, r := range v.send(ctx, batches) {

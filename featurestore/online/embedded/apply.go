@@ -161,7 +161,7 @@ func (g *group) check(b *online.Batch) (online.Outcome, error) {
 	g.expired = g.expired[:0]
 	for i := range b.Writes {
 		g.key = b.Lane.AppendEntityKey(g.key[:0], b.Writes[i].Key)
-		ok, expired, err := g.checkEntity(b.Writes[i].Expect)
+		ok, expired, err := g.checkEntity(b.Writes[i].Expect, b.Whole)
 		if err != nil || !ok {
 			return online.OutcomeVersion, err
 		}
@@ -199,24 +199,25 @@ func (g *group) checkWatermark(b *online.Batch) (ok bool, err error) {
 	return ok, err
 }
 
-func (g *group) checkEntity(expect []byte) (ok, expired bool, err error) {
+func (g *group) checkEntity(expect []byte, whole bool) (ok, expired bool, err error) {
 	err = g.view(func(value []byte) error {
 		var blob []byte
 		blob, expired = blobOf(value, g.now)
-		ok = sameBlob(blob, expect)
+		ok = sameBlob(blob, expect, whole)
 		return nil
 	})
 	return ok, expired, err
 }
 
 // sameBlob reports whether a stored blob begins with the applied list that was
-// read. The list says its own length, so equality of these bytes is equality of lists.
-func sameBlob(blob, expect []byte) bool {
+// read, or is the whole one that was. The list says its own length, so equality of
+// these bytes is equality of lists.
+func sameBlob(blob, expect []byte, whole bool) bool {
 	switch {
 	case expect == nil:
 		return blob == nil
-	case len(expect) == 0:
-		return blob != nil && len(blob) == 0
+	case whole || len(expect) == 0:
+		return blob != nil && bytes.Equal(blob, expect)
 	}
 	return bytes.HasPrefix(blob, expect)
 }

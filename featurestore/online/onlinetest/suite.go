@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) online.Store) {
 		{"Version", testVersion},
 		{"OrderOfChecks", testOrderOfChecks},
 		{"Followed", testFollowed},
+		{"Whole", testWhole},
 		{"Consulted", testConsulted},
 		{"LaneOrder", testLaneOrder},
 		{"ResultsInOrder", testResultsInOrder},

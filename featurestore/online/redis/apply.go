@@ -67,11 +67,11 @@ var emptyBlob = []byte{0}
 
 // applyCall lays a batch out as apply.lua reads it.
 func applyCall(b *online.Batch) call {
-	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 12+2*len(b.Writes))}
+	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 13+2*len(b.Writes))}
 	c.keys = append(c.keys, string(b.Lane.AppendWatermarksKey(nil)), string(b.Lane.AppendMetaKey(nil)))
 	c.args = append(c.args,
 		b.Definition[:], b.Partition.AppendField(nil), online.AppendWatermarkHead(nil, b.From), online.AppendWatermarkHead(nil, -1),
-		online.AppendWatermark(nil, b.To), milliseconds(b.TTL), len(b.Writes), 0, 0, 0, batchID(b.ID), batchID(b.After))
+		online.AppendWatermark(nil, b.To), milliseconds(b.TTL), len(b.Writes), 0, 0, 0, batchID(b.ID), batchID(b.After), b.Whole)
 	renewing, from, to := &c.args[7], &c.args[8], &c.args[9]
 	c.writes(b, false, true)
 	*from = len(c.keys) - 2 + 1
@@ -106,7 +106,10 @@ func (c *call) writes(b *online.Batch, keep, known bool) {
 		key = b.Lane.AppendEntityKey(key[:0], w.Key)
 		c.keys = append(c.keys, string(key))
 		expect := w.Expect
-		if expect != nil && len(expect) == 0 {
+		switch {
+		case expect != nil && b.Whole:
+			expect = append([]byte{'='}, expect...)
+		case expect != nil && len(expect) == 0:
 			expect = emptyBlob
 		}
 		c.args = append(c.args, expect, w.Blob)

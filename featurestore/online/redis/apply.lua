@@ -9,10 +9,11 @@
 --       have, 4 head that stands for none, 5 new watermark, 6 time to live in ms
 --       or 0, 7 number of writes, 8 how many of them, the first, begin their time
 --       to live anew, 9 and 10 the first and last of them that are compared in any
---       case, 11 this batch, 12 the one that it follows ('' for none); then for
---       each write: the applied list that was
---       read ('' for an absent entity, one byte for an empty blob), and the new
---       blob ('' where it was only consulted); then for each closed part: 's'
+--       case, 11 this batch, 12 the one that it follows ('' for none), 13
+--       whether whole blobs are compared ('1'); then for each write: the applied
+--       list that was read ('' for an absent entity, one byte for an empty blob),
+--       or a byte and the whole blob, and the new blob ('' where it was only
+--       consulted); then for each closed part: 's'
 --       and its bytes, 'k' and its bytes where it keeps its time to live, 'd' to
 --       remove it, 'r' to renew it
 --
@@ -31,7 +32,8 @@
 -- Both parts expire at one millisecond, so that no read finds one without the
 -- other. Answers are those of online.Outcome.
 local call, OK, WM, VER, DEF, FOLLOWED = redis.call, 1, 2, 3, 4, 5
-local FIRST = 13 -- of the writes' arguments
+local FIRST = 14 -- of the writes' arguments
+local whole = ARGV[13] == '1'
 local writes = tonumber(ARGV[7])
 local meta = call('HMGET', KEYS[2], 'definition', 'begun', 'done', 'last')
 if meta[1] ~= ARGV[1] or meta[2] ~= meta[3] then return DEF end
@@ -45,6 +47,8 @@ for i = from, to do
   local expect = ARGV[FIRST - 2 + 2 * i]
   if expect == '' then
     if call('EXISTS', KEYS[2 + i]) ~= 0 then return VER end
+  elseif whole then
+    if call('EXISTS', KEYS[2 + i]) == 0 or call('GETRANGE', KEYS[2 + i], 0, -1) ~= string.sub(expect, 2) then return VER end
   elseif #expect == 1 then
     if call('EXISTS', KEYS[2 + i]) == 0 or call('STRLEN', KEYS[2 + i]) ~= 0 then return VER end
   elseif call('GETRANGE', KEYS[2 + i], 0, #expect - 1) ~= expect then
