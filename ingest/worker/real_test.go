@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,15 +193,22 @@ func TestDeletedEntities(t *testing.T) {
 	view := p.apply(definitions).StreamView("activity")
 	p.some(45, 80)
 	p.start()
-	p.right(view, 1)
-	keys, err := server.Ask(t.Context(), "KEYS", "{p.activity.1.*}:e:*")
-	ok(t, err)
-	for _, key := range keys.([]any) {
-		ok(t, server.Do(t.Context(), "DEL", key))
-	}
-	p.some(46, 120)
-	p.right(view, 1)
-	if n := p.worker.ViewCounts()[generation]; n.Rebuilt == 0 {
-		t.Errorf("%+v: nothing was rebuilt", n)
+	for seed, others := range []bool{false, true} { // whether another has written since
+		p.right(view, 1)
+		for pattern, command := range map[string][]any{"{p.activity.1.*}:e:*": {"DEL"}, "{p.activity.1.*}:m": {"HDEL", "last"}} {
+			keys, err := server.Ask(t.Context(), "KEYS", pattern)
+			ok(t, err)
+			for _, key := range keys.([]any) {
+				if others || command[0] == "DEL" {
+					ok(t, server.Do(t.Context(), slices.Insert(slices.Clone(command), 1, key)...))
+				}
+			}
+		}
+		before := p.worker.ViewCounts()[generation].Rebuilt
+		p.some(uint64(46+seed), 120)
+		p.right(view, 1)
+		if n := p.worker.ViewCounts()[generation].Rebuilt - before; (n > 0) != others {
+			t.Errorf("others have written: %t; %d entities were rebuilt", others, n)
+		}
 	}
 }
