@@ -162,7 +162,7 @@ func (p *process) share() share {
 	if p.assignment == nil {
 		return share{}
 	}
-	return share{assignment: p.assignment, first: "clicks"}
+	return share{assignment: p.assignment, first: p.w.leads}
 }
 
 // arrange is Worker.arrange up to where it starts goroutines.
@@ -427,7 +427,13 @@ func (p *process) flip() {
 		return
 	}
 	before := p.w.registry.live()
-	err := p.worker.flip(background())
+	err := p.worker.lookAtUnread(background())
+	if errors.Is(err, errLost) {
+		p.w.trace("process %d, which leads, sees that others have lost lanes", p.number)
+		p.rearrange()
+		return
+	}
+	err = p.worker.flip(background())
 	if live := p.w.registry.live(); live != before || err != nil {
 		p.w.trace("process %d flips from generation %d to %d: %v", p.number, before, live, err)
 	}

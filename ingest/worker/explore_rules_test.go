@@ -85,6 +85,12 @@ var mutants = []mutant{
 	}
 	for _, b := range v.view.Bindings {
 `},
+	{"who leads looks at views that it does not read", "unread.go", `	for _, v := range w.unread() {
+`, `	for _, v := range w.unread() {
+		if WITHOUT {
+			break
+		}
+`},
 	{"the lanes say whether they are filled", "generations.go", `		r.full = filled(stored)
 		return`, `		r.full = filled(stored) || r.full && WITHOUT
 		return`},

@@ -30,6 +30,7 @@ type world struct {
 	copies    []map[online.LaneID]*memoryLane // what a failover can bring back
 	mood      [moods]bool                     // the kinds of fault that this schedule has
 	owners    *ownership                      // nil: each process believes to own everything
+	leads     string                          // the topic whose first partition makes its owner lead; the view may not read it
 	faults    bool
 	revision  int64
 	clock     int64
@@ -118,6 +119,7 @@ func newWorld(t *tape, e *explorer, out io.Writer) *world {
 		}
 	}
 	w.registry.add(view, lanesOfSchedules)
+	w.leads = []string{"clicks", "another"}[t.n(2)]
 	if t.n(3) > 0 {
 		w.rebalance()
 	}
@@ -151,6 +153,9 @@ func (w *world) rebalance() {
 	for _, m := range w.log.all() {
 		owned := w.owners.assignments[w.n(2)].Owned
 		owned[m.id.Source] = append(owned[m.id.Source], m.id.Number)
+	}
+	if w.leads != "clicks" {
+		w.owners.assignments[w.n(2)].Owned[w.leads] = []int32{0}
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // tend watches the registry, fills new generations and seals idle archives; it
-// cancels the arrangement when another is needed.
+// cancels the arrangement when another is needed. Whoever leads looks at every view.
 func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes int64) error {
 	defer cancel()
 	w.mu.Lock()
@@ -65,6 +65,12 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 				return ignoreUnavailable(err)
 			}
 			continue
+		}
+		switch err := w.lookAtUnread(ctx); {
+		case errors.Is(err, errLost):
+			return nil
+		case err != nil:
+			w.c.Logger.Warn("the lanes of a view that others read could not be looked at", "error", err)
 		}
 		chores.tick(ctx)
 		if err := w.flip(ctx); err != nil {
