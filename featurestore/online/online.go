@@ -215,8 +215,8 @@ type Row struct {
 	Blob []byte
 }
 
-// ErrEvicted says that the store has evicted keys since it was last checked. Which
-// they were nobody knows: every generation in it is LOST, and is rebuilt.
+// ErrEvicted says that the store has evicted keys, and that this is not dealt with
+// yet. Which they were nobody knows: every generation in it is LOST, and is rebuilt.
 var ErrEvicted = errors.New("the online store has evicted keys")
 
 // ErrNearlyFull says that the store will soon refuse writes for want of memory.
@@ -257,11 +257,15 @@ type Store interface {
 	Drop(ctx context.Context, g Generation, lanes uint16) error
 	// Check verifies the store's settings (eviction, role, persistence) and
 	// says what to change. It is cheap enough for every second: settings are
-	// watched while the store is in use. An ErrEvicted is given once.
+	// watched while the store is in use. An ErrEvicted is given until NoteEvicted.
 	Check(ctx context.Context) error
-	// Evicted reports whether the store has evicted keys of which Check has not said
-	// so yet: what was found absent before may have been among them.
+	// Evicted reports whether the store has evicted keys, and that is not dealt with
+	// yet: what was found absent before may have been among them.
 	Evicted(ctx context.Context) (bool, error)
+	// NoteEvicted says that what Check has told of evicted keys is dealt with: every
+	// generation says LOST. What is noted is known to a process that starts later; the
+	// first one to call it says what counts as evicted before there was anything.
+	NoteEvicted(ctx context.Context) error
 	Close() error
 }
 

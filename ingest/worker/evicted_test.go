@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -54,8 +55,9 @@ func TestEvictedIsNotBegunAnew(t *testing.T) {
 	if err := s.Check(t.Context()); !errors.Is(err, online.ErrEvicted) {
 		t.Errorf("the watch is told %v", err)
 	}
+	ok(t, s.NoteEvicted(t.Context()))
 	if evicted, err := s.Evicted(t.Context()); evicted || err != nil {
-		t.Errorf("what the watch was told is still said: %v", err)
+		t.Errorf("what the watch has dealt with is still said: %v", err)
 	}
 }
 
@@ -78,6 +80,92 @@ func TestEvictionLosesGenerationsMadeSince(t *testing.T) {
 		if l.Meta.State != online.StateLost {
 			t.Errorf("lane %d says %v", i, l.Meta.State)
 		}
+	}
+}
+
+// What a server evicts while no ingester runs is seen by the next one, whose caches
+// are as empty as its memory; also where the server was started again before that.
+func TestEvictedWhileNobodyRan(t *testing.T) {
+	for name, again := range map[string]bool{"the same run": false, "another run": true} {
+		t.Run(name, func(t *testing.T) {
+			p, server := newRedisPlant(t)
+			p.physicalTTL = true
+			view := p.apply(definitions).StreamView("activity")
+			p.some(41, 60)
+			p.start()
+			p.right(view, 1)
+			p.eventually("what was evicted until now is noted", func() bool {
+				n, err := server.Ask(t.Context(), "HLEN", "{p.}:evicted")
+				return err == nil && n != int64(0)
+			})
+			p.stop()
+			ok(t, p.store.Close())
+			if again {
+				ok(t, server.Stop())
+				ok(t, server.Restart(t.Context()))
+			}
+			evict(t, server)
+			var err error
+			p.store, err = redis.Open(redis.Config{Addrs: []string{server.Addr()}, Project: "p"})
+			ok(t, err)
+			p.some(42, 20)
+			p.start()
+			p.right(view, 1)
+			p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
+		})
+	}
+}
+
+// evicting is a store that has evicted keys, until that is noted, and is away while
+// the first LOST is to be stored.
+type evicting struct {
+	*memoryStore
+	away  func()
+	lost  bool
+	noted chan bool // whether LOST was stored before
+}
+
+func (s *evicting) Check(context.Context) error { return online.ErrEvicted }
+
+func (s *evicting) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
+	if s.away != nil {
+		s.away()
+		s.away = nil
+		return errDown
+	}
+	s.lost = true
+	return s.memoryStore.SetState(ctx, g, state, from...)
+}
+
+func (s *evicting) NoteEvicted(context.Context) error {
+	s.noted <- s.lost
+	return nil
+}
+
+// That keys were evicted is not forgotten where the arrangement ends before every
+// view could be said to be LOST.
+func TestEvictionOutlivesTheArrangement(t *testing.T) {
+	view, listed := activity(t), &modelRegistry{}
+	listed.add(view, lanesOfTests)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &evicting{memoryStore: newMemoryStore(), away: cancel, noted: make(chan bool, 1)}
+	_, err := OpenView(ctx, ViewConfig{View: view, ID: generation, Lanes: lanesOfTests, Store: s})
+	ok(t, err)
+	w := New(Config{Project: generation.Project, Registry: listed, Online: s, Logger: silent, Heartbeat: time.Millisecond})
+	ok(t, w.watchStore(ctx, cancel))
+	if len(s.noted) > 0 {
+		t.Fatal("it is noted, and nothing is LOST")
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	ok(t, w.watchStore(ctx, cancel))
+	if !<-s.noted {
+		t.Error("it is noted before the views are LOST")
+	}
+	lanes, err := s.Lanes(t.Context(), generation, lanesOfTests)
+	ok(t, err)
+	if got := online.Worst(lanes); got != online.StateLost {
+		t.Errorf("the lanes say %v", got)
 	}
 }
 

@@ -286,6 +286,7 @@ func (s *memoryStore) Drop(_ context.Context, g online.Generation, lanes uint16)
 
 func (s *memoryStore) Check(context.Context) error           { return nil }
 func (s *memoryStore) Evicted(context.Context) (bool, error) { return false, nil }
+func (s *memoryStore) NoteEvicted(context.Context) error     { return nil }
 func (s *memoryStore) Close() error                          { return nil }
 
 // snapshot is all lanes as they stand now.

@@ -88,7 +88,7 @@ func newRedisPlant(t *testing.T) (*plant, *redistest.Server) {
 	ok(t, err)
 	t.Cleanup(func() { ok(t, server.Stop()) })
 	p := &plant{t: t, dir: t.TempDir(), sent: map[online.Partition][]logrecord.Record{}}
-	p.store, err = redis.Open(redis.Config{Addrs: []string{server.Addr()}})
+	p.store, err = redis.Open(redis.Config{Addrs: []string{server.Addr()}, Project: "p"})
 	ok(t, err)
 	ok(t, p.store.Check(t.Context()))
 	p.open()

@@ -16,7 +16,7 @@ import (
 func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) error {
 	ticker := time.NewTicker(w.c.Heartbeat)
 	defer ticker.Stop()
-	lost := false
+	noted := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,7 +30,10 @@ func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) erro
 		if w.progress.storeTrouble(err) {
 			w.c.Logger.Error("the online store is not as it must be", "error", err)
 		}
-		if lost = lost || errors.Is(err, online.ErrEvicted); !lost {
+		if !errors.Is(err, online.ErrEvicted) {
+			if !noted { // from here on, whoever starts later knows what is evicted meanwhile
+				noted = w.c.Online.NoteEvicted(ctx) == nil
+			}
 			switch err := w.sayHalted(ctx); {
 			case ctx.Err() != nil || err == nil:
 			case errors.Is(err, errLost):
@@ -44,7 +47,7 @@ func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) erro
 		}
 		if err := w.lose(ctx); err != nil {
 			w.c.Logger.Warn("the state LOST could not be stored", "error", err)
-			continue
+			continue // the store tells it until it is noted, also in the next arrangement
 		}
 		w.c.Logger.Error("the online store has evicted keys: every view is built anew", "error", err)
 		cancel()
@@ -86,5 +89,5 @@ func (w *Worker) lose(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return w.c.Online.NoteEvicted(ctx)
 }

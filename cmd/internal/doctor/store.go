@@ -61,6 +61,8 @@ func checkStore(ctx context.Context, e *exam) finding {
 	switch {
 	case errors.Is(err, online.ErrNearlyFull):
 		f.add(Warning, seen+"; "+text(err), "a store that is full refuses every write, and the stream waits", "raise maxmemory, or drop views")
+	case errors.Is(err, online.ErrEvicted) && !errors.Is(err, featurestore.ErrInvalid):
+		f.add(Failed, text(err), "entities are missing, nobody knows which: lookups may answer with less than there was", "freshet ingest: it builds every view anew")
 	case errors.Is(err, featurestore.ErrInvalid):
 		f.add(Failed, text(err), "state would be lost in silence: ingesters and servers do not start on such a store, and those that run say so", "the command that stands with each problem; then freshet doctor again")
 	case err != nil:

@@ -127,9 +127,12 @@ func (p *Parts) openOnline(ctx context.Context) error {
 		return err
 	}
 	err := p.Online.Check(ctx)
-	if errors.Is(err, online.ErrNearlyFull) {
+	switch {
+	case errors.Is(err, online.ErrNearlyFull):
 		p.Logger.Warn("the online store needs memory", "error", err)
-	} else if err != nil {
+	case errors.Is(err, online.ErrEvicted) && !errors.Is(err, featurestore.ErrInvalid):
+		p.Logger.Warn("the online store has evicted keys: the ingester builds every view anew", "error", err)
+	case err != nil:
 		return fmt.Errorf("the online store's settings: %w", nextRedis(err, p.Settings.Online.Redis))
 	}
 	return p.AdoptClock(ctx)
@@ -149,7 +152,7 @@ func (p *Parts) OpenOnline() error {
 	var store online.Store
 	var err error
 	if r := p.Settings.Online.Redis; r != nil {
-		store, err = openRedis(r)
+		store, err = openRedis(p.Settings.Project, r)
 	} else {
 		store, err = embedded.Open(embedded.Config{Dir: p.Settings.Online.Embedded, Now: p.Clock.Now, Logger: p.Logger})
 	}
@@ -161,9 +164,10 @@ func (p *Parts) OpenOnline() error {
 	return nil
 }
 
-func openRedis(r *settings.Redis) (*redis.Store, error) {
+func openRedis(project string, r *settings.Redis) (*redis.Store, error) {
 	c := redis.Config{
-		Mode: map[string]redis.Mode{settings.RedisSentinel: redis.Sentinel, settings.RedisCluster: redis.Cluster}[r.Mode], Addrs: r.Addrs,
+		Project: project,
+		Mode:    map[string]redis.Mode{settings.RedisSentinel: redis.Sentinel, settings.RedisCluster: redis.Cluster}[r.Mode], Addrs: r.Addrs,
 		Credentials: func() (string, string) { return r.Username, string(r.Password) },
 	}
 	if s := r.Sentinel; s != nil {

@@ -24,6 +24,9 @@ func (s *Store) Check(ctx context.Context) error {
 // Evicted is never so: nothing is evicted here.
 func (s *Store) Evicted(ctx context.Context) (bool, error) { return false, s.Check(ctx) }
 
+// NoteEvicted has nothing to note.
+func (s *Store) NoteEvicted(ctx context.Context) error { return s.Check(ctx) }
+
 const clockPrefix = "clock/"
 
 // SetClock keeps a project's replay clock. It stands in the same log as the

@@ -35,7 +35,7 @@ func userServer(t *testing.T) *redistest.Server {
 }
 
 func as(srv *redistest.Server, user, password string) redis.Config {
-	return redis.Config{Addrs: []string{srv.Addr()}, Credentials: func() (string, string) { return user, password }}
+	return redis.Config{Project: "p", Addrs: []string{srv.Addr()}, Credentials: func() (string, string) { return user, password }}
 }
 
 // TestUsers: what deploy/ gives each side is enough for it, and the reader can
@@ -47,6 +47,9 @@ func TestUsers(t *testing.T) {
 		if err := s.Check(t.Context()); err != nil {
 			t.Errorf("it cannot check the server: %v", err)
 		}
+	}
+	if err := ingester.NoteEvicted(t.Context()); err != nil {
+		t.Errorf("it cannot keep what was evicted: %v", err)
 	}
 	create(t, ingester)
 	b := step(-1, 0)

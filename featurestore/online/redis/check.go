@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,73 +22,36 @@ const leastMajor = 7
 // above, it soon refuses every write.
 const fullPercent = 80
 
-// watched is what Check has seen before: keys that each server had evicted, by
-// the server's run.
-type watched struct {
-	mu      sync.Mutex
-	evicted map[string]int64
-}
-
-// grew reports whether a run of a server has evicted more keys than were noted, and
-// notes them where that is told. What was evicted before anybody looked is not ours.
-func (w *watched) grew(run string, evicted int64, told bool) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	before, seen := w.evicted[run]
-	if told || !seen {
-		if w.evicted == nil {
-			w.evicted = map[string]int64{}
-		}
-		w.evicted[run] = evicted
-	}
-	return seen && evicted > before
-}
-
-// Evicted asks every master how many keys it has evicted: Check has still to tell it.
-func (s *Store) Evicted(ctx context.Context) (bool, error) {
-	var evicted atomic.Bool
-	err := s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
-		text, err := c.Info(ctx, "server", "stats").Result()
-		if err != nil {
-			return err
-		}
-		info := parseInfo(text)
-		n, err := strconv.ParseInt(info["evicted_keys"], 10, 64)
-		if err != nil {
-			return fmt.Errorf("the answer does not say how many keys were evicted: %w", err)
-		}
-		if s.watched.grew(info["run_id"], n, false) {
-			evicted.Store(true)
-		}
-		return nil
-	})
-	if err != nil {
-		return false, s.unavailable("asking for INFO", err)
-	}
-	return evicted.Load(), nil
-}
-
 // Check asks every master for its settings and refuses those under which state
 // would be lost in silence. The error names every problem, and the command that
 // removes it.
 func (s *Store) Check(ctx context.Context) error {
+	if err := s.recall(ctx); err != nil {
+		return err
+	}
 	var mu sync.Mutex
-	var problems, evicted, full []error
+	var problems, full []error
+	var servers []map[string]string
 	err := s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
 		info, found, err := s.checkServer(ctx, c)
 		mu.Lock()
 		defer mu.Unlock()
-		problems, evicted, full = append(problems, found...), append(evicted, s.checkEvicted(info)), append(full, checkMemory(info))
+		problems, full = append(problems, found...), append(full, checkMemory(info))
+		servers = append(servers, info)
 		return err
 	})
 	if err != nil {
 		return s.unavailable("asking for INFO", err)
 	}
-	if lost := errors.Join(evicted...); lost != nil {
-		return fmt.Errorf("%w: redis %s: %w", online.ErrEvicted, s.name, errors.Join(append(problems, lost)...))
+	wrong := errors.Join(problems...)
+	if wrong != nil {
+		wrong = featurestore.Invalidf("redis %s is not fit to hold feature state:\n%w", s.name, wrong)
 	}
-	if err := errors.Join(problems...); err != nil {
-		return featurestore.Invalidf("redis %s is not fit to hold feature state:\n%w", s.name, err)
+	if lost := s.checkEvicted(servers); lost != nil {
+		return errors.Join(fmt.Errorf("%w: redis %s: %w", online.ErrEvicted, s.name, lost), wrong)
+	}
+	if wrong != nil {
+		return wrong
 	}
 	if err := errors.Join(full...); err != nil {
 		return fmt.Errorf("%w: redis %s: %w", online.ErrNearlyFull, s.name, err)
@@ -115,15 +77,6 @@ func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[stri
 		}
 	}
 	return info, problems, nil
-}
-
-// checkEvicted is an error where a server has evicted keys since it was last asked.
-func (s *Store) checkEvicted(info map[string]string) error {
-	n, err := strconv.ParseInt(info["evicted_keys"], 10, 64)
-	if err != nil || !s.watched.grew(info["run_id"], n, true) {
-		return nil
-	}
-	return fmt.Errorf("a server on port %s has evicted %d keys in all", info["tcp_port"], n)
 }
 
 func parseInfo(text string) map[string]string {

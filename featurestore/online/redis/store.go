@@ -9,6 +9,9 @@
 // {...}:e:<key> and {...}:c:<key> are strings, the blobs. All keys of a lane share one hash tag, so
 // one script may change them together on a cluster too.
 //
+// {<project>.}:evicted is a hash of the keys that each run of a server has evicted,
+// as far as that is dealt with (evicted.go).
+//
 // The server is one, the master of a Sentinel group, or a cluster's: the lane's
 // hash tag says which. Writes are scripts that are never sent twice where they may
 // have run: the caller settles an unanswered one by reading the watermark. One
@@ -52,6 +55,9 @@ const (
 
 // Config says which servers are used and how.
 type Config struct {
+	// Project keeps what is known of evicted keys in the store, for processes that
+	// start later; "" does not.
+	Project     string
 	Mode        Mode
 	Addrs       []string                           // host:port: the server's; sentinels'; some of a cluster's
 	Master      string                             // the master's name among the sentinels
@@ -66,6 +72,8 @@ type Config struct {
 
 func (c *Config) check() error {
 	switch {
+	case c.Project != "" && featurestore.CheckName(c.Project) != nil:
+		return featurestore.Invalidf("redis: project: %w", featurestore.CheckName(c.Project))
 	case len(c.Addrs) == 0 || c.Addrs[0] == "":
 		return featurestore.Invalidf("redis: an address is needed, as host:port")
 	case c.Mode == Single && len(c.Addrs) > 1:
@@ -103,7 +111,8 @@ type Store struct {
 
 	applyScript, rowsScript, createScript, stateScript script
 
-	watched watched
+	project   string
+	evictions evictions
 
 	closeOnce sync.Once
 	closeErr  error
@@ -123,6 +132,8 @@ func Open(cfg Config) (*Store, error) {
 		name:         strings.Join(cfg.Addrs, ","),
 		durability:   cfg.Durability,
 		timeout:      cfg.Timeout,
+		project:      cfg.Project,
+		evictions:    newEvictions(),
 		applyScript:  newScript(applySource),
 		rowsScript:   newScript(rowsSource),
 		createScript: newScript(createSource),

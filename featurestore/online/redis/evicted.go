@@ -1,0 +1,185 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// evictions are how many keys each run of a server has evicted, as far as that is
+// dealt with. The server counts anew with each run. What a store's very first look
+// finds is not ours; from then on a run that was never seen begins with none: what a
+// promoted replica or a server that was restarted evicts before anybody looks is ours.
+//
+// They are kept in the store too, for a process that starts later, in the hash
+// {<project>.}:evicted, a field for each run, the number in decimal. What it has must
+// never be more than what is dealt with. Runs that have evicted nothing are left out,
+// but for the first.
+type evictions struct {
+	mu       sync.Mutex
+	recalled bool             // what is kept was read
+	noted    map[string]int64 // empty before the first look
+	seen     map[string]int64 // and not noted yet; also of runs that are no longer asked
+	told     map[string]int64 // of these, by Check
+	kept     map[string]int64 // in the store
+}
+
+func newEvictions() evictions {
+	return evictions{noted: map[string]int64{}, seen: map[string]int64{}, told: map[string]int64{}, kept: map[string]int64{}}
+}
+
+// evictedOf is how many keys a server has evicted in its run.
+func evictedOf(info map[string]string) (run string, n int64, err error) {
+	if n, err = strconv.ParseInt(info["evicted_keys"], 10, 64); err != nil {
+		return "", 0, fmt.Errorf("the answer does not say how many keys were evicted: %w", err)
+	}
+	return info["run_id"], n, nil
+}
+
+// look sees what the runs of all masters say now, and gives what is not dealt with.
+func (e *evictions) look(now map[string]int64) map[string]int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	first := len(e.noted) == 0
+	for run, n := range now {
+		before, known := e.noted[run]
+		if !known && first {
+			before = n
+		}
+		if n < before { // somebody has reset its statistics
+			before = 0
+		}
+		if e.noted[run] = before; n > before {
+			e.seen[run] = n
+		}
+	}
+	return maps.Clone(e.seen)
+}
+
+func (e *evictions) tell(seen map[string]int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.told = seen
+}
+
+// deal notes what was told, and gives what is to be kept and is not yet.
+func (e *evictions) deal() map[string]int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for run, n := range e.told {
+		if e.noted[run] = n; e.seen[run] == n {
+			delete(e.seen, run)
+		}
+	}
+	e.told = nil
+	keep := map[string]int64{}
+	for run, n := range e.noted {
+		if have, there := e.kept[run]; n > 0 && have != n || len(e.kept) == 0 && !there {
+			keep[run] = n
+		}
+	}
+	return keep
+}
+
+// recall reads, once, what is kept. It comes before the servers are asked: what they
+// say by then is not less.
+func (s *Store) recall(ctx context.Context) error {
+	e := &s.evictions
+	e.mu.Lock()
+	done := e.recalled || s.project == ""
+	e.mu.Unlock()
+	if done {
+		return nil
+	}
+	key := s.evictedKey()
+	cmd := redis.NewMapStringStringCmd(ctx, "hgetall", key)
+	if err := s.read(ctx, "reading what was evicted", []routed{{cmd, key}}); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.recalled = true
+	for run, text := range cmd.Val() {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil { // else all that it has evicted counts
+			e.noted[run], e.kept[run] = n, n
+		}
+	}
+	return nil
+}
+
+func (s *Store) evictedKey() string { return "{" + s.project + ".}:evicted" }
+
+// Evicted asks every master how many keys it has evicted.
+func (s *Store) Evicted(ctx context.Context) (bool, error) {
+	if err := s.recall(ctx); err != nil {
+		return false, err
+	}
+	var mu sync.Mutex
+	now := map[string]int64{}
+	err := s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
+		text, err := c.Info(ctx, "server", "stats").Result()
+		if err != nil {
+			return err
+		}
+		run, n, err := evictedOf(parseInfo(text))
+		mu.Lock()
+		defer mu.Unlock()
+		now[run] = n
+		return err
+	})
+	if err != nil {
+		return false, s.unavailable("asking for INFO", err)
+	}
+	return len(s.evictions.look(now)) > 0, nil
+}
+
+// checkEvicted is an error where servers have evicted keys, until that is dealt with.
+func (s *Store) checkEvicted(servers []map[string]string) error {
+	now, ports := map[string]int64{}, map[string]string{}
+	for _, info := range servers {
+		if run, n, err := evictedOf(info); err == nil {
+			now[run], ports[run] = n, info["tcp_port"]
+		}
+	}
+	seen := s.evictions.look(now)
+	s.evictions.tell(seen)
+	var errs []error
+	for _, run := range slices.Sorted(maps.Keys(seen)) {
+		who := "a server that is no longer asked"
+		if port, there := ports[run]; there {
+			who = "a server on port " + port
+		}
+		errs = append(errs, fmt.Errorf("%s has evicted %d keys in all", who, seen[run]))
+	}
+	return errors.Join(errs...)
+}
+
+// NoteEvicted notes what Check has told, and keeps it for whoever starts later.
+func (s *Store) NoteEvicted(ctx context.Context) error {
+	if err := s.recall(ctx); err != nil {
+		return err
+	}
+	keep := s.evictions.deal()
+	if len(keep) == 0 || s.project == "" {
+		return nil
+	}
+	key := s.evictedKey()
+	args := []any{"hset", key}
+	for _, run := range slices.Sorted(maps.Keys(keep)) {
+		args = append(args, run, keep[run])
+	}
+	cmd := redis.NewIntCmd(ctx, args...)
+	if err := s.read(ctx, "keeping what was evicted", []routed{{cmd, key}}); err != nil {
+		return err
+	}
+	s.evictions.mu.Lock()
+	defer s.evictions.mu.Unlock()
+	maps.Copy(s.evictions.kept, keep)
+	return nil
+}

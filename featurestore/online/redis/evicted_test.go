@@ -1,0 +1,125 @@
+package redis_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
+)
+
+// evict lets a server evict one key.
+func evict(t *testing.T, srv *redistest.Server) {
+	t.Helper()
+	do(t, srv, "SET", "foreign", "x", "EX", "1000")
+	do(t, srv, "CONFIG", "SET", "maxmemory-policy", "volatile-random")
+	do(t, srv, "CONFIG", "SET", "maxmemory", "1")
+	_ = srv.Do(t.Context(), "SET", "other", "x")
+	do(t, srv, "CONFIG", "SET", "maxmemory", "0")
+	do(t, srv, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+}
+
+// wantEvicted wants a store to say whether keys were evicted, in both ways.
+func wantEvicted(t *testing.T, s *redis.Store, want bool) {
+	t.Helper()
+	evicted, err := s.Evicted(t.Context())
+	if evicted != want || err != nil {
+		t.Errorf("evicted: %t (%v), want %t", evicted, err, want)
+	}
+	if err := s.Check(t.Context()); errors.Is(err, online.ErrEvicted) != want || err != nil && !want {
+		t.Errorf("checked: %v, want that keys were evicted: %t", err, want)
+	}
+}
+
+func note(t *testing.T, s *redis.Store) {
+	t.Helper()
+	if err := s.NoteEvicted(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What was evicted before anybody looked is not ours. What is evicted later is told
+// until it is noted: whoever is told may not get to act on it.
+func TestEvictedIsToldUntilItIsNoted(t *testing.T) {
+	srv := server(t)
+	evict(t, srv)
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
+	wantEvicted(t, s, false)
+	evict(t, srv)
+	wantEvicted(t, s, true)
+	wantEvicted(t, s, true)
+	note(t, s)
+	wantEvicted(t, s, false)
+	evict(t, srv)
+	if evicted, err := s.Evicted(t.Context()); !evicted || err != nil {
+		t.Errorf("evicted: %t (%v)", evicted, err)
+	}
+	note(t, s) // what Check has not told is not dealt with
+	wantEvicted(t, s, true)
+	note(t, s)
+	do(t, srv, "CONFIG", "RESETSTAT")
+	wantEvicted(t, s, false)
+	evict(t, srv)
+	wantEvicted(t, s, true)
+}
+
+// A server that was started again, as one that was promoted, counts anew: what it
+// evicts before it is looked at for the first time is ours.
+func TestEvictedBeforeTheFirstLookAtAnotherRun(t *testing.T) {
+	srv := server(t)
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
+	wantEvicted(t, s, false)
+	again := func() {
+		t.Helper()
+		if err := srv.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := srv.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+	wantEvicted(t, s, false)
+	again()
+	evict(t, srv)
+	wantEvicted(t, s, true)
+	again() // and who has evicted is not asked any more
+	wantEvicted(t, s, true)
+	note(t, s)
+	wantEvicted(t, s, false)
+}
+
+// What is evicted while nobody runs is seen by whoever starts next, also where the
+// server was started again meanwhile; not by another project.
+func TestEvictedWhileNobodyLooked(t *testing.T) {
+	srv := server(t)
+	evict(t, srv)
+	in := func(project string) *redis.Store {
+		t.Helper()
+		return open(t, redis.Config{Addrs: []string{srv.Addr()}, Project: project})
+	}
+	for range 2 { // nothing is ours before it is noted once
+		wantEvicted(t, in("p"), false)
+		evict(t, srv)
+	}
+	first := in("p")
+	wantEvicted(t, first, false)
+	note(t, first)
+	wantEvicted(t, in("p"), false)
+	evict(t, srv)
+	wantEvicted(t, in("p"), true)
+	wantEvicted(t, in("q"), false)
+	if err := srv.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantEvicted(t, in("p"), false) // its count has gone with it
+	evict(t, srv)
+	last := in("p")
+	wantEvicted(t, last, true)
+	note(t, last)
+	wantEvicted(t, in("p"), false)
+}
