@@ -246,6 +246,11 @@ type Store interface {
 	// others and is ErrNotFound: the generation is lost. Else, where a lane has
 	// another state than those and s, that one stays, and it is ErrStateChanged.
 	SetState(ctx context.Context, g Generation, s State, from ...State) error
+	// Filled makes every lane CATCHING_UP that is BUILDING and whose watermarks stand
+	// at these offsets: lanes that were made anew meanwhile, or that a failover has
+	// taken back, were not filled. Lanes of other states stay. It is ErrNotFound as
+	// SetState is, and ErrStateChanged where a watermark is another.
+	Filled(ctx context.Context, g Generation, through []map[Partition]int64) error
 	// Lanes reads metadata and watermarks of every lane, in order.
 	Lanes(ctx context.Context, g Generation, lanes uint16) ([]Lane, error)
 	// PutRows stores batch rows of one generation where none with a greater

@@ -572,6 +572,14 @@ func (s storeOf) SetState(ctx context.Context, g online.Generation, state online
 	return s.memoryStore.SetState(ctx, g, state, from...)
 }
 
+func (s storeOf) Filled(ctx context.Context, g online.Generation, through []map[online.Partition]int64) error {
+	s.p.overtaken()
+	if err := s.p.perhapsAway("store"); err != nil {
+		return err
+	}
+	return s.memoryStore.Filled(ctx, g, through)
+}
+
 func (s storeOf) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([]online.Lane, error) {
 	s.p.meanwhile(40)
 	if err := s.p.perhapsAway("store"); err != nil {

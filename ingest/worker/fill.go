@@ -71,7 +71,8 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 // sayFilled stores that a generation is filled. Another process may have filled it
 // meanwhile, and found a GAP in it since: that stays. After a failover, only some
 // lanes may have to be filled, and others say GAP: only a lane that is BUILDING is
-// said to be filled.
+// said to be filled, and only where it stands as it was filled. One that was made
+// anew since, or that a failover has taken back, lacks what is in history alone.
 func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	w.states.Lock()
 	defer w.states.Unlock()
@@ -85,12 +86,14 @@ func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	if filled(stored) {
 		return nil
 	}
-	said := v.setState(ctx, online.StateCatchingUp, online.StateBuilding)
-	if !errors.Is(said, errLost) {
-		return said
-	}
-	if stored, err = v.store.Lanes(ctx, v.id, v.laneCount()); err == nil && !filled(stored) {
-		err = said
+	return lostWhere(v.store.Filled(ctx, v.id, v.offsets()))
+}
+
+// lostWhere is an errLost where lanes are not as this process goes by: somebody has
+// lost them or made them anew, or has halted.
+func lostWhere(err error) error {
+	if errors.Is(err, online.ErrStateChanged) || errors.Is(err, featurestore.ErrNotFound) {
+		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	return err
 }

@@ -128,13 +128,25 @@ type overtaken struct {
 	dropped atomic.Int32
 }
 
+func (s *overtaken) overtake(ctx context.Context, g online.Generation, state online.State) error {
+	if state != s.by || s.done.Swap(true) {
+		return nil
+	}
+	return s.Store.SetState(ctx, g, online.StateLost)
+}
+
 func (s *overtaken) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
-	if state == s.by && !s.done.Swap(true) {
-		if err := s.Store.SetState(ctx, g, online.StateLost); err != nil {
-			return err
-		}
+	if err := s.overtake(ctx, g, state); err != nil {
+		return err
 	}
 	return s.Store.SetState(ctx, g, state, from...)
+}
+
+func (s *overtaken) Filled(ctx context.Context, g online.Generation, through []map[online.Partition]int64) error {
+	if err := s.overtake(ctx, g, online.StateCatchingUp); err != nil {
+		return err
+	}
+	return s.Store.Filled(ctx, g, through)
 }
 
 func (s *overtaken) Drop(ctx context.Context, g online.Generation, lanes uint16) error {

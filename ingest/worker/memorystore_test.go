@@ -252,6 +252,41 @@ func (s *memoryStore) SetState(_ context.Context, g online.Generation, state onl
 	return nil
 }
 
+func (s *memoryStore) Filled(_ context.Context, g online.Generation, through []map[online.Partition]int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return errDown
+	}
+	missing, others := false, false
+	for i, id := range g.LaneIDs(uint16(len(through))) {
+		l := s.lanes[id]
+		if l == nil || l.meta.State == online.StateMissing {
+			missing = true
+			continue
+		}
+		if l.meta.State != online.StateBuilding && !without("states are compared") {
+			continue
+		}
+		stands := true
+		for p, offset := range through[i] {
+			w, met := l.marks[p]
+			stands = stands && met && w.Offset == offset
+		}
+		if others = others || !stands; stands {
+			l.meta.State = online.StateCatchingUp
+			s.moved++
+		}
+	}
+	switch {
+	case missing:
+		return featurestore.NotFoundf("lanes have no metadata")
+	case others:
+		return online.ErrStateChanged
+	}
+	return nil
+}
+
 func (s *memoryStore) Lanes(_ context.Context, g online.Generation, lanes uint16) ([]online.Lane, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -182,6 +182,20 @@ func (v *View) laneCount() uint16 {
 	return uint16(len(v.lanes.marks))
 }
 
+// offsets are how far each lane has applied each partition.
+func (v *View) offsets() []map[online.Partition]int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	out := make([]map[online.Partition]int64, len(v.lanes.marks))
+	for lane, marks := range v.lanes.marks {
+		out[lane] = make(map[online.Partition]int64, len(marks))
+		for p, m := range marks {
+			out[lane][p] = m.offset
+		}
+	}
+	return out
+}
+
 // isLive reports whether every lane said LIVE when they were last read.
 func (v *View) isLive() bool {
 	v.mu.Lock()
@@ -217,11 +231,7 @@ func (v *View) Detach(p online.Partition) {
 // any where none is given. Where a lane has another by now, or none, somebody has
 // lost it or made it anew, or has halted: an errLost, and what that one said stays.
 func (v *View) setState(ctx context.Context, s online.State, from ...online.State) error {
-	err := v.store.SetState(ctx, v.id, s, from...)
-	if errors.Is(err, online.ErrStateChanged) || errors.Is(err, featurestore.ErrNotFound) {
-		return fmt.Errorf("%w: %w", errLost, err)
-	}
-	if err != nil {
+	if err := lostWhere(v.store.SetState(ctx, v.id, s, from...)); err != nil {
 		return err
 	}
 	v.mu.Lock()

@@ -67,15 +67,75 @@ func (s *Store) SetState(ctx context.Context, g online.Generation, state online.
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return stateError(g, state, lanes, missing, others)
+}
+
+func stateError(g online.Generation, state online.State, lanes uint16, missing, others int) error {
+	switch {
 	case missing > 0:
 		return featurestore.NotFoundf("%d of %d lanes of %s have no metadata: the generation is lost", missing, lanes, g)
 	case others > 0:
 		return fmt.Errorf("%w: %d of %d lanes of %s cannot become %s", online.ErrStateChanged, others, lanes, g, state)
 	}
 	return nil
+}
+
+// Filled makes BUILDING lanes CATCHING_UP that stand where they were filled to.
+func (s *Store) Filled(ctx context.Context, g online.Generation, through []map[online.Partition]int64) error {
+	lanes := uint16(len(through))
+	var missing, others int
+	err := s.change(ctx, g, lanes, func(batch *pebble.Batch) error {
+		for i, l := range g.LaneIDs(lanes) {
+			m, err := s.meta(l)
+			if err != nil {
+				return err
+			}
+			if m.State == online.StateMissing {
+				missing++
+			}
+			if m.State != online.StateBuilding {
+				continue
+			}
+			stands, err := s.stands(l, through[i])
+			if err != nil {
+				return err
+			}
+			if !stands {
+				others++
+				continue
+			}
+			m.State = online.StateCatchingUp
+			if err := set(batch, l.AppendMetaKey(nil), appendMeta(nil, m)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return stateError(g, online.StateCatchingUp, lanes, missing, others)
+}
+
+// stands reports whether a lane's watermarks stand at some offsets.
+func (s *Store) stands(l online.LaneID, through map[online.Partition]int64) (bool, error) {
+	for p, offset := range through {
+		value, done, err := get(s.db, appendWatermarkKey(nil, l, p))
+		if err != nil {
+			return false, err
+		}
+		if value == nil {
+			return false, nil
+		}
+		same := bytes.HasPrefix(value, online.AppendWatermarkHead(nil, offset))
+		if err := orUnavailable(nil, done()); err != nil || !same {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // laneCount is the number of lanes of a generation, by the first lane that

@@ -84,6 +84,58 @@ func testSetState(t *testing.T, s online.Store) {
 	}
 }
 
+func testFilled(t *testing.T, s online.Store) {
+	f := newFixture(t, s, "v", 3)
+	a, b := part(1), part(2)
+	move := func(lane uint16, p online.Partition, from, to int64) {
+		t.Helper()
+		step := f.step(from, to)
+		step.Lane, step.Partition = f.lane(lane), p
+		f.apply(step, online.OutcomeOK)
+	}
+	move(0, a, -1, 7)
+	move(1, a, -1, 7)
+	move(1, b, -1, 300)
+	through := []map[online.Partition]int64{{a: 7}, {a: 7, b: 300}, {}}
+	none := f.g
+	none.Number++
+	f.wantKind(s.Filled(f.ctx, none, through), featurestore.ErrNotFound)
+	want := func(states ...online.State) {
+		t.Helper()
+		for i, l := range f.lanes() {
+			if l.Meta.State != states[i] {
+				t.Errorf("lane %d is %s, want %s", i, l.Meta.State, states[i])
+			}
+		}
+	}
+	set := func(state online.State) {
+		t.Helper()
+		if err := s.SetState(f.ctx, f.g, state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(online.StateBuilding)
+	for _, other := range []map[online.Partition]int64{{a: 7, b: 299}, {a: -1}, {a: 7, part(3): 0}} {
+		through[1] = other
+		if err := s.Filled(f.ctx, f.g, through); !errors.Is(err, online.ErrStateChanged) {
+			t.Errorf("a watermark that is another: %v", err)
+		}
+		want(online.StateCatchingUp, online.StateBuilding, online.StateCatchingUp)
+	}
+	through[1] = map[online.Partition]int64{b: 300} // more may be applied
+	for range 2 {
+		if err := s.Filled(f.ctx, f.g, through); err != nil {
+			t.Fatal(err)
+		}
+		want(online.StateCatchingUp, online.StateCatchingUp, online.StateCatchingUp)
+	}
+	set(online.StateGap)
+	if err := s.Filled(f.ctx, f.g, through); err != nil {
+		t.Fatal(err)
+	}
+	want(online.StateGap, online.StateGap, online.StateGap)
+}
+
 func testWatermarks(t *testing.T, s online.Store) {
 	f := newFixture(t, s, "v", 3)
 	want := []map[online.Partition]online.Watermark{{}, {}, {}}

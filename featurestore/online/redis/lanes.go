@@ -90,7 +90,12 @@ func (s *Store) SetState(ctx context.Context, g online.Generation, state online.
 	if err := s.firstError("setting the state of "+g.String(), cmds); err != nil {
 		return err
 	}
-	missing, others := 0, 0
+	return stateError(g, state, cmds)
+}
+
+// stateError reads the answers of scripts that give each lane a state.
+func stateError(g online.Generation, state online.State, cmds []*redis.Cmd) error {
+	missing, others, lanes := 0, 0, len(cmds)
 	for _, c := range cmds {
 		switch n, err := c.Int(); {
 		case err != nil || n == 0:

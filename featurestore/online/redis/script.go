@@ -19,6 +19,8 @@ var (
 	createSource string
 	//go:embed state.lua
 	stateSource string
+	//go:embed filled.lua
+	filledSource string
 )
 
 // script is a Lua script and the name under which Redis keeps it.

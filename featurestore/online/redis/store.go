@@ -109,7 +109,7 @@ type Store struct {
 	nodes      nodes
 	reader     *reader
 
-	applyScript, rowsScript, createScript, stateScript script
+	applyScript, rowsScript, createScript, stateScript, filledScript script
 
 	project   string
 	evictions evictions
@@ -138,6 +138,7 @@ func Open(cfg Config) (*Store, error) {
 		rowsScript:   newScript(rowsSource),
 		createScript: newScript(createSource),
 		stateScript:  newScript(stateSource),
+		filledScript: newScript(filledSource),
 	}
 	if cfg.Mode == Cluster {
 		s.nodes = newCluster(cfg)
