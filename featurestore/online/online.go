@@ -257,8 +257,10 @@ type Store interface {
 	// order stands, and returns how many it wrote. Rows are independent: after
 	// an error some are stored, and the same call may be made again.
 	PutRows(ctx context.Context, g Generation, lanes uint16, rows []Row, ttl time.Duration) (int, error)
-	// Drop removes a generation: entities, watermarks and metadata. The
-	// metadata goes first, so that nothing can be applied any more.
+	// Drop removes a generation: entities, watermarks and metadata. Its lanes are LOST
+	// first, so that nothing can be applied any more, also where it is interrupted. One
+	// that comes late removes nothing of lanes that were made anew meanwhile: it is
+	// ErrUnavailable.
 	Drop(ctx context.Context, g Generation, lanes uint16) error
 	// Check verifies the store's settings (eviction, role, persistence) and
 	// says what to change. It is cheap enough for every second: settings are

@@ -588,11 +588,16 @@ func (s storeOf) Lanes(ctx context.Context, g online.Generation, lanes uint16) (
 	return s.memoryStore.Lanes(ctx, g, lanes)
 }
 
-func (s storeOf) Drop(ctx context.Context, g online.Generation, lanes uint16) error {
+func (s storeOf) Drop(_ context.Context, g online.Generation, lanes uint16) error {
 	if err := s.p.perhapsAway("store"); err != nil {
 		return err
 	}
-	return s.memoryStore.Drop(ctx, g, lanes)
+	drop := s.beginDrop(g, lanes)
+	s.p.overtaken()
+	if err := s.p.perhapsAway("store"); err != nil {
+		return err
+	}
+	return s.endDrop(g, lanes, drop)
 }
 
 // logger is silent, but where a schedule is told.

@@ -40,6 +40,7 @@ type memoryLane struct {
 	last uint64 // the batch that wrote entities last
 
 	spoiled bool // keys were evicted of it
+	drop    int  // that is under way
 }
 
 // fate is what becomes of a batch.
@@ -60,7 +61,7 @@ func newMemoryStore() *memoryStore {
 }
 
 func (l *memoryLane) clone() *memoryLane {
-	return &memoryLane{meta: l.meta, marks: maps.Clone(l.marks), blobs: maps.Clone(l.blobs), closed: maps.Clone(l.closed), last: l.last}
+	return &memoryLane{meta: l.meta, marks: maps.Clone(l.marks), blobs: maps.Clone(l.blobs), closed: maps.Clone(l.closed), last: l.last, drop: l.drop}
 }
 
 var errDown = featurestore.Unavailablef("the store is down")
@@ -209,7 +210,7 @@ func (s *memoryStore) Create(_ context.Context, g online.Generation, m online.Me
 	}
 	for _, id := range g.LaneIDs(m.Lanes) {
 		if l := s.lanes[id]; l != nil && l.meta.State != online.StateMissing {
-			if !l.meta.SameGeneration(m) {
+			if l.meta.Lanes > 0 && !l.meta.SameGeneration(m) {
 				return featurestore.Invalidf("lane %d has other metadata", id.Lane)
 			}
 			continue
@@ -231,7 +232,7 @@ func (s *memoryStore) SetState(_ context.Context, g online.Generation, state onl
 	}
 	there, lanes, others := 0, 1, false
 	for id, l := range s.lanes {
-		if id.Generation != g || l.meta.State == online.StateMissing {
+		if id.Generation != g || l.meta.Lanes == 0 {
 			continue
 		}
 		switch there, lanes = there+1, int(l.meta.Lanes); {
@@ -261,7 +262,7 @@ func (s *memoryStore) Filled(_ context.Context, g online.Generation, through []m
 	missing, others := false, false
 	for i, id := range g.LaneIDs(uint16(len(through))) {
 		l := s.lanes[id]
-		if l == nil || l.meta.State == online.StateMissing {
+		if l == nil || l.meta.Lanes == 0 {
 			missing = true
 			continue
 		}
@@ -307,15 +308,44 @@ func (s *memoryStore) PutRows(context.Context, online.Generation, uint16, []onli
 }
 
 func (s *memoryStore) Drop(_ context.Context, g online.Generation, lanes uint16) error {
+	return s.endDrop(g, lanes, s.beginDrop(g, lanes))
+}
+
+// beginDrop makes lanes LOST, to which nobody can apply; endDrop removes them, where
+// they are not another drop's by then, or were made anew.
+func (s *memoryStore) beginDrop(g online.Generation, lanes uint16) (drop int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
-		return errDown
+		return 0
 	}
 	s.moved++
 	for _, id := range g.LaneIDs(lanes) {
+		l := &memoryLane{blobs: map[string][]byte{}, closed: map[string][]byte{}}
+		if old := s.lanes[id]; old != nil {
+			l = old.clone()
+		}
+		l.meta, l.marks, l.drop = online.Meta{State: online.StateLost}, map[online.Partition]online.Watermark{}, s.moved
+		s.lanes[id] = l
+	}
+	return s.moved
+}
+
+func (s *memoryStore) endDrop(g online.Generation, lanes uint16, drop int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down || drop == 0 {
+		return errDown
+	}
+	for _, id := range g.LaneIDs(lanes) {
+		if l := s.lanes[id]; l == nil || l.drop != drop {
+			return featurestore.Unavailablef("another process drops it")
+		}
+	}
+	for _, id := range g.LaneIDs(lanes) {
 		delete(s.lanes, id)
 	}
+	s.moved++
 	return nil
 }
 

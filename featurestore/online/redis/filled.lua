@@ -4,11 +4,11 @@
 -- KEYS  watermarks, metadata
 -- ARGV  for each partition: its field, and the head that its watermark must have
 -- Gives 1 where that is said now, or the lane has another state, 2 where a watermark
--- is another, and 0 where the lane has no metadata.
+-- is another, and 0 where the lane has no metadata, or is being dropped.
 local call = redis.call
-local state = call('HGET', KEYS[2], 'state')
-if not state then return 0 end
-if state ~= 'BUILDING' then return 1 end
+local meta = call('HMGET', KEYS[2], 'state', 'begun', 'done')
+if not meta[1] or meta[2] ~= meta[3] then return 0 end
+if meta[1] ~= 'BUILDING' then return 1 end
 for i = 1, #ARGV, 2 do
   local mark = call('HGET', KEYS[1], ARGV[i])
   if not mark or string.sub(mark, 1, #ARGV[i + 1]) ~= ARGV[i + 1] then return 2 end

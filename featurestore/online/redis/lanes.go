@@ -17,7 +17,7 @@ const (
 	fieldStateVersion = "state_version"
 	fieldLanes        = "lanes"
 	fieldState        = "state"
-	fieldBegun        = "begun" // batches, see apply.lua
+	fieldBegun        = "begun" // batches, see apply.lua; or a drop, see drop.lua
 	fieldDone         = "done"
 )
 
@@ -54,7 +54,7 @@ func (s *Store) sameEverywhere(ctx context.Context, g online.Generation, m onlin
 		return err
 	}
 	for _, l := range lanes {
-		if l.Meta.State != online.StateMissing && !l.Meta.SameGeneration(m) {
+		if l.Meta.Lanes > 0 && !l.Meta.SameGeneration(m) {
 			return featurestore.Invalidf("generation %s exists with definition %x, state version %d and %d lanes: a changed definition needs a new generation", g, l.Meta.Definition, l.Meta.StateVersion, l.Meta.Lanes)
 		}
 	}
@@ -121,7 +121,7 @@ func (s *Store) laneCount(ctx context.Context, g online.Generation) (uint16, err
 		return 0, err
 	}
 	for _, l := range lanes {
-		if l.Meta.State != online.StateMissing {
+		if l.Meta.Lanes > 0 {
 			return l.Meta.Lanes, nil
 		}
 	}
@@ -169,11 +169,15 @@ func decodeMeta(fields map[string]string) (online.Meta, error) {
 	version, err1 := strconv.ParseUint(fields[fieldStateVersion], 10, 32)
 	lanes, err2 := strconv.ParseUint(fields[fieldLanes], 10, 16)
 	state, err3 := online.ParseState(fields[fieldState])
+	lost := fields[fieldBegun] != fields[fieldDone] // it holds a part of a batch that never was, or is being dropped
+	if lost && definition == "" {
+		return online.Meta{State: online.StateLost}, nil
+	}
 	if len(definition) != 16 || err1 != nil || err2 != nil || err3 != nil {
 		return online.Meta{}, fmt.Errorf("metadata is damaged: %q", fields)
 	}
-	if fields[fieldBegun] != fields[fieldDone] {
-		state = online.StateLost // it holds a part of a batch that never was
+	if lost {
+		state = online.StateLost
 	}
 	return online.Meta{Definition: [16]byte([]byte(definition)), StateVersion: uint32(version), Lanes: uint16(lanes), State: state}, nil
 }

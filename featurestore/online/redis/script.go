@@ -21,6 +21,8 @@ var (
 	stateSource string
 	//go:embed filled.lua
 	filledSource string
+	//go:embed drop.lua
+	dropSource string
 )
 
 // script is a Lua script and the name under which Redis keeps it.

@@ -109,7 +109,7 @@ type Store struct {
 	nodes      nodes
 	reader     *reader
 
-	applyScript, rowsScript, createScript, stateScript, filledScript script
+	applyScript, rowsScript, createScript, stateScript, filledScript, dropScript script
 
 	project   string
 	evictions evictions
@@ -139,6 +139,7 @@ func Open(cfg Config) (*Store, error) {
 		createScript: newScript(createSource),
 		stateScript:  newScript(stateSource),
 		filledScript: newScript(filledSource),
+		dropScript:   newScript(dropSource),
 	}
 	if cfg.Mode == Cluster {
 		s.nodes = newCluster(cfg)
