@@ -215,6 +215,10 @@ type Row struct {
 	Blob []byte
 }
 
+// ErrDamaged says that what is stored of a lane cannot have been written by any
+// release.
+var ErrDamaged = errors.New("damaged")
+
 // ErrEvicted says that the store has evicted keys, and that this is not dealt with
 // yet. Which they were nobody knows: every generation in it is LOST, and is rebuilt.
 var ErrEvicted = errors.New("the online store has evicted keys")
@@ -251,7 +255,8 @@ type Store interface {
 	// taken back, were not filled. Lanes of other states stay. It is ErrNotFound as
 	// SetState is, and ErrStateChanged where a watermark is another.
 	Filled(ctx context.Context, g Generation, through []map[Partition]int64) error
-	// Lanes reads metadata and watermarks of every lane, in order.
+	// Lanes reads metadata and watermarks of every lane, in order. A lane that was
+	// damaged by hand reads as StateLost.
 	Lanes(ctx context.Context, g Generation, lanes uint16) ([]Lane, error)
 	// PutRows stores batch rows of one generation where none with a greater
 	// order stands, and returns how many it wrote. Rows are independent: after

@@ -54,7 +54,10 @@ func AppendWatermark(dst []byte, w Watermark) []byte {
 
 // DecodeWatermark reads what AppendWatermark wrote.
 func DecodeWatermark(b []byte) (Watermark, error) {
-	if len(b) < watermarkHead || b[0] != watermarkVersion {
+	if len(b) < watermarkHead {
+		return Watermark{}, fmt.Errorf("%w: watermark of %d bytes", ErrDamaged, len(b))
+	}
+	if b[0] != watermarkVersion {
 		return Watermark{}, fmt.Errorf("watermark of %d bytes is not of version %d", len(b), watermarkVersion)
 	}
 	d := decoder{rest: b[watermarkHead:]}
@@ -63,7 +66,7 @@ func DecodeWatermark(b []byte) (Watermark, error) {
 	w.FetchTime = featurestore.Instant(d.varint() + int64(w.LogTime))
 	n := d.uvarint()
 	if n > MaxPrints {
-		return Watermark{}, fmt.Errorf("watermark has %d fingerprints, at most %d are possible", n, MaxPrints)
+		return Watermark{}, fmt.Errorf("%w: watermark has %d fingerprints, at most %d are possible", ErrDamaged, n, MaxPrints)
 	}
 	for range n {
 		w.Prints = append(w.Prints, Fingerprint{
@@ -73,7 +76,7 @@ func DecodeWatermark(b []byte) (Watermark, error) {
 		})
 	}
 	if d.bad || len(d.rest) > 0 {
-		return Watermark{}, fmt.Errorf("watermark of %d bytes is damaged", len(b))
+		return Watermark{}, fmt.Errorf("%w: watermark of %d bytes", ErrDamaged, len(b))
 	}
 	return w, nil
 }

@@ -90,7 +90,7 @@ func (x *examination) lanes(ctx context.Context) ([]online.Lane, error) {
 	}
 	for i := range lanes {
 		switch m := lanes[i].Meta; {
-		case m.State == online.StateMissing:
+		case m.State == online.StateMissing || m.State == online.StateLost:
 			return nil, errLost
 		case m.Definition != x.view.view.Hash:
 			return nil, errStale

@@ -79,7 +79,7 @@ func (v *View) asStored(ctx context.Context, found []damage) (map[string]*target
 	targets := map[string]*target{}
 	for i, d := range found {
 		switch l := lanes[d.lane]; {
-		case l.Meta.State == online.StateMissing:
+		case l.Meta.State == online.StateMissing || l.Meta.State == online.StateLost:
 			return nil, errLost
 		case l.Meta.Definition != v.view.Hash:
 			return nil, errStale

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -121,7 +122,7 @@ func (s *Store) laneCount(ctx context.Context, g online.Generation) (uint16, err
 		return 0, err
 	}
 	for _, l := range lanes {
-		if l.Meta.Lanes > 0 {
+		if l.Meta.Lanes > 0 { // a damaged one does not say, nor one that is being dropped
 			return l.Meta.Lanes, nil
 		}
 	}
@@ -149,16 +150,26 @@ func (s *Store) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([
 		return nil, err
 	}
 	result := make([]online.Lane, lanes)
+	var err error
 	for i := range result {
-		var err error
-		if result[i].Meta, err = decodeMeta(metas[i].Val()); err == nil {
-			result[i].Watermarks, err = decodeWatermarks(marks[i].Val())
-		}
-		if err != nil {
+		if result[i], err = decodeLane(metas[i].Val(), marks[i].Val()); err != nil {
 			return nil, s.unavailable(fmt.Sprintf("lane %s.%d", g, i), err)
 		}
 	}
 	return result, nil
+}
+
+// decodeLane reads a lane. One that is damaged is LOST, and is made anew: an error
+// would keep every view of the store from its work, for as long as that lane stands.
+func decodeLane(meta, marks map[string]string) (l online.Lane, err error) {
+	l.Meta, err = decodeMeta(meta)
+	if err == nil {
+		l.Watermarks, err = decodeWatermarks(marks)
+	}
+	if errors.Is(err, online.ErrDamaged) {
+		return online.Lane{Meta: online.Meta{State: online.StateLost}}, nil
+	}
+	return l, err
 }
 
 func decodeMeta(fields map[string]string) (online.Meta, error) {
@@ -168,13 +179,16 @@ func decodeMeta(fields map[string]string) (online.Meta, error) {
 	definition := fields[fieldDefinition]
 	version, err1 := strconv.ParseUint(fields[fieldStateVersion], 10, 32)
 	lanes, err2 := strconv.ParseUint(fields[fieldLanes], 10, 16)
-	state, err3 := online.ParseState(fields[fieldState])
 	lost := fields[fieldBegun] != fields[fieldDone] // it holds a part of a batch that never was, or is being dropped
 	if lost && definition == "" {
 		return online.Meta{State: online.StateLost}, nil
 	}
-	if len(definition) != 16 || err1 != nil || err2 != nil || err3 != nil {
-		return online.Meta{}, fmt.Errorf("metadata is damaged: %q", fields)
+	if len(definition) != 16 || err1 != nil || err2 != nil || fields[fieldState] == "" {
+		return online.Meta{}, fmt.Errorf("%w: metadata %q", online.ErrDamaged, fields)
+	}
+	state, err := online.ParseState(fields[fieldState])
+	if err != nil {
+		return online.Meta{}, err // a later release's, maybe
 	}
 	if lost {
 		state = online.StateLost
@@ -187,7 +201,7 @@ func decodeWatermarks(fields map[string]string) (map[online.Partition]online.Wat
 	for field, value := range fields {
 		p, err := online.ParsePartition(field)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", online.ErrDamaged, err)
 		}
 		if marks[p], err = online.DecodeWatermark([]byte(value)); err != nil {
 			return nil, fmt.Errorf("field %q: %w", field, err)

@@ -1,0 +1,68 @@
+package redis_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
+)
+
+// A field of a lane's metadata or watermarks that somebody deleted or overwrote
+// makes that lane LOST, and no other; it is no error, which would keep every view
+// of the store from its work. The generation can be made anew.
+func TestADamagedLaneIsLost(t *testing.T) {
+	ctx := context.Background()
+	srv, err := redistest.Start(ctx, redistest.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
+	const lanes = 3
+	meta := online.Meta{Definition: [16]byte{1}, StateVersion: 2, Lanes: lanes, State: online.StateLive}
+	for i, damage := range [][]string{
+		{"HDEL", ":m", "definition"}, {"HDEL", ":m", "state_version"}, {"HDEL", ":m", "lanes"}, {"HDEL", ":m", "state"},
+		{"HSET", ":m", "definition", "short"}, {"HSET", ":m", "lanes", "many"},
+		{"HSET", ":w", "orders|1|0", "x"}, {"HSET", ":w", "orders|1|0", "\x01\x00\x00\x00\x00\x00\x00\x00\x00\xff"}, {"HSET", ":w", "orders", "x"},
+	} {
+		g := online.Generation{Project: "p", View: "v", Number: uint32(i + 1)}
+		if err := s.Create(ctx, g, meta); err != nil {
+			t.Fatal(err)
+		}
+		lane := g.LaneIDs(lanes)[0]
+		key := string(lane.AppendMetaKey(nil))
+		if damage[1] == ":w" {
+			key = string(lane.AppendWatermarksKey(nil))
+		}
+		args := []any{damage[0], key}
+		for _, a := range damage[2:] {
+			args = append(args, a)
+		}
+		if err := srv.Do(ctx, args...); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Lanes(ctx, g, lanes)
+		if err != nil {
+			t.Errorf("%q: %v", damage, err)
+			continue
+		}
+		if got[0].Meta.State != online.StateLost || got[1].Meta != meta || got[2].Meta != meta {
+			t.Errorf("%q: the lanes are %+v", damage, got)
+		}
+		if err := s.SetState(ctx, g, online.StateGap); err != nil {
+			t.Errorf("%q: the lane says not how many there are: %v", damage, err)
+		}
+		if err := s.Drop(ctx, g, lanes); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Create(ctx, g, meta); err != nil {
+			t.Errorf("%q: it cannot be made anew: %v", damage, err)
+		}
+	}
+}
