@@ -30,7 +30,7 @@ func ConditionOf(view string, s online.State) Condition {
 	case online.StateCatchingUp:
 		return Condition{State: s.String(), Reason: "filled from history; the log is being applied"}
 	case online.StateBuilding:
-		return Condition{State: s.String(), Reason: "being filled from history"}
+		return Condition{State: s.String(), Reason: "being filled from history; how far it is, or why it does not get on, its ingester says: freshet status --addr <its admin.listen>"}
 	case online.StateGap:
 		return Condition{State: s.String(), Reason: "the log of one of its sources is not the one that was applied, or has lost records", Next: "freshet accept-new-topic SOURCE"}
 	case online.StateHalted:
@@ -53,8 +53,11 @@ func (w *Worker) Conditions() map[online.Generation]Condition {
 	out := map[online.Generation]Condition{}
 	for id, r := range w.views {
 		c := ConditionOf(id.View, r.view.laneState())
-		if r.broken {
+		switch {
+		case r.broken:
 			c.Reason, c.Next = "history cannot fill it: "+r.why, "freshet backfill "+id.View
+		case !r.full && r.why != "":
+			c.Reason += "; it is tried again: " + r.why
 		}
 		for _, p := range parts {
 			if _, reads := r.view.binding[p.Source]; reads {

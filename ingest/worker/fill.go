@@ -51,16 +51,19 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 		err = w.sayFilled(ctx, v)
 	}
 	passes := err == nil || ctx.Err() != nil || errors.Is(err, featurestore.ErrUnavailable) || errors.Is(err, errLost)
-	if passes && err != nil {
-		return ignoreLost(err)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r, ok := w.views[v.ID()]
+	if passes && err != nil {
+		if ok && ctx.Err() == nil && !errors.Is(err, errLost) {
+			r.why = err.Error() // until it is tried again
+		}
+		return ignoreLost(err)
+	}
 	switch {
 	case !ok:
 	case err == nil:
-		r.full = true // its lanes say so too, for the other processes
+		r.full, r.why = true, "" // its lanes say so too, for the other processes
 	default:
 		r.broken, r.why = true, err.Error()
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)

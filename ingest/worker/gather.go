@@ -26,6 +26,7 @@ type gathered struct {
 	batches chan *gatheredBatch
 	spare   chan *gatheredBatch
 	current *gatheredBatch // that Next gave last
+	told    bool           // Next gave the error that the reading ended with
 	cancel  context.CancelFunc
 	group   *errgroup.Group
 }
@@ -66,6 +67,7 @@ func (g *gathered) Next(context.Context) (offline.Batch, error) {
 	}
 	b, ok := <-g.batches
 	if !ok {
+		g.told = true
 		return offline.Batch{}, g.group.Wait()
 	}
 	g.current = b
@@ -77,7 +79,7 @@ func (g *gathered) Close() error {
 	g.cancel()
 	for range g.batches {
 	}
-	if err := g.group.Wait(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
+	if err := g.group.Wait(); err != nil && !g.told && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
 		return errors.Join(err, g.in.Close())
 	}
 	return g.in.Close()

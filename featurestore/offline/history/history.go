@@ -52,11 +52,13 @@ func (u FilesUse) wants(source *definition.StreamSource) bool {
 const defaultBatchRows = 4096
 
 // Reader implements offline.History in pure Go. It remembers the order of files
-// that it has seen, so that a second scan does not look again.
+// that it has seen, and which archived files are whole, so that a second scan does
+// not look again.
 type Reader struct {
 	o       Options
-	mu      sync.Mutex // guards indexes
+	mu      sync.Mutex // guards what follows
 	indexes map[indexKey]fileIndex
+	whole   map[wholeKey]bool // archived files whose checksum was seen to be right
 }
 
 var _ offline.History = (*Reader)(nil)
@@ -66,7 +68,7 @@ func New(o Options) *Reader {
 	if o.BatchRows <= 0 {
 		o.BatchRows = defaultBatchRows
 	}
-	return &Reader{o: o, indexes: map[indexKey]fileIndex{}}
+	return &Reader{o: o, indexes: map[indexKey]fileIndex{}, whole: map[wholeKey]bool{}}
 }
 
 // Scan implements offline.History.

@@ -219,6 +219,8 @@ func archived(t tester, dir string, m *archive.Manifest, p offline.Partition, r 
 	info, err := os.Stat(path)
 	ok(t, err)
 	f.Bytes = info.Size()
+	f.XXH3, err = atomicfile.Hash(path)
+	ok(t, err)
 	m.AddFile(f)
 	ok(t, m.Store(&atomicfile.Disk{}, dir, p))
 }
@@ -287,6 +289,41 @@ func TestArchiveStandsInForRanks(t *testing.T) {
 	ok(t, err)
 	if !slices.Equal(complete[offline.Partition{}], []offline.Range{{From: 2, To: 5}}) {
 		t.Errorf("complete %v", complete)
+	}
+}
+
+// A file that the manifest lists and that is gone or damaged is an error that does
+// not pass, so that nobody waits for it, and says what a person can do.
+func TestAnArchivedFileIsGone(t *testing.T) {
+	dir := t.TempDir()
+	m := &archive.Manifest{Version: archive.ManifestVersion, Source: "clicks"}
+	p := offline.Partition{Generation: 1}
+	archived(t, dir, m, p, offline.Range{To: 5}, 2, 4)
+	path := filepath.Join(archive.Folder(dir, "clicks"), filepath.FromSlash(m.Files[0].Path))
+	src := source(definition.Parquet)
+	src.History = nil
+	whole, err := os.ReadFile(path)
+	ok(t, err)
+	flipped := slices.Clone(whole)
+	flipped[len(flipped)-30] ^= 0x10 // of the file's end, for which Parquet has no checksum
+	for name, change := range map[string]func() error{
+		"gone":    func() error { return os.Remove(path) },
+		"cut":     func() error { return os.WriteFile(path, whole[:len(whole)/2], 0o644) },
+		"flipped": func() error { return os.WriteFile(path, flipped, 0o644) },
+	} {
+		ok(t, change())
+		s, err := New(Options{Dir: dir}).Scan(context.Background(), offline.Spec{Source: src})
+		ok(t, err)
+		_, err = s.Next(context.Background())
+		if !errors.Is(err, featurestore.ErrInvalid) || errors.Is(err, featurestore.ErrUnavailable) ||
+			!strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move the folder") {
+			t.Errorf("%s: %v", name, err)
+		}
+		ok(t, s.Close())
+		ok(t, os.WriteFile(path, whole, 0o644))
+	}
+	if got := texts(collect(t, New(Options{Dir: dir}), offline.Spec{Source: src})); got != "2=archived 2 4=archived 4" {
+		t.Errorf("restored: %s", got)
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *stream) Next(ctx context.Context) (offline.Batch, error) {
 		}
 		if s.open == nil {
 			if err := s.openPart(ctx); err != nil {
-				return offline.Batch{}, err
+				return offline.Batch{}, s.wayOn(err)
 			}
 		}
 		before := s.stats
@@ -73,13 +73,22 @@ func (s *stream) Next(ctx context.Context) (offline.Batch, error) {
 			s.parts = s.parts[1:]
 		}
 		if err != nil {
-			return offline.Batch{}, fmt.Errorf("history of source %q: %w", s.spec.Source.Name, err)
+			return offline.Batch{}, fmt.Errorf("history of source %q: %w", s.spec.Source.Name, s.wayOn(err))
 		}
 		if batch.Through >= 0 {
 			return batch, nil
 		}
 	}
 	return offline.Batch{}, io.EOF
+}
+
+// wayOn adds to an error what a person can do about an archived file that is gone
+// or damaged.
+func (s *stream) wayOn(err error) error {
+	if len(s.parts) == 0 || s.parts[0].kind != offline.ArchiveSegment || !errors.Is(err, featurestore.ErrInvalid) {
+		return err
+	}
+	return fmt.Errorf("%w; restore it, or, where the log still holds its records, move the folder %q away to archive from the log again; then start the ingester again", err, archive.Folder(s.r.o.Dir, s.spec.Source.Name))
 }
 
 // Stats implements offline.Stream.
@@ -149,6 +158,9 @@ func (s *stream) openArchived(f *archive.File) (input, error) {
 	if info.Size() != f.Bytes {
 		return nil, featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), f.Bytes)
 	}
+	if err := s.r.unchanged(path, info, f); err != nil {
+		return nil, err
+	}
 	in, err := files.Open(path, path, archive.RowSpec(s.spec.Source, s.needed))
 	if _, gone := os.Stat(path); err != nil && errors.Is(gone, fs.ErrNotExist) { // just now
 		return nil, fmt.Errorf("%w: %w", errMoved, err)
@@ -181,8 +193,11 @@ func (s *stream) moved(p *part, why error) error {
 	if d := m.DroppedOf(p.partition); p.archived == nil && d != nil {
 		return featurestore.Unavailablef("offsets from %d were dropped by retention while they were read: %w", p.offsets.From, why)
 	}
-	if slices.Equal(before, p.archived) || p.archived == nil {
+	switch {
+	case p.archived == nil:
 		return why
+	case slices.Equal(before, p.archived): // nobody has replaced it: waiting for it is in vain
+		return featurestore.Invalidf("%v", why)
 	}
 	return nil
 }
