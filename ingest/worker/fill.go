@@ -284,10 +284,14 @@ func (w *Worker) askEnds(ctx context.Context) error {
 	w.mu.Lock()
 	for _, id := range w.sorted() {
 		r := w.views[id]
-		if s := r.view.laneState(); !r.full || s == online.StateLive || s != r.asked {
+		s := r.view.laneState()
+		// The lanes of one that is being built say LIVE where the registry was not told
+		// any more: whoever said so has ended, or the registry did not answer.
+		answers := s == online.StateLive && r.state != registry.Building
+		if !r.full || answers || s != r.asked {
 			r.far, r.asked = nil, s // somebody has halted since, or goes on: what was passed before says nothing
 		}
-		if !r.full || r.asked == online.StateLive {
+		if !r.full || answers {
 			continue
 		}
 		for _, id := range w.foreign(r.view) {
