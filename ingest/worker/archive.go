@@ -76,10 +76,15 @@ func (w *Worker) archive(s *definition.StreamSource) (*openArchive, error) {
 		}
 	}
 	opened, err := w.c.OpenArchive(s)
+	damaged := errors.Is(err, featurestore.ErrInvalid)
+	if damaged {
+		opened, err = closedArchive{err}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	a := &openArchive{Archive: opened, source: s}
+	a.broken.Store(damaged) // each arrangement tries again
 	w.archives[s.Name] = a
 	return a, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/ingest/decode"
+	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // wantedView is a generation that the registry lists, with a definition of its
@@ -134,7 +135,8 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	if !whole && !mine.leads() {
 		return featurestore.Unavailablef("view %q generation %d: the ingester that leads has not made its lanes yet", id.View, id.Number)
 	}
-	if !whole && (some || known) {
+	lost := !whole && (some || known)
+	if lost {
 		w.c.Logger.Warn("the online store has lost lanes of a view: it is built anew", "view", id.View, "generation", id.Number)
 		if err := w.c.Online.Drop(ctx, id, want.generation.Lanes); err != nil {
 			return err
@@ -157,7 +159,7 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 		next.full = filled(stored)
 	case want.generation.State != registry.Live:
 	default:
-		if err := w.openEmpty(ctx, next); err != nil {
+		if err := w.openEmpty(ctx, next, lost); err != nil {
 			return err
 		}
 	}
@@ -166,16 +168,45 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 }
 
 // openEmpty opens a live generation of which the store holds nothing: where there
-// is no history to fill it from, the logs are its beginning, and it answers.
-func (w *Worker) openEmpty(ctx context.Context, r *running) error {
+// is no history to fill it from, the logs are its beginning. It answers at once only
+// where these hold nothing yet: a store that was emptied before anything was at rest
+// looks the same, and what it answered would be less than what it had answered.
+func (w *Worker) openEmpty(ctx context.Context, r *running, lost bool) error {
 	for _, b := range r.view.view.Bindings {
 		segments, err := w.c.History.Segments(ctx, b.Source)
+		if errors.Is(err, featurestore.ErrInvalid) {
+			return nil // its fill says so, and is the end of that generation only
+		}
 		if err != nil || len(segments) > 0 {
 			return err
 		}
+		if !lost {
+			if lost, err = w.recorded(ctx, b.Source.Topic); err != nil {
+				return err
+			}
+		}
 	}
 	r.full = true
-	return r.view.setState(ctx, online.StateLive, online.StateBuilding)
+	state := online.StateLive
+	if lost {
+		state = online.StateCatchingUp
+	}
+	return r.view.setState(ctx, state, online.StateBuilding)
+}
+
+// recorded reports whether a topic holds a record.
+func (w *Worker) recorded(ctx context.Context, topic string) (bool, error) {
+	partitions, err := w.c.Log.Partitions(ctx, topic)
+	if errors.Is(err, featurestore.ErrNotFound) {
+		return false, nil
+	}
+	for n := 0; n < partitions && err == nil; n++ {
+		var bounds logrecord.Bounds
+		if bounds, err = w.c.Log.Bounds(ctx, topic, int32(n)); bounds.End > bounds.Start {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // filled reports whether every lane was filled from history.

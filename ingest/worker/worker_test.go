@@ -94,9 +94,7 @@ func TestNewRevision(t *testing.T) {
 	p.some(3, 60)
 	p.start()
 	p.right(view, 1)
-	if got := p.state("activity", 1); got != online.StateLive {
-		t.Fatalf("the first generation is %v", got)
-	}
+	p.eventually("the first generation is live", func() bool { return p.state("activity", 1) == online.StateLive })
 	const second = `---
 kind: StreamView
 name: spending
