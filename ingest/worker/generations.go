@@ -132,6 +132,11 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 		r.full = filled(stored)
 		return r.view.Reload(ctx)
 	}
+	if !known && want.generation.State == registry.Building {
+		if l := foreign(stored, want.view.Hash); l != nil {
+			return w.refuse(ctx, id, l, mine)
+		}
+	}
 	if !whole && !mine.leads() {
 		return featurestore.Unavailablef("view %q generation %d: the ingester that leads has not made its lanes yet", id.View, id.Number)
 	}
@@ -165,6 +170,29 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	}
 	w.views[id] = next
 	return nil
+}
+
+// foreign is a lane that is there and has another definition; nil for none.
+func foreign(lanes []online.Lane, hash [16]byte) *online.Lane {
+	for i := range lanes {
+		if m := lanes[i].Meta; m.Lanes > 0 && m.Definition != hash {
+			return &lanes[i]
+		}
+	}
+	return nil
+}
+
+// refuse calls a generation broken whose number the store knows under another
+// definition: the registry has gone back to an older copy, or another project of
+// this name uses the store. Nothing of it is touched, and the next generation has
+// another number.
+func (w *Worker) refuse(ctx context.Context, id online.Generation, l *online.Lane, mine share) error {
+	if !mine.leads() {
+		return nil // it is told by the registry
+	}
+	reason := fmt.Sprintf("the online store has a generation %d of view %q with another definition (%x): the registry is an older copy, or another project of this name uses the store; freshet backfill %s makes the next one", id.Number, id.View, l.Meta.Definition, id.View)
+	w.c.Logger.Error("a generation cannot be made", "view", id.View, "generation", id.Number, "error", reason)
+	return w.c.Registry.SetState(ctx, registry.Step{View: id.View, Number: id.Number, State: registry.Broken, Reason: reason, At: w.c.Now()})
 }
 
 // openEmpty opens a live generation of which the store holds nothing: where there
