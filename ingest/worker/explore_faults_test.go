@@ -62,8 +62,13 @@ func (w *world) fault() {
 			w.registry.add(w.view, lanesOfSchedules)
 			w.revision++
 			w.trace("generation %d is wanted", len(w.registry.list))
-		} else if w.n(2) == 1 {
+			break
+		}
+		switch w.n(3) {
+		case 1:
 			w.registry.goBack()
+		case 2:
+			w.registry.takeBack()
 		}
 	}
 }

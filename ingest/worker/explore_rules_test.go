@@ -91,6 +91,9 @@ var mutants = []mutant{
 			break
 		}
 `},
+	{"lanes that are LIVE may have to take over", "fill.go", `		answers := s == online.StateLive && r.state != registry.Building
+`, `		answers := s == online.StateLive && (r.state != registry.Building || WITHOUT)
+`},
 	{"the lanes say whether they are filled", "generations.go", `		r.full = filled(stored)
 		return`, `		r.full = filled(stored) || r.full && WITHOUT
 		return`},

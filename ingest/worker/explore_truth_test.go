@@ -83,6 +83,9 @@ func (w *world) verify() {
 		id := online.Generation{Project: generation.Project, View: g.View, Number: g.Number}
 		if g.State != registry.Retired && g.State != registry.Broken {
 			w.verifyGeneration(id)
+			if g.State == registry.Building && w.stateOf(id) == online.StateLive && !w.excused {
+				w.violation("generation %d could answer, and never takes over", g.Number)
+			}
 		}
 	}
 	if w.registry.broken != "" {

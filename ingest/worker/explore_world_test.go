@@ -257,6 +257,23 @@ func (r *modelRegistry) goBack() {
 	}
 }
 
+// takeBack wants the meaning of the generation before again, which takes over anew.
+func (r *modelRegistry) takeBack() bool {
+	standby := slices.IndexFunc(r.list, func(g registry.Generation) bool { return g.State == registry.Standby })
+	if standby < 0 || r.building() {
+		return false
+	}
+	r.list[standby].State, r.list[standby].Since = registry.Building, featurestore.Instant(r.w.clock)
+	r.w.revision++
+	r.w.trace("generation %d is wanted again", r.list[standby].Number)
+	return true
+}
+
+// building reports whether a generation has still to take over.
+func (r *modelRegistry) building() bool {
+	return slices.ContainsFunc(r.list, func(g registry.Generation) bool { return g.State == registry.Building })
+}
+
 // live is the number of the generation that answers.
 func (r *modelRegistry) live() uint32 {
 	for _, g := range r.list {
@@ -335,6 +352,7 @@ func (w *world) settle() {
 			w.crash(p)
 		}
 	}
+	tookBack := false
 	for round, quiet := 0, 0; quiet < 2 || quiet < 8 && !w.live(); round++ {
 		before := w.store.moved
 		w.clock += 20 * micros
@@ -351,6 +369,11 @@ func (w *world) settle() {
 		}
 		if quiet++; !rest || w.store.moved != before {
 			quiet = 0
+		}
+		if quiet == 2 && !tookBack && w.live() { // a person does so once all is in order
+			if tookBack = true; w.n(2) == 1 && w.registry.takeBack() {
+				quiet = 0
+			}
 		}
 		w.excused = w.excused || w.quarrels()
 		if round > 60 && w.excused {
@@ -374,8 +397,11 @@ func (w *world) quarrels() bool {
 	})
 }
 
-// live reports whether all generations that are wanted answer.
+// live reports whether all generations that are wanted answer, or would.
 func (w *world) live() bool {
+	if w.registry.building() {
+		return false
+	}
 	for _, g := range w.wanted() {
 		if w.stateOf(g) != online.StateLive {
 			return false

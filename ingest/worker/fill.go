@@ -272,7 +272,8 @@ func (v *View) passed(id online.Partition, far farEnd) bool {
 }
 
 // askEnds asks where the partitions of other processes end, for each generation
-// that is filled and does not answer. Where they ended when it was asked first
+// that is filled and does not answer: also where its lanes are LIVE, and the registry
+// does not say so yet, or no longer. Where they ended when it was asked first
 // counts, unless that was cut off since: nobody reads it any more.
 func (w *Worker) askEnds(ctx context.Context) error {
 	type question struct {
@@ -285,8 +286,6 @@ func (w *Worker) askEnds(ctx context.Context) error {
 	for _, id := range w.sorted() {
 		r := w.views[id]
 		s := r.view.laneState()
-		// The lanes of one that is being built say LIVE where the registry was not told
-		// any more: whoever said so has ended, or the registry did not answer.
 		answers := s == online.StateLive && r.state != registry.Building
 		if !r.full || answers || s != r.asked {
 			r.far, r.asked = nil, s // somebody has halted since, or goes on: what was passed before says nothing

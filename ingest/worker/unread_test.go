@@ -68,3 +68,21 @@ func TestViewsThatTheLeaderDoesNotReadBecomeLive(t *testing.T) {
 	ok(t, p.store.SetState(t.Context(), online.Generation{Project: "p", View: "ordered", Number: 2}, online.StateGap))
 	p.eventually("it answers again", func() bool { return p.state("ordered", 2) == online.StateLive })
 }
+
+// A definition that is taken back makes the generation before BUILDING again, whose
+// lanes say LIVE: it takes over, also where others read some of its partitions.
+func TestTakenBackWithOthers(t *testing.T) {
+	p, _ := newShared(t)
+	p.worker = p.member()
+	t.Cleanup(func() { p.worker = nil })
+	second := p.member()
+	p.some(1, 60)
+	p.eventually("both read", func() bool { return feeds(p.worker) > 0 && feeds(second) > 0 })
+	changed := strings.Replace(definitions, "window: 10m, offset: 1m", "window: 5m", 1)
+	p.apply(changed)
+	p.eventually("the changed view is live", func() bool { return p.live("activity") == 2 })
+	view := p.apply(definitions).StreamView("activity")
+	p.eventually("the one before is live again", func() bool { return p.live("activity") == 1 })
+	p.some(2, 60)
+	p.right(view, 1)
+}
