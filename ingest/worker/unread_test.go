@@ -37,9 +37,9 @@ func (f fixed) Next(context.Context) (*logrecord.Assignment, error) {
 func (f fixed) Close() error { return nil }
 
 // newFixed is a plant of two ingesters: the one that leads reads nothing of orders.
-func newFixed(t *testing.T) *plant {
+func newFixed(t *testing.T) (p *plant, members []*Worker) {
 	t.Helper()
-	p, _ := newShared(t)
+	p, _ = newShared(t)
 	for _, owned := range []fixed{{"clicks": {0}}, {"clicks": {1}, "orders": {0}}} {
 		c := p.config()
 		c.Group = owned
@@ -47,19 +47,30 @@ func newFixed(t *testing.T) *plant {
 		w.Start()
 		t.Cleanup(func() { ok(t, w.Stop()) })
 		p.worker = w // its progress is shown where a wait fails
+		members = append(members, w)
 	}
 	t.Cleanup(func() { p.worker = nil })
-	return p
+	return p, members
 }
 
 // newApart is such a plant with a view of orders alone.
-func newApart(t *testing.T) (p *plant, view *definition.StreamView) {
+func newApart(t *testing.T) (*plant, *definition.StreamView) {
 	t.Helper()
-	p = newFixed(t)
+	p, members := newFixed(t)
 	text := strings.Replace(definitions, "sources: [clicks, orders]", "sources: [clicks]", 1)
-	view = p.apply(text + apart).StreamView("ordered")
+	view := p.apply(text + apart).StreamView("ordered")
 	p.some(1, 60)
 	p.right(view, 1)
+	p.eventually("nobody has anything to arrange", func() bool {
+		changes, err := p.registry.Changes(t.Context())
+		rest := err == nil && p.live("activity") == 2
+		for _, w := range members {
+			w.mu.Lock()
+			rest = rest && w.changes == changes
+			w.mu.Unlock()
+		}
+		return rest
+	})
 	return p, view
 }
 
@@ -97,7 +108,7 @@ func TestViewsThatTheLeaderDoesNotReadBecomeLive(t *testing.T) {
 // A definition that is taken back makes the generation before BUILDING again, whose
 // lanes say LIVE: it takes over, also where others read some of its partitions.
 func TestTakenBackWithOthers(t *testing.T) {
-	p := newFixed(t)
+	p, _ := newFixed(t)
 	p.some(1, 60)
 	changed := strings.Replace(definitions, "window: 10m, offset: 1m", "window: 5m", 1)
 	p.apply(changed)
