@@ -14,7 +14,6 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/ingest/decode"
-	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // wantedView is a generation that the registry lists, with a definition of its
@@ -209,7 +208,7 @@ func (w *Worker) openEmpty(ctx context.Context, r *running, lost bool) error {
 			return err
 		}
 		if !lost {
-			if lost, err = w.recorded(ctx, b.Source.Topic); err != nil {
+			if lost, err = w.recorded(ctx, b.Source); err != nil {
 				return err
 			}
 		}
@@ -222,19 +221,28 @@ func (w *Worker) openEmpty(ctx context.Context, r *running, lost bool) error {
 	return r.view.setState(ctx, state, online.StateBuilding)
 }
 
-// recorded reports whether a topic holds a record.
-func (w *Worker) recorded(ctx context.Context, topic string) (bool, error) {
-	partitions, err := w.c.Log.Partitions(ctx, topic)
+// recorded reports whether the topic of a source holds a record that may have been
+// applied before. Those of a replay were not: it begins on an empty store, and is
+// looked up while it goes on.
+func (w *Worker) recorded(ctx context.Context, s *definition.StreamSource) (bool, error) {
+	partitions, err := w.c.Log.Partitions(ctx, s.Topic)
 	if errors.Is(err, featurestore.ErrNotFound) {
 		return false, nil
 	}
-	for n := 0; n < partitions && err == nil; n++ {
-		var bounds logrecord.Bounds
-		if bounds, err = w.c.Log.Bounds(ctx, topic, int32(n)); bounds.End > bounds.Start {
-			return true, nil
+	if err != nil {
+		return false, err
+	}
+	for n := range int32(partitions) {
+		bounds, err := w.c.Log.Bounds(ctx, s.Topic, n)
+		if err != nil {
+			return false, err
+		}
+		if bounds.End > bounds.Start {
+			replayed, err := w.replayed(ctx, s)
+			return !replayed, err
 		}
 	}
-	return false, err
+	return false, nil
 }
 
 // filled reports whether every lane was filled from history.
