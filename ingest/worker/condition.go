@@ -28,7 +28,7 @@ func ConditionOf(view string, s online.State) Condition {
 	case online.StateLive:
 		return Condition{State: conditionRunning}
 	case online.StateCatchingUp:
-		return Condition{State: s.String(), Reason: "filled from history; the log is being applied"}
+		return Condition{State: s.String(), Reason: "filled from history; the log is being applied; why it does not get on, where it does not, its ingester says: freshet status --addr <its admin.listen>"}
 	case online.StateBuilding:
 		return Condition{State: s.String(), Reason: "being filled from history; how far it is, or why it does not get on, its ingester says: freshet status --addr <its admin.listen>"}
 	case online.StateGap:
