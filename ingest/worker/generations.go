@@ -207,7 +207,7 @@ func (w *Worker) openEmpty(ctx context.Context, r *running, lost bool) error {
 		if err != nil || len(segments) > 0 {
 			return err
 		}
-		if !lost {
+		if !lost && w.c.Group != nil { // an embedded log is this process's own, and so is what it tells
 			if lost, err = w.recorded(ctx, b.Source); err != nil {
 				return err
 			}

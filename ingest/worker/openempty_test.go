@@ -8,6 +8,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // said is a store that keeps which states were set, in their order.
@@ -37,12 +38,13 @@ func (s *said) taken() []online.State {
 // does not answer before that is applied: while an ingester runs, and where one
 // starts on it.
 func TestEmptiedBeforeAnythingIsAtRest(t *testing.T) {
-	p, view := newActivity(t)
+	p, view := newShared(t)
 	var store *said
 	p.configure = func(c *Config) {
 		c.History = history.New(history.Options{Root: p.dir, Dir: t.TempDir()})
 		store = &said{Store: c.Online}
 		c.Online = store
+		c.Group = p.log.Log.(logrecord.Joiner)
 	}
 	p.start()
 	p.eventually("the view answers", func() bool { return p.state("activity", 1) == online.StateLive })
