@@ -8,7 +8,6 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/redis"
-	"github.com/freshet/freshet/featurestore/online/redis/redistest"
 )
 
 // A field of a lane's metadata or watermarks that somebody deleted or overwrote
@@ -16,15 +15,7 @@ import (
 // of the store from its work. The generation can be made anew.
 func TestADamagedLaneIsLost(t *testing.T) {
 	ctx := context.Background()
-	srv, err := redistest.Start(ctx, redistest.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := srv.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	srv := server(t)
 	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	const lanes = 3
 	meta := online.Meta{Definition: [16]byte{1}, StateVersion: 2, Lanes: lanes, State: online.StateLive}
