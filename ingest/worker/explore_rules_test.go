@@ -97,8 +97,10 @@ var mutants = []mutant{
 	{"the lanes say whether they are filled", "generations.go", `		r.full = filled(stored)
 		return`, `		r.full = filled(stored) || r.full && WITHOUT
 		return`},
-	{"what is left of lost lanes is dropped", "generations.go", `	if !whole && (some || known) {
-`, `	if !whole && (some || known) && !WITHOUT {
+	{"what is left of lost lanes is dropped", "generations.go", `	lost := !whole && (some || known)
+	if lost {
+`, `	lost := !whole && (some || known)
+	if lost && !WITHOUT {
 `},
 	{"eviction makes every view LOST", "storewatch.go", `func (w *Worker) lose(ctx context.Context) error {
 `, `func (w *Worker) lose(ctx context.Context) error {
