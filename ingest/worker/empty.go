@@ -11,8 +11,8 @@ import (
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
-// foreign is a lane that is there and has another definition; nil for none.
-func foreign(lanes []online.Lane, hash [16]byte) *online.Lane {
+// laneOfAnother is a lane that is there and has another definition; nil for none.
+func laneOfAnother(lanes []online.Lane, hash [16]byte) *online.Lane {
 	for i := range lanes {
 		if m := lanes[i].Meta; m.Lanes > 0 && m.Definition != hash {
 			return &lanes[i]

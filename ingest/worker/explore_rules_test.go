@@ -46,8 +46,8 @@ var mutants = []mutant{
 			v.counts.Duplicate++
 			entered = entered || !WITHOUT
 `},
-	{"what is known is forgotten where another has written", "fold.go", `	if len(works) > 0 && !r.Followed {
-`, `	if len(works) > 0 && !r.Followed && !WITHOUT {
+	{"what is known is forgotten where another has written", "fold.go", `	if !r.Followed {
+`, `	if !r.Followed && !WITHOUT {
 `},
 	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at)) {
 `, `		list := append(w.entity.state.Applied[:0:0], w.entity.state.Applied...)

@@ -214,11 +214,12 @@ func (v *View) isKnown(e *entity) bool {
 // acknowledge takes over what the store has accepted: the call that compared the
 // bytes of before has been answered.
 func (v *View) acknowledge(batch *online.Batch, works []*work, r online.Result) {
-	f := &v.followed[batch.Lane.Lane]
-	if len(works) > 0 {
-		f.last = batch.ID
+	if len(works) == 0 {
+		return // a watermark alone is no batch of the lane's
 	}
-	if len(works) > 0 && !r.Followed {
+	f := &v.followed[batch.Lane.Lane]
+	f.last = batch.ID
+	if !r.Followed {
 		f.turns++
 	}
 	for _, w := range works {

@@ -132,7 +132,7 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 		return r.view.Reload(ctx)
 	}
 	if !known && want.generation.State == registry.Building {
-		if l := foreign(stored, want.view.Hash); l != nil {
+		if l := laneOfAnother(stored, want.view.Hash); l != nil {
 			return w.refuse(ctx, id, l, mine)
 		}
 	}

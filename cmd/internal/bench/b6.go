@@ -115,7 +115,7 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 		profiled <- nil
 	} else {
 		query := fmt.Sprintf("profile?seconds=%d", int(f.o.slice.Seconds()))
-		go func() { profiled <- writeProfile(ctx, admin, query, besides(f.o.profile, topic)) }()
+		go func() { profiled <- writeProfile(ctx, admin, query, beside(f.o.profile, topic)) }()
 	}
 	var a, b []*delays
 	for i := range max(1, f.o.pairs) {

@@ -30,7 +30,7 @@ func (s *services) profiled(ctx context.Context, file, name string, r racer) (_ 
 		return nil, err
 	}
 	defer func() { s.admin = "" }()
-	file = besides(file, name)
+	file = beside(file, name)
 	profile := make(chan error, 1)
 	go func() {
 		query := fmt.Sprintf("profile?seconds=%d", int(profileLength.Seconds()))
@@ -40,8 +40,8 @@ func (s *services) profiled(ctx context.Context, file, name string, r racer) (_ 
 	return l, first(err, <-profile)
 }
 
-// besides is a file's name with another word in it.
-func besides(file, name string) string {
+// beside is a file's name with another word in it.
+func beside(file, name string) string {
 	ext := filepath.Ext(file)
 	return file[:len(file)-len(ext)] + "-" + name + ext
 }

@@ -40,7 +40,7 @@ if meta[1] ~= ARGV[1] or meta[2] ~= meta[3] then return DEF end
 local mark = call('HGET', KEYS[1], ARGV[2])
 local head = mark and string.sub(mark, 1, #ARGV[3]) or ARGV[4]
 if head ~= ARGV[3] then return WM end
-local followed = ARGV[12] ~= '' and meta[4] and meta[4] == meta[2] .. ':' .. ARGV[12]
+local followed = ARGV[12] ~= '' and meta[4] and meta[4] == (meta[2] or '') .. ':' .. ARGV[12]
 local from, to = 1, writes
 if followed then from, to = tonumber(ARGV[9]), tonumber(ARGV[10]) end
 for i = from, to do

@@ -198,6 +198,12 @@ func TestFollowedKnowsBatchesWithoutNames(t *testing.T) {
 	if next(1) || !next(2) {
 		t.Error("a batch follows one that lies behind another")
 	}
+	if err := c.HDel(t.Context(), "{p.v.1.0}:m", "begun", "done").Err(); err != nil { // by hand
+		t.Fatal(err)
+	}
+	if next(3) || !next(4) {
+		t.Error("a batch follows where nobody knows how many there were")
+	}
 }
 
 // TestLayout holds the keys and fields that the protocol fixes.
