@@ -78,6 +78,16 @@ func TestLossIsFound(t *testing.T) {
 			t.Errorf("%q does not say %q", s.Reason, words)
 		}
 	}
+	number := func(s *Status) int64 {
+		for _, p := range s.Partitions {
+			if p.Partition == 1 {
+				return p.Number
+			}
+		}
+		return 0
+	}
+	before := number(&s)
+	until(t, c, "the next rounds are written all the same", func(s *Status) bool { return number(s) > before+1 })
 	store.forget("")
 	goesOn(t, c)
 	if s := c.Status(); s.Losses != 1 || s.Wrong != 0 || w.told.count("a record is lost") != 1 || w.told.count("right again") != 1 {

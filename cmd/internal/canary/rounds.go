@@ -279,7 +279,19 @@ func (r *rounds) inspect(ctx context.Context) error {
 		}
 	}
 	r.canary.found(findings)
+	r.goOn(findings)
 	return nil
+}
+
+// goOn writes on where a key of the round that is waited for is lost: lookups may
+// never see that round, and it is the next record that makes the key anew.
+func (r *rounds) goOn(findings []Finding) {
+	for i := range findings {
+		f := &findings[i]
+		if o := r.owned[f.Partition]; f.Kind == Loss && o != nil && o.current != nil && o.current.id == f.Series {
+			o.waiting = nil
+		}
+	}
 }
 
 // judge looks once at every series.
