@@ -74,6 +74,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == layoutCommand {
 		return runLayout(ctx, args[1:])
 	}
+	if len(args) > 0 && args[0] == relayCommand {
+		return runRelay(ctx, args[1:])
+	}
 	if len(args) == 0 || workloads[args[0]] == nil {
 		return fmt.Errorf("name a workload: %s", strings.Join(slices.Sorted(maps.Keys(workloads)), ", "))
 	}
