@@ -17,7 +17,8 @@ type entity struct {
 	// state is what the parts decode to, or what was folded on it since and is not
 	// acknowledged yet; nil where it is not kept.
 	state   *window.State
-	decoded int // what the state counts for, in bytes
+	decoded int   // what the state counts for, in bytes
+	used    int64 // the last use, counted over all entities; 0 before the first
 
 	renewed featurestore.Instant // when its time to live began anew; 0 where that is not known
 
@@ -26,7 +27,9 @@ type entity struct {
 
 	turn uint32 // of its lane when it was acknowledged, plus one; 0 where it was only read
 
-	newer, older *entity
+	newer, older    *entity // of all that are cached
+	fresher, staler *entity // of those whose states are kept
+	kept            bool
 }
 
 // expect is the applied prefix of what the store holds, nil where it holds nothing.
@@ -38,41 +41,27 @@ func (e *entity) expect() []byte {
 	return prefix
 }
 
-// What an entity takes beside its bytes, about: itself and its place in the map,
-// and a state beside what it decodes from, which grows fourfold.
-const (
-	entityCost = 232
-	stateCost  = 1200
-	stateTimes = 4
-)
+// entityCost is what an entity takes beside its bytes, about: itself and its place
+// in the map.
+const entityCost = 264
 
 func (e *entity) cost() int {
-	return entityCost + len(e.key) + cap(e.open) + cap(e.closed) + e.decoded
+	return entityCost + len(e.key) + cap(e.open) + cap(e.closed)
 }
 
 // cache keeps recently written entities, bounded in bytes; the least recently used
-// go first. The most recently used of them, up to a share of the bound, are kept
-// decoded: a state is many small pieces, and takes several times the memory of its
-// bytes. The bytes are only ever what the store acknowledged.
+// go first. Some of them are kept decoded. The bytes are only ever what the store
+// acknowledged.
 type cache struct {
 	byKey      []map[string]*entity // of each lane
 	head, tail *entity              // newest, oldest
-	last       *entity              // the oldest with a state: all before it have one, none behind it
-	bytes      int
-	limit      int
-	decoded    int // of bytes: of the states
-	free       []*window.State
+	bytes      int                  // without states
+	limit      int                  // with them
+	states     states
 }
 
-// decodedShare is which part of the bound the states take: few, since reading bytes
-// anew costs less than what many small pieces cost the collector and the caches.
-const decodedShare = 16
-
-// mostFree is how many unused states are kept.
-const mostFree = 64
-
 func newCache(limit int) *cache {
-	return &cache{limit: limit}
+	return &cache{limit: limit, states: states{limit: limit / decodedShare}}
 }
 
 // get gives an entity, nil where it is not cached.
@@ -99,24 +88,15 @@ func (c *cache) put(e *entity) {
 	}
 	c.byKey[e.lane][e.key] = e
 	c.link(e)
-	e.decoded = e.stateCost()
-	c.decoded += e.decoded
 	c.bytes += e.cost()
-	c.strip(e)
+	c.states.put(e)
 }
 
-func (e *entity) stateCost() int { return stateCost + stateTimes*(len(e.open)+len(e.closed)) }
-
-// use moves an entity to the front, with its state.
+// use moves an entity to the front, with its state where it has none.
 func (c *cache) use(e *entity, state *window.State) {
 	c.unlink(e)
 	c.link(e)
-	if e.state == nil {
-		e.state, e.decoded = state, e.stateCost()
-		c.bytes += e.decoded
-		c.decoded += e.decoded
-	}
-	c.strip(e)
+	c.states.use(e, state)
 }
 
 // stored takes over what the store has accepted for an entity: its open part, and
@@ -133,32 +113,9 @@ func (c *cache) stored(e *entity, open, closed []byte) {
 	}
 }
 
-// strip gives up states down to the share that they may take, but for one.
-func (c *cache) strip(but *entity) {
-	for c.decoded > c.limit/decodedShare && c.last != but {
-		e := c.last
-		c.last = e.newer
-		c.release(e)
-	}
-}
-
-// release gives up an entity's state, where it has one.
-func (c *cache) release(e *entity) {
-	if e.state == nil {
-		return
-	}
-	if len(c.free) < mostFree {
-		e.state.Reset()
-		c.free = append(c.free, e.state)
-	}
-	c.bytes -= e.decoded
-	c.decoded -= e.decoded
-	e.state, e.decoded = nil, 0
-}
-
 // trim evicts down to the limit.
 func (c *cache) trim() {
-	for c.bytes > c.limit && c.tail != nil {
+	for c.bytes+c.states.bytes > c.limit && c.tail != nil {
 		c.drop(c.tail)
 	}
 }
@@ -166,7 +123,7 @@ func (c *cache) trim() {
 func (c *cache) drop(e *entity) {
 	c.unlink(e)
 	delete(c.byKey[e.lane], e.key)
-	c.release(e)
+	c.states.drop(e)
 	c.bytes -= e.cost()
 }
 
@@ -194,17 +151,7 @@ func (c *cache) clear() {
 	}
 }
 
-// spare gives an empty state, a used one where there is one.
-func (c *cache) spare() *window.State {
-	if n := len(c.free); n > 0 {
-		s := c.free[n-1]
-		c.free = c.free[:n-1]
-		return s
-	}
-	return new(window.State)
-}
-
-// link puts an entity at the front, where every entity has a state.
+// link puts an entity at the front.
 func (c *cache) link(e *entity) {
 	e.newer, e.older = nil, c.head
 	if c.head != nil {
@@ -214,15 +161,9 @@ func (c *cache) link(e *entity) {
 	if c.tail == nil {
 		c.tail = e
 	}
-	if c.last == nil {
-		c.last = e
-	}
 }
 
 func (c *cache) unlink(e *entity) {
-	if c.last == e {
-		c.last = e.newer
-	}
 	if e.newer != nil {
 		e.newer.older = e.older
 	} else {

@@ -62,12 +62,12 @@ func TestCache(t *testing.T) {
 				c.drop(e)
 				forget(key)
 			case e == nil:
-				c.put(&entity{key: key, lane: uint16(len(key) - 1), state: c.spare(), open: make([]byte, bytes)})
+				c.put(&entity{key: key, lane: uint16(len(key) - 1), state: c.states.spare(), open: make([]byte, bytes)})
 				used = append(used, key)
 			default:
 				state := e.state
 				if state == nil {
-					state = c.spare()
+					state = c.states.spare()
 				}
 				c.use(e, state)
 				c.stored(e, make([]byte, bytes), nil)
@@ -76,28 +76,31 @@ func TestCache(t *testing.T) {
 			}
 			c.trim()
 			used = used[len(used)-c.len():]
-			sum, decoded, at, behind := 0, 0, len(used), false
+			sum, decoded, at := 0, 0, len(used)
 			for e := c.head; e != nil; e = e.older {
 				at--
 				sum += e.cost()
 				decoded += e.decoded
-				if behind && e.state != nil || (e.state == nil) != (e.decoded == 0) {
-					rt.Fatalf("%q has a state where none is counted", e.key)
+				if (e.state == nil) != (e.decoded == 0) || (e.state != nil) != (e.kept || e == c.states.passing) || e.kept && e == c.states.passing {
+					rt.Fatalf("%q: has a state %t, of %d bytes, is kept %t", e.key, e.state != nil, e.decoded, e.kept)
 				}
-				behind = behind || e == c.last
 				if used[at] != e.key {
 					rt.Fatalf("%q stands where %q was used", e.key, used[at])
 				}
 			}
-			if at != 0 || sum != c.bytes || sum > c.limit {
+			if at != 0 || sum != c.bytes || sum+decoded > c.limit {
 				rt.Fatalf("%d bytes are counted, %d are there, %d are allowed; %d are missing", c.bytes, sum, c.limit, at)
 			}
-			if decoded != c.decoded || decoded > c.limit/decodedShare && c.head.older != nil && c.head.older.state != nil {
-				rt.Fatalf("%d bytes of states are counted, %d are there, of %d in all", c.decoded, decoded, c.limit)
+			kept, n := 0, 0
+			for e := c.states.head; e != nil; e = e.staler {
+				kept, n = kept+e.decoded, n+1
+			}
+			if decoded != c.states.bytes || kept > c.states.limit && n > 1 {
+				rt.Fatalf("%d bytes of states are counted, %d are there, %d of %d are kept", c.states.bytes, decoded, kept, n)
 			}
 		}
 		c.clear()
-		if c.bytes != 0 || c.head != nil || c.len() != 0 {
+		if c.bytes != 0 || c.states.bytes != 0 || c.head != nil || c.states.head != nil || c.states.passing != nil || c.len() != 0 {
 			rt.Fatal("a cleared cache holds something")
 		}
 	})

@@ -76,7 +76,8 @@ func (v *View) entityID(lane uint16, key string) online.EntityID {
 // adopt makes what was read the work's entity. The error says why the blobs do
 // not decode, or that they are not what was acknowledged.
 func (v *View) adopt(w *work, parts online.Parts) error {
-	e := &entity{key: w.key, lane: w.lane, open: slices.Clone(parts.Open), closed: slices.Clone(parts.Closed), state: v.cache.spare()}
+	e := &entity{key: w.key, lane: w.lane, open: slices.Clone(parts.Open), closed: slices.Clone(parts.Closed), state: v.cache.states.spare()}
+	e.state.Reset()
 	if parts.Open != nil || parts.Closed != nil {
 		if err := v.decode(e, e.state); err != nil {
 			return err
@@ -103,11 +104,11 @@ func (v *View) use(e *entity) error {
 		v.cache.use(e, nil)
 		return nil
 	}
-	s := v.cache.spare()
-	if e.open != nil {
-		if err := v.decode(e, s); err != nil {
-			return err
-		}
+	s := v.cache.states.spare()
+	if e.open == nil {
+		s.Reset()
+	} else if err := v.decode(e, s); err != nil {
+		return err
 	}
 	v.cache.use(e, s)
 	return nil

@@ -1,0 +1,130 @@
+package worker
+
+import "github.com/freshet/freshet/transforms/window"
+
+// states are the decoded entities of a cache. A state is many small pieces, and takes
+// several times the memory of its bytes: to read bytes anew costs less than what many
+// of them cost the collector and the processor's caches. So few are kept, of those
+// that are used again and again: where more entities than are kept were used since an
+// entity's last use, its state would be given up before its next one, too, and
+// is given up at once. A large chunk touches its entities lane by lane, always
+// in the same order: of the states that it leaves behind the next one needs the last
+// first.
+type states struct {
+	head, tail *entity // newest, oldest of those that are kept
+	passing    *entity // used last, and not kept
+	bytes      int
+	limit      int   // of those that are kept
+	uses       int64 // so far
+	free       []*window.State
+}
+
+// decodedShare is which part of a cache's bound the states take.
+const decodedShare = 16
+
+// What a state takes beside what it decodes from, which grows fourfold, about.
+const (
+	stateCost  = 1200
+	stateTimes = 4
+)
+
+func (e *entity) stateCost() int { return stateCost + stateTimes*(len(e.open)+len(e.closed)) }
+
+// put keeps the state of an entity that was just read, until it is used.
+func (s *states) put(e *entity) {
+	e.decoded = e.stateCost()
+	s.bytes += e.decoded
+	s.link(e)
+	s.strip(e)
+}
+
+// use notes a use of an entity, whose state this is where it has none.
+func (s *states) use(e *entity, state *window.State) {
+	if e.state == nil {
+		e.state, e.decoded = state, e.stateCost()
+		s.bytes += e.decoded
+	}
+	again := e.used > 0 && s.uses-e.used < int64(s.limit/e.decoded)
+	s.uses++
+	e.used = s.uses
+	s.unlink(e)
+	if again {
+		s.link(e)
+		s.strip(e)
+		return
+	}
+	if s.passing != nil {
+		s.release(s.passing)
+	}
+	s.passing = e
+}
+
+// drop gives up the state of an entity, where it has one.
+func (s *states) drop(e *entity) {
+	s.unlink(e)
+	s.release(e)
+}
+
+// strip gives up states down to the limit, but for one.
+func (s *states) strip(but *entity) {
+	for s.bytes > s.limit && s.tail != nil && s.tail != but {
+		s.drop(s.tail)
+	}
+}
+
+// mostFree is how many unused states there are at most.
+const mostFree = 64
+
+func (s *states) release(e *entity) {
+	if e.state == nil {
+		return
+	}
+	if len(s.free) < mostFree {
+		s.free = append(s.free, e.state)
+	}
+	s.bytes -= e.decoded
+	e.state, e.decoded = nil, 0
+}
+
+// spare gives a state for any use: it may hold what it was used for before.
+func (s *states) spare() *window.State {
+	if n := len(s.free); n > 0 {
+		state := s.free[n-1]
+		s.free = s.free[:n-1]
+		return state
+	}
+	return new(window.State)
+}
+
+// link puts an entity at the front of those that are kept.
+func (s *states) link(e *entity) {
+	e.kept, e.fresher, e.staler = true, nil, s.head
+	if s.head != nil {
+		s.head.fresher = e
+	}
+	s.head = e
+	if s.tail == nil {
+		s.tail = e
+	}
+}
+
+// unlink takes an entity out of those that are kept, or that one which passes.
+func (s *states) unlink(e *entity) {
+	if s.passing == e {
+		s.passing = nil
+	}
+	if !e.kept {
+		return
+	}
+	if e.fresher != nil {
+		e.fresher.staler = e.staler
+	} else {
+		s.head = e.staler
+	}
+	if e.staler != nil {
+		e.staler.fresher = e.fresher
+	} else {
+		s.tail = e.fresher
+	}
+	e.kept, e.fresher, e.staler = false, nil, nil
+}
