@@ -22,7 +22,7 @@ func (p *Plan) AppendOpen(dst []byte, s *State) []byte {
 	}
 	dst = s.appendLatest(dst)
 	if p.tiled.layout != nil {
-		dst = s.appendTiles(dst, s.tiles.split(p.unit()), len(s.tiles.starts))
+		dst = s.appendTiles(dst, s.tiles.split(), len(s.tiles.starts))
 	}
 	if p.lifetime.layout != nil {
 		dst = s.life.AppendTiles(dst, s.lifetimeSlots(), lifetimeOrigins[:])
@@ -30,7 +30,7 @@ func (p *Plan) AppendOpen(dst []byte, s *State) []byte {
 	for i := range s.sessions {
 		x := &s.sessions[i]
 		dst = append(dst, byte(bit(x.dropped)))
-		dst = x.append(dst, &p.sessions[i], x.tiles.split(p.sessions[i].tile), len(x.tiles.starts))
+		dst = x.append(dst, &p.sessions[i], x.tiles.split(), len(x.tiles.starts))
 	}
 	for i := range s.lists {
 		dst = s.lists[i].append(dst, s, s.lists[i].split(), len(s.lists[i].rows))
@@ -49,11 +49,11 @@ func (p *Plan) AppendClosed(dst []byte, s *State) []byte {
 		return s.net.append(dst, s, 0, s.net.split())
 	}
 	if p.tiled.layout != nil {
-		dst = s.appendTiles(dst, 0, s.tiles.split(p.unit()))
+		dst = s.appendTiles(dst, 0, s.tiles.split())
 	}
 	for i := range s.sessions {
 		x := &s.sessions[i]
-		dst = x.append(dst, &p.sessions[i], 0, x.tiles.split(p.sessions[i].tile))
+		dst = x.append(dst, &p.sessions[i], 0, x.tiles.split())
 	}
 	for i := range s.lists {
 		dst = s.lists[i].append(dst, s, 0, s.lists[i].split())

@@ -244,14 +244,6 @@ func (p *Plan) layLists() error {
 // must not be changed.
 func (p *Plan) Features() []Feature { return p.features }
 
-// unit is the finest tile of the ladder; 1 where there is none.
-func (p *Plan) unit() int64 {
-	if len(p.ladder.sizes) == 0 {
-		return 1
-	}
-	return p.ladder.sizes[0]
-}
-
 // finest is the finest tile of the view's windows, and a second for a view
 // without any.
 func (p *Plan) finest() int64 {

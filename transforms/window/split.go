@@ -17,11 +17,11 @@ const (
 )
 
 // split is how many of a list's tiles or rows, the oldest ones, are closed. at
-// gives their starts in some unit. The boundary is the roundest of the newest
-// mostOpen (the one whose start most powers of two divide, the older of equal
-// ones): it stays where it is while the list grows, until a rounder one comes or
-// it is no longer among these. Of a list without gaps that is for mostOpen
-// appends.
+// gives their starts; those of tiles are multiples of the finest one, which has no
+// say in which is rounder. The boundary is the roundest of the newest mostOpen (the
+// one whose start most powers of two divide, the older of equal ones): it stays
+// where it is while the list grows, until a rounder one comes or it is no longer
+// among these. Of a list without gaps that is for mostOpen appends.
 func split(n int, at func(int) int64) int {
 	if n < leastSplit {
 		return 0
@@ -97,8 +97,8 @@ func (s *State) each(visit func(m *mark, closed int, boundary int64)) {
 		}
 		visit(&l.mark, n, boundary)
 	}
-	tiles := func(t *tiles, unit int64) {
-		n, boundary := t.split(unit), int64(never)
+	tiles := func(t *tiles) {
+		n, boundary := t.split(), int64(never)
 		if n > 0 {
 			boundary = t.starts[n]
 		}
@@ -108,9 +108,9 @@ func (s *State) each(visit func(m *mark, closed int, boundary int64)) {
 		rows(&s.net.rowList)
 		return
 	}
-	tiles(&s.tiles, s.plan.unit())
+	tiles(&s.tiles)
 	for i := range s.sessions {
-		tiles(&s.sessions[i].tiles, s.plan.sessions[i].tile)
+		tiles(&s.sessions[i].tiles)
 	}
 	for i := range s.lists {
 		rows(&s.lists[i])

@@ -48,8 +48,8 @@ func (t *tiles) remove(i, j int) {
 	t.slots = slices.Delete(t.slots, i, j)
 }
 
-func (t *tiles) split(unit int64) int {
-	return split(len(t.starts), func(i int) int64 { return t.starts[i] / unit })
+func (t *tiles) split() int {
+	return split(len(t.starts), func(i int) int64 { return t.starts[i] })
 }
 
 // appendStarts writes the number of tiles from to to-1 and where they stand:
