@@ -5,8 +5,6 @@ package plan
 
 import (
 	"bytes"
-	"cmp"
-	"slices"
 
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -94,9 +92,7 @@ func Make(base int64, applied, desired *definition.Project) *Plan {
 			p.Changes = append(p.Changes, deleted(b))
 		}
 	}
-	slices.SortFunc(p.Changes, func(x, y Change) int {
-		return cmp.Or(cmp.Compare(kindRank(x.Kind), kindRank(y.Kind)), cmp.Compare(x.Name, y.Name))
-	})
+	p.sort()
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/plan"
 )
@@ -122,5 +123,29 @@ func TestAnUnboundedWindowNeedsAllHistory(t *testing.T) {
 	}
 	if c := find(t, plan.Make(0, nil, after), "spend"); !slices.Equal(c.Risks, []plan.Risk{plan.NeedsAllHistory}) {
 		t.Errorf("created view %+v", c)
+	}
+}
+
+// A version that computes or stores otherwise gives each view another hash: what is
+// held under others only is built anew, and what is held under this one is not.
+func TestAnotherVersionBuildsAnew(t *testing.T) {
+	desired := load(t, base)
+	others := map[string][]codec.Hash{"spend": {{1}, {2}}, "person": {{1}, plan.Targets(desired)["person"]}}
+	p := plan.Make(1, load(t, base), desired)
+	p.Anew(desired, others)
+	c := find(t, p, "spend")
+	if len(p.Changes) != 1 || c.Action != plan.Replace || !slices.Equal(c.Risks, []plan.Risk{plan.NeedsBackfill}) || !slices.Equal(c.Services, []string{"s"}) {
+		t.Errorf("changes %+v", p.Changes)
+	}
+	owner := load(t, strings.Replace(base, "name: spend\n", "name: spend\nowner: me\n", 1))
+	p = plan.Make(1, load(t, base), owner)
+	p.Anew(owner, others)
+	if c := find(t, p, "spend"); len(p.Changes) != 1 || c.Action != plan.Replace {
+		t.Errorf("with an owner: changes %+v", p.Changes)
+	}
+	p = plan.Make(0, nil, desired)
+	created := len(p.Changes)
+	if p.Anew(desired, nil); len(p.Changes) != created {
+		t.Errorf("of what was never applied: changes %+v", p.Changes)
 	}
 }

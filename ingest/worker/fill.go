@@ -163,7 +163,7 @@ func (w *Worker) flip(ctx context.Context) error {
 		}
 		step := registry.Step{
 			View: name, Number: number, State: registry.Live, Reason: "filled from history, checked and caught up",
-			At: w.c.Now(), Keep: w.c.KeepPrevious > 0,
+			At: w.c.Now(), Keep: w.c.KeepPrevious > 0 && w.writesLive(name),
 		}
 		if err := w.c.Registry.SetState(ctx, step); err != nil {
 			return err
@@ -174,6 +174,19 @@ func (w *Worker) flip(ctx context.Context) error {
 		w.c.Logger.Info("a generation is live", "view", name, "generation", number)
 	}
 	return nil
+}
+
+// writesLive reports whether the live generation of a view is one that this version
+// writes on: otherwise there is none to go back to.
+func (w *Worker) writesLive(view string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.views {
+		if r.state == registry.Live && r.view.Name() == view {
+			return true
+		}
+	}
+	return false
 }
 
 // ready are the generations that can be made live now. A generation of the same

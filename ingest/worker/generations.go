@@ -32,6 +32,7 @@ type arrangement struct {
 	current  *definition.Project // nil where nothing was applied
 	views    []wantedView
 	broken   []registry.Generation // nobody writes them
+	foreign  []registry.Generation // of another version of freshet, which alone can write them
 }
 
 func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
@@ -75,7 +76,8 @@ func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
 			continue // a batch view: materialize's
 		}
 		if v.Hash != g.Hash {
-			return nil, fmt.Errorf("view %q generation %d has another hash than its definition in revision %d: this binary computes otherwise than the one that applied it; apply again with this version", g.View, g.Number, g.Revision)
+			a.foreign = append(a.foreign, g)
+			continue
 		}
 		a.views = append(a.views, wantedView{v, g})
 	}
@@ -99,6 +101,7 @@ func (w *Worker) project(ctx context.Context, number int64) (*definition.Project
 func (w *Worker) open(ctx context.Context, a *arrangement, mine share) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.tellForeign(a)
 	keep := map[online.Generation]bool{}
 	for _, want := range a.views {
 		id := online.Generation{Project: w.c.Project, View: want.view.Name, Number: want.generation.Number}
@@ -113,6 +116,19 @@ func (w *Worker) open(ctx context.Context, a *arrangement, mine share) error {
 		}
 	}
 	return nil
+}
+
+// tellForeign says once a change which generations are not written here. One of them
+// that is live answers in processes of the version that made it, until a generation of
+// this version takes over.
+func (w *Worker) tellForeign(a *arrangement) {
+	if a.changes == w.changes {
+		return
+	}
+	for _, g := range a.foreign {
+		w.c.Logger.Warn("a generation is another version's of freshet, which computes or stores otherwise: it is not written here; where the view is not being built anew: freshet apply",
+			"view", g.View, "generation", g.Number, "state", g.State)
+	}
 }
 
 func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generation, want wantedView, mine share) error {

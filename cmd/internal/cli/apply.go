@@ -15,6 +15,7 @@ import (
 
 	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/plan"
@@ -43,11 +44,28 @@ func (a *App) makePlan(ctx context.Context) (_ *planned, err error) {
 	if p.registry, err = sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes); err != nil {
 		return nil, err
 	}
-	base, applied, err := appliedProject(ctx, p.registry)
-	if err != nil {
+	if p.plan, err = planOf(ctx, p.registry, p.project); err != nil {
 		return nil, errors.Join(err, p.registry.Close())
 	}
-	p.plan = plan.Make(base, applied, p.project)
+	return p, nil
+}
+
+// planOf says what is to be done for definitions to be in force.
+func planOf(ctx context.Context, r registry.Store, desired *definition.Project) (*plan.Plan, error) {
+	base, applied, err := appliedProject(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held := map[string][]codec.Hash{}
+	for _, g := range list {
+		held[g.View] = append(held[g.View], g.Hash)
+	}
+	p := plan.Make(base, applied, desired)
+	p.Anew(desired, held)
 	return p, nil
 }
 
@@ -173,13 +191,9 @@ func (a *App) ApplyIfChanged(ctx context.Context, r registry.Store, root string)
 
 // ApplyDesired is ApplyIfChanged for definitions that are loaded.
 func ApplyDesired(ctx context.Context, r registry.Store, d Desired) error {
-	base, applied, err := appliedProject(ctx, r)
-	if err != nil {
+	p, err := planOf(ctx, r, d.Project)
+	if err != nil || p.Empty() {
 		return err
-	}
-	p := plan.Make(base, applied, d.Project)
-	if p.Empty() {
-		return nil
 	}
 	_, err = ApplyProject(ctx, r, d, p, featurestore.InstantOf(time.Now()))
 	return err

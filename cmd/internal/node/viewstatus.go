@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/service"
 )
@@ -87,6 +88,9 @@ func storedViews(p *definition.Project) []string {
 // this process knows, or as the log itself shows where there is none.
 func (p *Parts) condition(project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
 	if g.ID == (online.Generation{}) {
+		if c, foreign := p.foreign(project, view); foreign {
+			return c
+		}
 		c := worker.Condition{State: online.StateBuilding.String(), Reason: "no generation of its meaning is live yet"}
 		if project.BatchView(view) != nil {
 			c.Next = materializeNext(view)
@@ -107,6 +111,29 @@ func (p *Parts) condition(project *definition.Project, view string, g service.Ge
 		return p.gap(project, view, c)
 	}
 	return c
+}
+
+// foreign is the condition of a view that only generations of another version of
+// freshet hold.
+func (p *Parts) foreign(project *definition.Project, view string) (worker.Condition, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
+	defer cancel()
+	list, err := p.Registry.Generations(ctx)
+	if err != nil {
+		p.Logger.Warn("the registry could not be read", "error", err)
+		return worker.Condition{}, false
+	}
+	want, held := plan.Targets(project)[view], 0
+	for _, g := range list {
+		switch {
+		case g.View != view:
+		case g.Hash == want:
+			return worker.Condition{}, false
+		default:
+			held++
+		}
+	}
+	return worker.ForeignCondition(), held > 0
 }
 
 // gap says why a view is in a GAP, where the log still shows it.
