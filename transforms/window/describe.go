@@ -38,24 +38,24 @@ const mostCounted = 1_000_000
 func (p *Plan) Estimate() Estimate {
 	var e Estimate
 	if p.tiled.layout != nil {
-		e.Tiles, e.BytesPerTile = p.denseTiles(), p.sampleBytes(p.tiled.layout)
+		e.Tiles, e.BytesPerTile = p.denseTiles(), p.tiled.tileBytes
 	}
 	e.Bytes = e.Tiles * e.BytesPerTile
 	if p.lifetime.layout != nil {
 		e.Bytes += p.sampleBytes(p.lifetime.layout)
 	}
 	for i := range p.sessions {
-		e.Bytes += mostSessionTiles * (2 + p.sampleBytes(p.sessions[i].layout))
+		e.Bytes += mostSessionTiles * (2 + p.sessions[i].tileBytes)
 	}
 	for i := range p.lists {
 		l := &p.lists[i]
 		rows := max(l.newest, l.exact)
 		e.Rows += rows
-		e.Bytes += rows * (6 + 4*len(l.columns))
+		e.Bytes += rows * rowBytes(l.columns)
 	}
 	if p.raw {
 		e.Rows = MostNetRows
-		e.Bytes = e.Rows * (6 + 4*len(p.net.columns))
+		e.Bytes = e.Rows * rowBytes(p.net.columns)
 	}
 	return e
 }
@@ -73,6 +73,9 @@ func (p *Plan) denseTiles() int {
 	}
 	return n
 }
+
+// rowBytes is what a raw row takes, about.
+func rowBytes(columns []int) int { return 6 + 4*len(columns) }
 
 // sampleBytes is what a tile of one event takes, its values small.
 func (p *Plan) sampleBytes(l *agg.Layout) int {

@@ -47,8 +47,9 @@ type Plan struct {
 
 // part is a set of features that share cells.
 type part struct {
-	layout *agg.Layout // nil for none
-	uses   []use
+	layout    *agg.Layout // nil for none
+	uses      []use
+	tileBytes int // of a tile of one event, about
 }
 
 // use is a feature of a part.
@@ -77,10 +78,21 @@ func Compile(c Config) (*Plan, error) {
 	if err := p.layOut(); err != nil {
 		return nil, err
 	}
+	p.weigh()
 	p.dedupe = p.finest()
 	p.keep, p.bounded = p.retention()
 	p.planChanges()
 	return p, nil
+}
+
+// weigh notes what tiles take: short lists of small ones are kept whole.
+func (p *Plan) weigh() {
+	if p.tiled.layout != nil {
+		p.tiled.tileBytes = p.sampleBytes(p.tiled.layout)
+	}
+	for i := range p.sessions {
+		p.sessions[i].tileBytes = p.sampleBytes(p.sessions[i].layout)
+	}
 }
 
 func (p *Plan) checkView() error {

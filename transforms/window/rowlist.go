@@ -38,6 +38,7 @@ type rowList struct {
 	rows    []rawRow
 	spare   [][]featurestore.Value // memory of rows that are gone
 	mark    mark
+	least   int // of the plan: fewer are not cut
 }
 
 func (l *rowList) reset() {
@@ -114,7 +115,7 @@ func (l *rowList) scatter(r *rawRow, inputs []featurestore.Value) {
 }
 
 func (l *rowList) split() int {
-	return split(len(l.rows), func(i int) int64 { return int64(l.rows[i].order.Time) })
+	return split(len(l.rows), l.least, func(i int) int64 { return int64(l.rows[i].order.Time) })
 }
 
 // append writes rows from to to-1: their number and, of each, its distance from

@@ -13,17 +13,27 @@ import (
 
 const (
 	leastSplit = 24 // a shorter list is all open
+	mostWhole  = 48 // a longer one may have a closed part
 	mostOpen   = 32 // the open part holds the newest ones, at least one and at most this many
 )
+
+// splitBytes is what a list takes, about, that is cut: a store writes and reads a few
+// hundred bytes faster than it finds another key.
+const splitBytes = 320
+
+// leastOf is the length from which on a list is cut whose tiles or rows take so many
+// bytes each, about.
+func leastOf(bytes int) int { return min(max(leastSplit, splitBytes/bytes), mostWhole) }
 
 // split is how many of a list's tiles or rows, the oldest ones, are closed. at
 // gives their starts; those of tiles are multiples of the finest one, which has no
 // say in which is rounder. The boundary is the roundest of the newest mostOpen (the
 // one whose start most powers of two divide, the older of equal ones): it stays
 // where it is while the list grows, until a rounder one comes or it is no longer
-// among these. Of a list without gaps that is for mostOpen appends.
-func split(n int, at func(int) int64) int {
-	if n < leastSplit {
+// among these. Of a list without gaps that is for mostOpen appends. A list of fewer
+// than least is not cut.
+func split(n, least int, at func(int) int64) int {
+	if n < least {
 		return 0
 	}
 	best, round := 0, -1

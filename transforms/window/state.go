@@ -113,21 +113,21 @@ func (s *State) bind(p *Plan) {
 	}
 	*s = State{Applied: s.Applied, plan: p, edges: new(edges), next: new(edges)}
 	if p.tiled.layout != nil {
-		s.cells = p.tiled.layout.NewCells()
+		s.cells, s.tiles.least = p.tiled.layout.NewCells(), leastOf(p.tiled.tileBytes)
 	}
 	if p.lifetime.layout != nil {
 		s.life = p.lifetime.layout.NewCells()
 	}
 	s.sessions = make([]session, len(p.sessions))
 	for i := range s.sessions {
-		s.sessions[i].cells = p.sessions[i].layout.NewCells()
+		s.sessions[i].cells, s.sessions[i].tiles.least = p.sessions[i].layout.NewCells(), leastOf(p.sessions[i].tileBytes)
 	}
 	s.lists = make([]rowList, len(p.lists))
 	s.readers = make([]*agg.Cells, len(p.lists))
 	for i := range s.lists {
-		s.lists[i].columns = p.lists[i].columns
+		s.lists[i].columns, s.lists[i].least = p.lists[i].columns, leastOf(rowBytes(p.lists[i].columns))
 	}
-	s.net.columns = p.net.columns
+	s.net.columns, s.net.least = p.net.columns, leastOf(rowBytes(p.net.columns))
 	s.latest.values = make([]agg.Held, len(p.latest))
 	if len(p.lists) > 0 || p.raw {
 		s.scattered = make([]featurestore.Value, p.inputs)

@@ -14,6 +14,7 @@ type tiles struct {
 	levels []uint8    // their sizes, as levels of the ladder; 0 where all have one size
 	slots  []agg.Slot // their cells
 	mark   mark
+	least  int // of the plan: fewer are not cut
 }
 
 func (t *tiles) reset() {
@@ -49,7 +50,7 @@ func (t *tiles) remove(i, j int) {
 }
 
 func (t *tiles) split() int {
-	return split(len(t.starts), func(i int) int64 { return t.starts[i] })
+	return split(len(t.starts), t.least, func(i int) int64 { return t.starts[i] })
 }
 
 // appendStarts writes the number of tiles from to to-1 and where they stand:
