@@ -88,7 +88,7 @@ func nodeOf(t featurestore.Type) parquet.Node {
 	case featurestore.KindBool:
 		return parquet.Leaf(parquet.BooleanType)
 	case featurestore.KindInt64:
-		return parquet.Int(64)
+		return parquet.Encoded(parquet.Int(64), &parquet.DeltaBinaryPacked) // as many bits as they take, which is less to compress
 	case featurestore.KindDouble:
 		return parquet.Leaf(parquet.DoubleType)
 	case featurestore.KindString:
