@@ -12,11 +12,13 @@ import (
 )
 
 // look checks an entity in the midst of everything: what a reader would see must
-// be what the oracle says of exactly the records that its applied list names.
+// be what the oracle says of exactly the records that its applied list names. Nobody
+// reads a lane that is being dropped: what is left in it, without its watermarks, may
+// be of a log that was replaced since, of which nothing else is left.
 func (w *world) look() {
 	id, key := w.lane()
 	l := w.store.lanes[id]
-	if l == nil || l.spoiled || l.meta.State == online.StateMissing {
+	if l == nil || l.spoiled || l.drop != 0 || l.meta.State == online.StateMissing {
 		return
 	}
 	for _, m := range w.log.all() {
