@@ -40,8 +40,8 @@ func ConditionOf(view string, s online.State) Condition {
 	}
 }
 
-// ForeignCondition is that of a view whose generations are all another version's.
-func ForeignCondition() Condition {
+// OtherVersionCondition is that of a view whose generations are all another version's.
+func OtherVersionCondition() Condition {
 	return Condition{
 		State: conditionStale, Next: "freshet apply",
 		Reason: "its generations are another version's of freshet, which computes or stores otherwise: this version builds it anew once it is applied again",

@@ -26,13 +26,13 @@ type wantedView struct {
 
 // arrangement is what the registry wants at one moment.
 type arrangement struct {
-	changes  int64 // of the registry, when it was asked
-	logs     []registry.SourceLog
-	revision int64
-	current  *definition.Project // nil where nothing was applied
-	views    []wantedView
-	broken   []registry.Generation // nobody writes them
-	foreign  []registry.Generation // of another version of freshet, which alone can write them
+	changes       int64 // of the registry, when it was asked
+	logs          []registry.SourceLog
+	revision      int64
+	current       *definition.Project // nil where nothing was applied
+	views         []wantedView
+	broken        []registry.Generation // nobody writes them
+	otherVersions []registry.Generation // of another version of freshet, which alone can write them
 }
 
 func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
@@ -76,7 +76,7 @@ func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
 			continue // a batch view: materialize's
 		}
 		if v.Hash != g.Hash {
-			a.foreign = append(a.foreign, g)
+			a.otherVersions = append(a.otherVersions, g)
 			continue
 		}
 		a.views = append(a.views, wantedView{v, g})
@@ -101,7 +101,7 @@ func (w *Worker) project(ctx context.Context, number int64) (*definition.Project
 func (w *Worker) open(ctx context.Context, a *arrangement, mine share) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tellForeign(a)
+	w.tellOtherVersions(a)
 	keep := map[online.Generation]bool{}
 	for _, want := range a.views {
 		id := online.Generation{Project: w.c.Project, View: want.view.Name, Number: want.generation.Number}
@@ -118,14 +118,14 @@ func (w *Worker) open(ctx context.Context, a *arrangement, mine share) error {
 	return nil
 }
 
-// tellForeign says once a change which generations are not written here. One of them
+// tellOtherVersions says once a change which generations are not written here. One of them
 // that is live answers in processes of the version that made it, until a generation of
 // this version takes over.
-func (w *Worker) tellForeign(a *arrangement) {
+func (w *Worker) tellOtherVersions(a *arrangement) {
 	if a.changes == w.changes {
 		return
 	}
-	for _, g := range a.foreign {
+	for _, g := range a.otherVersions {
 		w.c.Logger.Warn("a generation is another version's of freshet, which computes or stores otherwise: it is not written here; where the view is not being built anew: freshet apply",
 			"view", g.View, "generation", g.Number, "state", g.State)
 	}

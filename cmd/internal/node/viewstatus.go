@@ -88,7 +88,7 @@ func storedViews(p *definition.Project) []string {
 // this process knows, or as the log itself shows where there is none.
 func (p *Parts) condition(project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
 	if g.ID == (online.Generation{}) {
-		if c, foreign := p.foreign(project, view); foreign {
+		if c, other := p.otherVersion(project, view); other {
 			return c
 		}
 		c := worker.Condition{State: online.StateBuilding.String(), Reason: "no generation of its meaning is live yet"}
@@ -113,9 +113,9 @@ func (p *Parts) condition(project *definition.Project, view string, g service.Ge
 	return c
 }
 
-// foreign is the condition of a view that only generations of another version of
+// otherVersion is the condition of a view that only generations of another version of
 // freshet hold.
-func (p *Parts) foreign(project *definition.Project, view string) (worker.Condition, bool) {
+func (p *Parts) otherVersion(project *definition.Project, view string) (worker.Condition, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
 	defer cancel()
 	list, err := p.Registry.Generations(ctx)
@@ -133,7 +133,7 @@ func (p *Parts) foreign(project *definition.Project, view string) (worker.Condit
 			held++
 		}
 	}
-	return worker.ForeignCondition(), held > 0
+	return worker.OtherVersionCondition(), held > 0
 }
 
 // gap says why a view is in a GAP, where the log still shows it.
