@@ -45,7 +45,9 @@ func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) erro
 			}
 			continue
 		}
-		if err := w.lose(ctx); err != nil {
+		// Views that are LOST already end the arrangement: the others are said all the
+		// same, else the next one begins anew, with what was built since.
+		if err := w.lose(context.WithoutCancel(ctx)); err != nil {
 			w.c.Logger.Warn("the state LOST could not be stored", "error", err)
 			continue // the store tells it until it is noted, also in the next arrangement
 		}

@@ -47,7 +47,11 @@ func (s *Store) Check(ctx context.Context) error {
 	if wrong != nil {
 		wrong = featurestore.Invalidf("redis %s is not fit to hold feature state:\n%w", s.name, wrong)
 	}
-	if lost := s.checkEvicted(servers); lost != nil {
+	lost, err := s.checkEvicted(ctx, servers)
+	if err != nil {
+		return err
+	}
+	if lost != nil {
 		return errors.Join(fmt.Errorf("%w: redis %s: %w", online.ErrEvicted, s.name, lost), wrong)
 	}
 	if wrong != nil {

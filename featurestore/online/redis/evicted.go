@@ -17,9 +17,10 @@ import (
 // finds is not ours; from then on a run that was never seen begins with none: what a
 // promoted replica or a server that was restarted evicts before anybody looks is ours.
 //
-// They are kept in the store too, for a process that starts later, in the hash
-// {<project>.}:evicted, a field for each run, the number in decimal. What it has must
-// never be more than what is dealt with. Runs that have evicted nothing are left out,
+// They are kept in the store too, for a process that starts later, or that sees the
+// same ones after another has dealt with them, in the hash {<project>.}:evicted, a
+// field for each run, the number in decimal. What it has must never be more than what
+// is dealt with. Runs that have evicted nothing are left out,
 // but for the first.
 type evictions struct {
 	mu       sync.Mutex
@@ -90,11 +91,18 @@ func (e *evictions) deal() map[string]int64 {
 // recall reads, once, what is kept. It comes before the servers are asked: what they
 // say by then is not less.
 func (s *Store) recall(ctx context.Context) error {
-	e := &s.evictions
-	e.mu.Lock()
-	done := e.recalled || s.project == ""
-	e.mu.Unlock()
+	s.evictions.mu.Lock()
+	done := s.evictions.recalled
+	s.evictions.mu.Unlock()
 	if done {
+		return nil
+	}
+	return s.readKept(ctx)
+}
+
+// readKept reads what others have dealt with.
+func (s *Store) readKept(ctx context.Context) error {
+	if s.project == "" {
 		return nil
 	}
 	key := s.evictedKey()
@@ -102,15 +110,42 @@ func (s *Store) recall(ctx context.Context) error {
 	if err := s.read(ctx, "reading what was evicted", []routed{{cmd, key}}); err != nil {
 		return err
 	}
+	s.evictions.take(cmd.Val())
+	return nil
+}
+
+// take takes over what is kept, where that is news: a server whose statistics were
+// reset has evicted fewer by now than what was once dealt with.
+func (e *evictions) take(kept map[string]string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.recalled = true
-	for run, text := range cmd.Val() {
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil { // else all that it has evicted counts
-			e.noted[run], e.kept[run] = n, n
+	for run, text := range kept {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			continue // all that it has evicted counts
+		}
+		if had, known := e.kept[run]; known && had == n {
+			continue
+		}
+		e.kept[run], e.noted[run] = n, n
+		if seen, there := e.seen[run]; there && seen <= n {
+			delete(e.seen, run)
 		}
 	}
-	return nil
+}
+
+// left is what was seen and is not dealt with, also by others. They are asked only
+// where there is some: to build everything anew for each process that has seen the
+// same would go on for as many fills as there are processes.
+func (s *Store) left(ctx context.Context, now map[string]int64) (map[string]int64, error) {
+	if seen := s.evictions.look(now); len(seen) == 0 {
+		return nil, nil
+	}
+	if err := s.readKept(ctx); err != nil {
+		return nil, err
+	}
+	return s.evictions.look(now), nil
 }
 
 func (s *Store) evictedKey() string { return "{" + s.project + ".}:evicted" }
@@ -136,18 +171,22 @@ func (s *Store) Evicted(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, s.unavailable("asking for INFO", err)
 	}
-	return len(s.evictions.look(now)) > 0, nil
+	left, err := s.left(ctx, now)
+	return len(left) > 0, err
 }
 
-// checkEvicted is an error where servers have evicted keys, until that is dealt with.
-func (s *Store) checkEvicted(servers []map[string]string) error {
+// checkEvicted tells which servers have evicted keys, until that is dealt with.
+func (s *Store) checkEvicted(ctx context.Context, servers []map[string]string) (told, err error) {
 	now, ports := map[string]int64{}, map[string]string{}
 	for _, info := range servers {
 		if run, n, err := evictedOf(info); err == nil {
 			now[run], ports[run] = n, info["tcp_port"]
 		}
 	}
-	seen := s.evictions.look(now)
+	seen, err := s.left(ctx, now)
+	if err != nil {
+		return nil, err
+	}
 	s.evictions.tell(seen)
 	var errs []error
 	for _, run := range slices.Sorted(maps.Keys(seen)) {
@@ -157,7 +196,7 @@ func (s *Store) checkEvicted(servers []map[string]string) error {
 		}
 		errs = append(errs, fmt.Errorf("%s has evicted %d keys in all", who, seen[run]))
 	}
-	return errors.Join(errs...)
+	return errors.Join(errs...), nil
 }
 
 // NoteEvicted notes what Check has told, and keeps it for whoever starts later.

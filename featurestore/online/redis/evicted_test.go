@@ -123,3 +123,41 @@ func TestEvictedWhileNobodyLooked(t *testing.T) {
 	note(t, last)
 	wantEvicted(t, in("p"), false)
 }
+
+// What several processes have seen, one deals with: it has told of every view by
+// then. What is evicted since, or counted from the beginning again, is another matter.
+func TestEvictedIsDealtWithByOne(t *testing.T) {
+	srv := server(t)
+	in := func() *redis.Store {
+		t.Helper()
+		s := open(t, redis.Config{Addrs: []string{srv.Addr()}, Project: "p"})
+		wantEvicted(t, s, false)
+		note(t, s)
+		return s
+	}
+	one, other := in(), in()
+	evict(t, srv)
+	wantEvicted(t, one, true)
+	wantEvicted(t, other, true)
+	note(t, one)
+	wantEvicted(t, other, false)
+	wantEvicted(t, one, false)
+
+	evict(t, srv)
+	wantEvicted(t, other, true)
+	evict(t, srv)
+	note(t, other) // the first of the two
+	wantEvicted(t, one, true)
+	wantEvicted(t, other, true)
+	note(t, one)
+	wantEvicted(t, other, false)
+
+	do(t, srv, "CONFIG", "RESETSTAT")
+	wantEvicted(t, one, false)
+	wantEvicted(t, other, false)
+	evict(t, srv) // fewer than what is kept
+	wantEvicted(t, one, true)
+	wantEvicted(t, other, true)
+	note(t, other)
+	wantEvicted(t, one, false)
+}
