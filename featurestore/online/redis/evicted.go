@@ -20,8 +20,10 @@ import (
 // They are kept in the store too, for a process that starts later, or that sees the
 // same ones after another has dealt with them, in the hash {<project>.}:evicted, a
 // field for each run, the number in decimal. What it has must never be more than what
-// is dealt with. Runs that have evicted nothing are left out,
-// but for the first.
+// is dealt with. Runs that have evicted nothing are left out, but for the first.
+//
+// A run that could evict when it was asked last, and is not asked any more, may have
+// evicted since, which nobody will know: that counts as one more.
 type evictions struct {
 	mu       sync.Mutex
 	recalled bool             // what is kept was read
@@ -29,26 +31,46 @@ type evictions struct {
 	seen     map[string]int64 // and not noted yet; also of runs that are no longer asked
 	told     map[string]int64 // of these, by Check
 	kept     map[string]int64 // in the store
+	risky    map[string]bool  // runs that could evict when they were asked last
+}
+
+// counted is what a server says of its evictions.
+type counted struct {
+	keys  int64 // so far in its run
+	could bool  // its policy lets it
 }
 
 func newEvictions() evictions {
-	return evictions{noted: map[string]int64{}, seen: map[string]int64{}, told: map[string]int64{}, kept: map[string]int64{}}
+	return evictions{noted: map[string]int64{}, seen: map[string]int64{}, told: map[string]int64{}, kept: map[string]int64{}, risky: map[string]bool{}}
 }
 
-// evictedOf is how many keys a server has evicted in its run.
-func evictedOf(info map[string]string) (run string, n int64, err error) {
-	if n, err = strconv.ParseInt(info["evicted_keys"], 10, 64); err != nil {
-		return "", 0, fmt.Errorf("the answer does not say how many keys were evicted: %w", err)
+// countedOf is what a server's INFO says of its evictions.
+func countedOf(info map[string]string) (run string, c counted, err error) {
+	if c.keys, err = strconv.ParseInt(info["evicted_keys"], 10, 64); err != nil {
+		return "", c, fmt.Errorf("the answer does not say how many keys were evicted: %w", err)
 	}
-	return info["run_id"], n, nil
+	c.could = checkEviction(info) != nil
+	return info["run_id"], c, nil
 }
 
 // look sees what the runs of all masters say now, and gives what is not dealt with.
-func (e *evictions) look(now map[string]int64) map[string]int64 {
+func (e *evictions) look(now map[string]counted) map[string]int64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	first := len(e.noted) == 0
-	for run, n := range now {
+	for run := range e.risky {
+		if _, asked := now[run]; !asked {
+			e.seen[run] = max(e.seen[run], e.noted[run]+1)
+			delete(e.risky, run)
+		}
+	}
+	for run, c := range now {
+		n := c.keys
+		if c.could {
+			e.risky[run] = true
+		} else {
+			delete(e.risky, run)
+		}
 		before, known := e.noted[run]
 		if !known && first {
 			before = n
@@ -138,7 +160,7 @@ func (e *evictions) take(kept map[string]string) {
 // left is what was seen and is not dealt with, also by others. They are asked only
 // where there is some: to build everything anew for each process that has seen the
 // same would go on for as many fills as there are processes.
-func (s *Store) left(ctx context.Context, now map[string]int64) (map[string]int64, error) {
+func (s *Store) left(ctx context.Context, now map[string]counted) (map[string]int64, error) {
 	if seen := s.evictions.look(now); len(seen) == 0 {
 		return nil, nil
 	}
@@ -156,13 +178,13 @@ func (s *Store) Evicted(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var mu sync.Mutex
-	now := map[string]int64{}
+	now := map[string]counted{}
 	err := s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
-		text, err := c.Info(ctx, "server", "stats").Result()
+		text, err := c.Info(ctx, "server", "memory", "stats").Result()
 		if err != nil {
 			return err
 		}
-		run, n, err := evictedOf(parseInfo(text))
+		run, n, err := countedOf(parseInfo(text))
 		mu.Lock()
 		defer mu.Unlock()
 		now[run] = n
@@ -177,9 +199,9 @@ func (s *Store) Evicted(ctx context.Context) (bool, error) {
 
 // checkEvicted tells which servers have evicted keys, until that is dealt with.
 func (s *Store) checkEvicted(ctx context.Context, servers []map[string]string) (told, err error) {
-	now, ports := map[string]int64{}, map[string]string{}
+	now, ports := map[string]counted{}, map[string]string{}
 	for _, info := range servers {
-		if run, n, err := evictedOf(info); err == nil {
+		if run, n, err := countedOf(info); err == nil {
 			now[run], ports[run] = n, info["tcp_port"]
 		}
 	}
@@ -190,7 +212,7 @@ func (s *Store) checkEvicted(ctx context.Context, servers []map[string]string) (
 	s.evictions.tell(seen)
 	var errs []error
 	for _, run := range slices.Sorted(maps.Keys(seen)) {
-		who := "a server that is no longer asked"
+		who := "a server that is no longer asked, and that may have gone on where its policy let it,"
 		if port, there := ports[run]; there {
 			who = "a server on port " + port
 		}

@@ -161,3 +161,34 @@ func TestEvictedIsDealtWithByOne(t *testing.T) {
 	note(t, other)
 	wantEvicted(t, one, false)
 }
+
+// A server that could evict, and that was started again before it was looked at once
+// more, may have evicted in between: its count is gone.
+func TestEvictedBeforeACrash(t *testing.T) {
+	srv := server(t)
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
+	wantEvicted(t, s, false)
+	again := func() {
+		t.Helper()
+		if err := srv.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := srv.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+	wantEvicted(t, s, false)
+	do(t, srv, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+	if evicted, err := s.Evicted(t.Context()); evicted || err != nil {
+		t.Errorf("evicted: %t (%v) where only the policy is wrong", evicted, err)
+	}
+	again()
+	wantEvicted(t, s, true)
+	note(t, s)
+	wantEvicted(t, s, false)
+	do(t, srv, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+	do(t, srv, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+	again()
+	wantEvicted(t, s, false)
+}
