@@ -81,7 +81,19 @@ func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
 		}
 		a.views = append(a.views, wantedView{v, g})
 	}
-	return a, nil
+	return a, a.belongs()
+}
+
+// belongs is an error where a view is held by another version of freshet only: a
+// process that has nothing to write there would take partitions from those that do.
+func (a *arrangement) belongs() error {
+	for _, g := range a.otherVersions {
+		mine := func(v wantedView) bool { return v.view.Name == g.View }
+		if a.current.StreamView(g.View) != nil && !slices.ContainsFunc(a.views, mine) {
+			return fmt.Errorf("view %q generation %d has another hash than its definition in revision %d: this binary computes otherwise than the one that applied it; apply again with this version", g.View, g.Number, g.Revision)
+		}
+	}
+	return nil
 }
 
 func (w *Worker) project(ctx context.Context, number int64) (*definition.Project, error) {
@@ -126,7 +138,7 @@ func (w *Worker) tellOtherVersions(a *arrangement) {
 		return
 	}
 	for _, g := range a.otherVersions {
-		w.c.Logger.Warn("a generation is another version's of freshet, which computes or stores otherwise: it is not written here; where the view is not being built anew: freshet apply",
+		w.c.Logger.Warn("a generation is another version's of freshet, which computes or stores otherwise: it is not written here",
 			"view", g.View, "generation", g.Number, "state", g.State)
 	}
 }

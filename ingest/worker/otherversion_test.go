@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore/codec"
@@ -20,9 +21,9 @@ func (p *plant) applyHash(hash codec.Hash) {
 	ok(p.t, err)
 }
 
-// The live generation is another version's: it is left alone, and the one of this
-// version is filled, checked and takes over as soon as it is applied; nobody can go
-// back to the other.
+// The live generation is another version's: nobody takes part before the definitions
+// are applied again. Then it is left alone, and the one of this version is filled,
+// checked and takes over; nobody can go back to the other.
 func TestAnotherVersionsGeneration(t *testing.T) {
 	p := newPlant(t)
 	p.topic("clicks", 2)
@@ -31,11 +32,15 @@ func TestAnotherVersionsGeneration(t *testing.T) {
 	p.applyHash(codec.Hash{1})
 	p.some(5, 60)
 	p.start()
-	p.eventually("the revision is seen", func() bool { return p.worker.Revision() == 1 })
+	<-p.worker.Done()
+	if err := p.worker.Err(); err == nil || !strings.Contains(err.Error(), "apply again with this version") {
+		t.Fatalf("where there is nothing to write the worker ends with %v", err)
+	}
 	if n := p.lanesOf(1); n != 0 {
 		t.Errorf("%d lanes were made under a hash that this version does not give", n)
 	}
 	p.apply(definitions)
+	p.start()
 	p.eventually("the generation of this version is live", func() bool { return p.live("activity") == 2 && p.state("activity", 2) == online.StateLive })
 	p.right(view, 2)
 	p.eventually("the other is given up", func() bool {
