@@ -7,7 +7,7 @@ import (
 )
 
 // entity is a cached entity: the parts that the store is known to hold of it, and
-// while it is among the most recently used, its state.
+// where that is kept (states), its state.
 type entity struct {
 	key    string
 	lane   uint16
@@ -27,9 +27,8 @@ type entity struct {
 
 	turn uint32 // of its lane when it was acknowledged, plus one; 0 where it was only read
 
-	newer, older    *entity // of all that are cached
-	fresher, staler *entity // of those whose states are kept
-	kept            bool
+	links [2]links // its place in the cache, and among those whose states are kept
+	kept  bool
 }
 
 // expect is the applied prefix of what the store holds, nil where it holds nothing.
@@ -53,15 +52,15 @@ func (e *entity) cost() int {
 // go first. Some of them are kept decoded. The bytes are only ever what the store
 // acknowledged.
 type cache struct {
-	byKey      []map[string]*entity // of each lane
-	head, tail *entity              // newest, oldest
-	bytes      int                  // without states
-	limit      int                  // with them
-	states     states
+	byKey  []map[string]*entity // of each lane
+	order  order
+	bytes  int // without states
+	limit  int // with them
+	states states
 }
 
 func newCache(limit int) *cache {
-	return &cache{limit: limit, states: states{limit: limit / decodedShare}}
+	return &cache{limit: limit, order: order{of: orderCached}, states: states{limit: limit / decodedShare, order: order{of: orderKept}}}
 }
 
 // get gives an entity, nil where it is not cached.
@@ -87,15 +86,15 @@ func (c *cache) put(e *entity) {
 		c.byKey = append(c.byKey, map[string]*entity{})
 	}
 	c.byKey[e.lane][e.key] = e
-	c.link(e)
+	c.order.link(e)
 	c.bytes += e.cost()
 	c.states.put(e)
 }
 
 // use moves an entity to the front, with its state where it has none.
 func (c *cache) use(e *entity, state *window.State) {
-	c.unlink(e)
-	c.link(e)
+	c.order.unlink(e)
+	c.order.link(e)
 	c.states.use(e, state)
 }
 
@@ -115,13 +114,13 @@ func (c *cache) stored(e *entity, open, closed []byte) {
 
 // trim evicts down to the limit.
 func (c *cache) trim() {
-	for c.bytes+c.states.bytes > c.limit && c.tail != nil {
-		c.drop(c.tail)
+	for c.bytes+c.states.bytes > c.limit && c.order.oldest != nil {
+		c.drop(c.order.oldest)
 	}
 }
 
 func (c *cache) drop(e *entity) {
-	c.unlink(e)
+	c.order.unlink(e)
 	delete(c.byKey[e.lane], e.key)
 	c.states.drop(e)
 	c.bytes -= e.cost()
@@ -146,33 +145,7 @@ func (c *cache) dropLanes(lanes map[uint16]bool) {
 }
 
 func (c *cache) clear() {
-	for c.tail != nil {
-		c.drop(c.tail)
+	for c.order.oldest != nil {
+		c.drop(c.order.oldest)
 	}
-}
-
-// link puts an entity at the front.
-func (c *cache) link(e *entity) {
-	e.newer, e.older = nil, c.head
-	if c.head != nil {
-		c.head.newer = e
-	}
-	c.head = e
-	if c.tail == nil {
-		c.tail = e
-	}
-}
-
-func (c *cache) unlink(e *entity) {
-	if e.newer != nil {
-		e.newer.older = e.older
-	} else {
-		c.head = e.older
-	}
-	if e.older != nil {
-		e.older.newer = e.newer
-	} else {
-		c.tail = e.newer
-	}
-	e.newer, e.older = nil, nil
 }

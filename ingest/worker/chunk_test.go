@@ -77,7 +77,7 @@ func TestCache(t *testing.T) {
 			c.trim()
 			used = used[len(used)-c.len():]
 			sum, decoded, at := 0, 0, len(used)
-			for e := c.head; e != nil; e = e.older {
+			for e := c.order.newest; e != nil; e = e.links[orderCached].older {
 				at--
 				sum += e.cost()
 				decoded += e.decoded
@@ -92,7 +92,7 @@ func TestCache(t *testing.T) {
 				rt.Fatalf("%d bytes are counted, %d are there, %d are allowed; %d are missing", c.bytes, sum, c.limit, at)
 			}
 			kept, n := 0, 0
-			for e := c.states.head; e != nil; e = e.staler {
+			for e := c.states.order.newest; e != nil; e = e.links[orderKept].older {
 				kept, n = kept+e.decoded, n+1
 			}
 			if decoded != c.states.bytes || kept > c.states.limit && n > 1 {
@@ -100,7 +100,7 @@ func TestCache(t *testing.T) {
 			}
 		}
 		c.clear()
-		if c.bytes != 0 || c.states.bytes != 0 || c.head != nil || c.states.head != nil || c.states.passing != nil || c.len() != 0 {
+		if c.bytes != 0 || c.states.bytes != 0 || c.order.newest != nil || c.states.order.newest != nil || c.states.passing != nil || c.len() != 0 {
 			rt.Fatal("a cleared cache holds something")
 		}
 	})

@@ -7,16 +7,16 @@ import "github.com/freshet/freshet/transforms/window"
 // of them cost the collector and the processor's caches. So few are kept, of those
 // that are used again and again: where more entities than are kept were used since an
 // entity's last use, its state would be given up before its next one, too, and
-// is given up at once. A large chunk touches its entities lane by lane, always
-// in the same order: of the states that it leaves behind the next one needs the last
-// first.
+// is given up at once. So it is of large chunks, which touch their entities lane by
+// lane in the same order each time: what one leaves behind is given up while the next
+// comes to it.
 type states struct {
-	head, tail *entity // newest, oldest of those that are kept
-	passing    *entity // used last, and not kept
-	bytes      int
-	limit      int   // of those that are kept
-	uses       int64 // so far
-	free       []*window.State
+	order   order   // of those that are kept
+	passing *entity // used last, and not kept
+	bytes   int
+	limit   int   // of those that are kept
+	uses    int64 // so far
+	free    []*window.State
 }
 
 // decodedShare is which part of a cache's bound the states take.
@@ -67,8 +67,8 @@ func (s *states) drop(e *entity) {
 
 // strip gives up states down to the limit, but for one.
 func (s *states) strip(but *entity) {
-	for s.bytes > s.limit && s.tail != nil && s.tail != but {
-		s.drop(s.tail)
+	for s.bytes > s.limit && s.order.oldest != nil && s.order.oldest != but {
+		s.drop(s.order.oldest)
 	}
 }
 
@@ -98,14 +98,8 @@ func (s *states) spare() *window.State {
 
 // link puts an entity at the front of those that are kept.
 func (s *states) link(e *entity) {
-	e.kept, e.fresher, e.staler = true, nil, s.head
-	if s.head != nil {
-		s.head.fresher = e
-	}
-	s.head = e
-	if s.tail == nil {
-		s.tail = e
-	}
+	e.kept = true
+	s.order.link(e)
 }
 
 // unlink takes an entity out of those that are kept, or that one which passes.
@@ -113,18 +107,8 @@ func (s *states) unlink(e *entity) {
 	if s.passing == e {
 		s.passing = nil
 	}
-	if !e.kept {
-		return
+	if e.kept {
+		e.kept = false
+		s.order.unlink(e)
 	}
-	if e.fresher != nil {
-		e.fresher.staler = e.staler
-	} else {
-		s.head = e.staler
-	}
-	if e.staler != nil {
-		e.staler.fresher = e.fresher
-	} else {
-		s.tail = e.fresher
-	}
-	e.kept, e.fresher, e.staler = false, nil, nil
 }
