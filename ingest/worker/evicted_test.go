@@ -169,6 +169,56 @@ func TestEvictionOutlivesTheArrangement(t *testing.T) {
 	}
 }
 
+// ending is a store that has evicted keys, and whose first LOST ends the arrangement,
+// as partitions of that view do.
+type ending struct {
+	*memoryStore
+	end   func()
+	noted int
+}
+
+func (s *ending) Check(context.Context) error { return online.ErrEvicted }
+
+func (s *ending) SetState(ctx context.Context, g online.Generation, state online.State, from ...online.State) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer s.end()
+	return s.memoryStore.SetState(ctx, g, state, from...)
+}
+
+func (s *ending) NoteEvicted(ctx context.Context) error {
+	s.noted++
+	return ctx.Err()
+}
+
+// Views that are LOST end the arrangement before every view is said to be: the others
+// are said all the same, else the next arrangement would lose the first ones again.
+func TestEvictionIsSaidToTheEnd(t *testing.T) {
+	view, listed := activity(t), &modelRegistry{}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &ending{memoryStore: newMemoryStore(), end: cancel}
+	var ids []online.Generation
+	for n := range uint32(3) {
+		listed.add(view, lanesOfTests)
+		ids = append(ids, online.Generation{Project: generation.Project, View: view.Name, Number: n + 1})
+		_, err := OpenView(ctx, ViewConfig{View: view, ID: ids[n], Lanes: lanesOfTests, Store: s})
+		ok(t, err)
+	}
+	w := New(Config{Project: generation.Project, Registry: listed, Online: s, Logger: silent, Heartbeat: time.Millisecond})
+	ok(t, w.watchStore(ctx, cancel))
+	for _, id := range ids {
+		lanes, err := s.Lanes(t.Context(), id, lanesOfTests)
+		ok(t, err)
+		if got := online.Worst(lanes); got != online.StateLost {
+			t.Errorf("generation %d says %v", id.Number, got)
+		}
+	}
+	if s.noted != 1 {
+		t.Errorf("it was noted %d times", s.noted)
+	}
+}
+
 // evict lets a server evict whatever has a time to live.
 func evict(t *testing.T, server *redistest.Server) {
 	t.Helper()

@@ -212,11 +212,11 @@ func (s *Store) checkEvicted(ctx context.Context, servers []map[string]string) (
 	s.evictions.tell(seen)
 	var errs []error
 	for _, run := range slices.Sorted(maps.Keys(seen)) {
-		who := "a server that is no longer asked, and that may have gone on where its policy let it,"
 		if port, there := ports[run]; there {
-			who = "a server on port " + port
+			errs = append(errs, fmt.Errorf("a server on port %s has evicted %d keys in all", port, seen[run]))
+		} else { // and how many in the end, nobody knows
+			errs = append(errs, fmt.Errorf("a server that is no longer asked (run %s) has evicted keys, or may have", run))
 		}
-		errs = append(errs, fmt.Errorf("%s has evicted %d keys in all", who, seen[run]))
 	}
 	return errors.Join(errs...), nil
 }

@@ -20,6 +20,17 @@ func evict(t *testing.T, srv *redistest.Server) {
 	do(t, srv, "CONFIG", "SET", "maxmemory-policy", "noeviction")
 }
 
+// restart stops a server and starts it again, on the same files.
+func restart(t *testing.T, srv *redistest.Server) {
+	t.Helper()
+	if err := srv.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // wantEvicted wants a store to say whether keys were evicted, in both ways.
 func wantEvicted(t *testing.T, s *redis.Store, want bool) {
 	t.Helper()
@@ -70,15 +81,7 @@ func TestEvictedBeforeTheFirstLookAtAnotherRun(t *testing.T) {
 	srv := server(t)
 	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	wantEvicted(t, s, false)
-	again := func() {
-		t.Helper()
-		if err := srv.Stop(); err != nil {
-			t.Fatal(err)
-		}
-		if err := srv.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	again := func() { t.Helper(); restart(t, srv) }
 	again()
 	wantEvicted(t, s, false)
 	again()
@@ -110,12 +113,7 @@ func TestEvictedWhileNobodyLooked(t *testing.T) {
 	evict(t, srv)
 	wantEvicted(t, in("p"), true)
 	wantEvicted(t, in("q"), false)
-	if err := srv.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := srv.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	restart(t, srv)
 	wantEvicted(t, in("p"), false) // its count has gone with it
 	evict(t, srv)
 	last := in("p")
@@ -168,15 +166,7 @@ func TestEvictedBeforeACrash(t *testing.T) {
 	srv := server(t)
 	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
 	wantEvicted(t, s, false)
-	again := func() {
-		t.Helper()
-		if err := srv.Stop(); err != nil {
-			t.Fatal(err)
-		}
-		if err := srv.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	again := func() { t.Helper(); restart(t, srv) }
 	again()
 	wantEvicted(t, s, false)
 	do(t, srv, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
