@@ -100,10 +100,11 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 		return nil, err
 	}
 	defer func() { err = first(err, relayed.stop()) }()
-	floorStore := &floor{redis: f.s.redis}
-	sides := f.sides(topic, lookup, floorStore)
+	ours, floorSide, bare := f.sides(topic, lookup, &floor{redis: f.s.redis})
+	ours.consumer, floorSide.consumer, bare.consumer = us.process, us.process, relayed
+	sides := []*side{ours, floorSide, bare}
 	p := &pace{rate: rate, length: f.o.slice, partitions: f.o.partitions, probeEvery: probeEvery}
-	for _, x := range []*side{sides[0], sides[2]} { // they warm up
+	for _, x := range []*side{ours, bare} { // they warm up
 		if _, err := x.measure(ctx, p); err != nil {
 			return nil, err
 		}
@@ -121,7 +122,7 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 			slices.Reverse(order)
 		}
 		for _, x := range order {
-			cost := &costs{s: f.s, ingester: us.process, server: server}
+			cost := &costs{s: f.s, consumer: x.consumer, server: server}
 			d, err := cost.of(ctx, func() (*delays, error) { return x.measure(ctx, p) })
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", x.name, err)
@@ -130,24 +131,22 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 			fmt.Fprintf(os.Stderr, "%.0f events/s, %s: p50 %.1f ms, p99 %.1f ms of %d probes; of one core%s\n", rate, x.name, d.quantile(0.5), d.quantile(0.99), d.n, cost)
 		}
 	}
-	rows = append(freshnessRows(rate, sides[0], sides[1]), freshnessRows(rate, sides[0], sides[2])...)
+	rows = append(freshnessRows(rate, ours, floorSide), freshnessRows(rate, ours, bare)...)
 	if rate == 100_000 {
-		rows = append(rows, sides[0].limit(rate, 25))
+		rows = append(rows, ours.limit(rate, 25))
 	}
 	return rows, <-profiled
 }
 
 // sides are ours and what it is measured against: the floor, and a bare consumer.
-func (f *freshness) sides(topic string, lookup *lookups, store *floor) []*side {
-	ours, relayed := &producer{services: f.s, topic: topic}, &producer{services: f.s, topic: topic + relaySuffix}
-	for _, p := range []*producer{ours, relayed} {
-		p.sent = func(int, int64, []due) {}
+func (f *freshness) sides(topic string, lookup *lookups, store *floor) (ours, floorSide, bare *side) {
+	feed := func(topic string) *producer {
+		return &producer{services: f.s, topic: topic, sent: func(int, int64, []due) {}}
 	}
-	return []*side{
-		{name: "ours", send: ours.send, prober: newProber(lookup.counts)},
-		{name: "SET and GET", send: store.send, prober: newProber(store.counts)},
-		{name: "Kafka, SET and GET", send: relayed.send, prober: newProber(store.relayed)},
-	}
+	ours = &side{name: "ours", send: feed(topic).send, prober: newProber(lookup.counts)}
+	floorSide = &side{name: "SET and GET", send: store.send, prober: newProber(store.counts)}
+	bare = &side{name: "Kafka, SET and GET", send: feed(topic + relaySuffix).send, prober: newProber(store.relayed)}
+	return ours, floorSide, bare
 }
 
 // side is one way from an event to a lookup.
@@ -155,7 +154,8 @@ type side struct {
 	name string
 	send func(context.Context, int, []due) error
 	*prober
-	delays []*delays
+	consumer *child // whose processor time counts beside that of the others
+	delays   []*delays
 }
 
 func (x *side) measure(ctx context.Context, p *pace) (*delays, error) {

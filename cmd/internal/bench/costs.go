@@ -12,14 +12,15 @@ import (
 // costs says how much of the processors each process takes while something runs.
 type costs struct {
 	s                *services
-	ingester, server *child
+	consumer, server *child
 
 	wall  time.Duration
 	taken [5]time.Duration
 }
 
-// costNames are the processes: the load is the benchmark itself.
-var costNames = [5]string{"ingester", "Redis", "server", "Kafka", "load"}
+// costNames are the processes: the consumer is ours or the bare one, the load the
+// benchmark itself.
+var costNames = [5]string{"consumer", "Redis", "server", "Kafka", "load"}
 
 // of runs f, and takes its measure.
 func (c *costs) of(ctx context.Context, f func() (*delays, error)) (*delays, error) {
@@ -41,11 +42,11 @@ func (c *costs) of(ctx context.Context, f func() (*delays, error)) (*delays, err
 }
 
 func (c *costs) now(ctx context.Context) (now [5]time.Duration, err error) {
-	ingester, err1 := c.ingester.usage()
+	consumer, err1 := c.consumer.usage()
 	server, err2 := c.server.usage()
 	load, err3 := processUsage(os.Getpid())
 	services, err4 := c.s.usage(ctx)
-	return [5]time.Duration{ingester.cpu, services.redis, server.cpu, services.kafka, load.cpu}, first(err1, err2, err3, err4)
+	return [5]time.Duration{consumer.cpu, services.redis, server.cpu, services.kafka, load.cpu}, first(err1, err2, err3, err4)
 }
 
 // String gives each process's part of one core.

@@ -52,18 +52,14 @@ func runLayout(ctx context.Context, args []string) error {
 		return err
 	}
 	cli.TuneGC()
-	project, problems := definition.Load([]definition.File{{Path: "spending.yaml", Data: []byte(definitionsOf(args[3]))}})
-	if project == nil {
-		return problems
-	}
-	log, err := kafka.Open(ctx, kafka.Config{Brokers: []string{args[1]}, Clock: func() featurestore.Instant { return featurestore.InstantOf(time.Now()) }})
+	log, source, err := openTopic(ctx, args[1], args[3])
 	if err != nil {
 		return err
 	}
 	client := redis.NewClient(&redis.Options{Addr: args[2], ReadTimeout: time.Minute, WriteTimeout: time.Minute, ReadBufferSize: 128 << 10, WriteBufferSize: 128 << 10})
 	var group errgroup.Group
 	for number := range partitions {
-		r := &layoutReader{log: log, redis: client, source: project.StreamSource("payments"), number: int32(number), end: share, batch: int(min(layoutBatch, max(1000, share/16))), opponent: opponents(blob)[args[0]]}
+		r := &layoutReader{log: log, redis: client, source: source, number: int32(number), end: share, batch: int(min(layoutBatch, max(1000, share/16))), opponent: opponents(blob)[args[0]]}
 		group.Go(func() error { return r.run(ctx) })
 	}
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
@@ -71,6 +67,16 @@ func runLayout(ctx context.Context, args []string) error {
 	}
 	<-ctx.Done()
 	return first(client.Close(), log.Close())
+}
+
+// openTopic opens a log as ours does, and gives the source that is read from a topic.
+func openTopic(ctx context.Context, broker, topic string) (*kafka.Client, *definition.StreamSource, error) {
+	project, problems := definition.Load([]definition.File{{Path: "spending.yaml", Data: []byte(definitionsOf(topic))}})
+	if project == nil {
+		return nil, nil, problems
+	}
+	log, err := kafka.Open(ctx, kafka.Config{Brokers: []string{broker}, Clock: func() featurestore.Instant { return featurestore.InstantOf(time.Now()) }})
+	return log, project.StreamSource("payments"), err
 }
 
 // layoutReader is one partition of an opponent.

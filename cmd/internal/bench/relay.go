@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"time"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
@@ -20,8 +20,8 @@ import (
 )
 
 // The bare consumer of B6: the floor with Kafka on the way. It reads a topic with our
-// client, decodes, and sets for each event how many its user has had. It has one
-// thing to do, and nothing of it is right after a crash.
+// client, decodes, and sets for each user of a fetch how many events that one has had.
+// It has one thing to do, and nothing of it is right after a crash.
 const (
 	relayCommand = "relay"
 	relaySuffix  = "-relayed"
@@ -51,18 +51,14 @@ func runRelay(ctx context.Context, args []string) error {
 		return err
 	}
 	cli.TuneGC()
-	project, problems := definition.Load([]definition.File{{Path: "spending.yaml", Data: []byte(definitionsOf(args[2]))}})
-	if project == nil {
-		return problems
-	}
-	log, err := kafka.Open(ctx, kafka.Config{Brokers: []string{args[0]}, Clock: func() featurestore.Instant { return featurestore.InstantOf(time.Now()) }})
+	log, source, err := openTopic(ctx, args[0], args[2])
 	if err != nil {
 		return err
 	}
 	client := redis.NewClient(&redis.Options{Addr: args[1]})
 	group, groupCtx := errgroup.WithContext(ctx)
 	for number := range partitions {
-		r := &relay{log: log, redis: client, source: project.StreamSource("payments"), number: int32(number), counts: map[string]int64{}}
+		r := &relay{log: log, redis: client, source: source, number: int32(number), counts: map[string]int64{}}
 		group.Go(func() error { return r.run(groupCtx) })
 	}
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
@@ -116,7 +112,7 @@ func (r *relay) set(ctx context.Context, events []featurestore.Event) error {
 	}
 	touched := map[string]bool{}
 	for i := range events {
-		user := string([]byte(events[i].Fields[0].Str())) // the batch's memory is used again
+		user := strings.Clone(events[i].Fields[0].Str()) // the batch's memory is used again
 		r.counts[user]++
 		touched[user] = true
 	}
