@@ -12,12 +12,12 @@ import (
 // alone, so that equal states are equal in both parts.
 
 const (
-	leastSplit = 24 // a shorter list is all open
-	mostWhole  = 48 // a longer one may have a closed part
+	leastSplit = 24 // a shorter list is all open, however large its tiles or rows
+	mostWhole  = 48 // one of as many is cut, however small they are
 	mostOpen   = 32 // the open part holds the newest ones, at least one and at most this many
 )
 
-// splitBytes is what a list takes, about, that is cut: a store writes and reads a few
+// splitBytes is what a list between these takes, about, from which on it is cut: a store writes and reads a few
 // hundred bytes faster than it finds another key.
 const splitBytes = 320
 
