@@ -76,9 +76,9 @@ func (v *View) entityID(lane uint16, key string) online.EntityID {
 // adopt makes what was read the work's entity. The error says why the blobs do
 // not decode, or that they are not what was acknowledged.
 func (v *View) adopt(w *work, parts online.Parts) error {
-	e := &entity{key: w.key, lane: w.lane, open: slices.Clone(parts.Open), closed: slices.Clone(parts.Closed), state: v.cache.states.spare()}
-	e.state.Reset()
+	e := &entity{key: w.key, lane: w.lane, open: slices.Clone(parts.Open), closed: slices.Clone(parts.Closed)}
 	if parts.Open != nil || parts.Closed != nil {
+		e.state = v.cache.states.spare()
 		if err := v.decode(e, e.state); err != nil {
 			return err
 		}

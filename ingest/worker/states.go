@@ -30,8 +30,12 @@ const (
 
 func (e *entity) stateCost() int { return stateCost + stateTimes*(len(e.open)+len(e.closed)) }
 
-// put keeps the state of an entity that was just read, until it is used.
+// put keeps the state of an entity that was just read, until it is used. One that is
+// new has none until then.
 func (s *states) put(e *entity) {
+	if e.state == nil {
+		return
+	}
 	e.decoded = e.stateCost()
 	s.bytes += e.decoded
 	s.link(e)
