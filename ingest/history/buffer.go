@@ -104,30 +104,26 @@ func appendInts[T ~int64](dst []parquet.Value, rows []int, values []T) []parquet
 
 // appendField appends a field's values. Texts are not copied.
 func appendField(dst []parquet.Value, c *columnar.Column, column int, rows []int) []parquet.Value {
-	start, valid := len(dst), c.Valid()
 	switch c.Kind() {
 	case featurestore.KindBool:
-		for _, row := range rows {
-			dst = append(dst, parquet.BooleanValue(c.Bits(row) != 0))
-		}
+		return appendOptional(dst, c, column, rows, func(row int) parquet.Value { return parquet.BooleanValue(c.Bits(row) != 0) })
 	case featurestore.KindDouble:
-		for _, row := range rows {
-			dst = append(dst, parquet.DoubleValue(math.Float64frombits(c.Bits(row))))
-		}
+		return appendOptional(dst, c, column, rows, func(row int) parquet.Value { return parquet.DoubleValue(math.Float64frombits(c.Bits(row))) })
 	case featurestore.KindInt64, featurestore.KindTimestamp, featurestore.KindDecimal:
-		for _, row := range rows {
-			dst = append(dst, parquet.Int64Value(int64(c.Bits(row))))
-		}
+		return appendOptional(dst, c, column, rows, func(row int) parquet.Value { return parquet.Int64Value(int64(c.Bits(row))) })
 	default:
-		for _, row := range rows {
-			dst = append(dst, parquet.ByteArrayValue(c.Text(row)))
-		}
+		return appendOptional(dst, c, column, rows, func(row int) parquet.Value { return parquet.ByteArrayValue(c.Text(row)) })
 	}
-	for i, row := range rows {
-		if v := &dst[start+i]; valid[row] {
-			*v = v.Level(0, 1, column)
+}
+
+// appendOptional appends what a field has, and nulls where it has nothing.
+func appendOptional(dst []parquet.Value, c *columnar.Column, column int, rows []int, of func(row int) parquet.Value) []parquet.Value {
+	null, valid := parquet.NullValue().Level(0, 0, column), c.Valid()
+	for _, row := range rows {
+		if valid[row] {
+			dst = append(dst, of(row).Level(0, 1, column))
 		} else {
-			*v = parquet.NullValue().Level(0, 0, column)
+			dst = append(dst, null)
 		}
 	}
 	return dst

@@ -206,7 +206,7 @@ const writeRows = 1024
 // columns' paths out of the file's footer, and readers that go by these find nothing.
 func newParquet(out io.Writer, schema *parquet.Schema) *parquet.GenericWriter[any] {
 	return parquet.NewGenericWriter[any](out, schema,
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes))
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes), parquet.DataPageStatistics(false))
 }
 
 // writeColumns writes the chosen rows as one row group.
