@@ -90,6 +90,7 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 	}
 	stream := gather(ctx, scan, len(spec.Source.Fields))
 	defer func() { err = errors.Join(err, stream.Close()) }()
+	defer v.dropRows()
 	var last *Chunk
 	fed := map[online.Partition]bool{}
 	defer func() {

@@ -25,7 +25,6 @@ func (v *View) ApplyRun(ctx context.Context, first *Chunk, next func() (*Chunk, 
 		return nil, nil, &rewindError{Offset: through}
 	}
 	v.begin(run.Partition, b)
-	defer func() { v.fold = foldBuffers{chunk: v.fold.chunk} }() // it is large
 	for c := first; ; c = behind {
 		v.collect(c)
 		run.Through, run.LogTime, run.Prints = c.Through, max(run.LogTime, c.LogTime), mergePrints(run.Prints, c.Prints)
@@ -36,4 +35,11 @@ func (v *View) ApplyRun(ctx context.Context, first *Chunk, next func() (*Chunk, 
 			return run, behind, v.apply(ctx, run)
 		}
 	}
+}
+
+// dropRows gives up the memory of runs, which is large.
+func (v *View) dropRows() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.fold = foldBuffers{chunk: v.fold.chunk}
 }
