@@ -63,7 +63,7 @@ func (b *streamBench) keysCase(ctx context.Context, name string, zipf bool) ([]r
 	us := &ours{services: b.s, program: b.o.freshetd, topic: name, partitions: b.o.partitions, last: lastOffsetsOf(events, b.keys, b.o.partitions), store: b.store}
 	check := &checker{store: b.store, id: generationOf(1), keys: b.keys}
 	// The first lap warms everything up, is checked, and says how large our blobs are.
-	warm, err := b.s.profiled(ctx, b.o.profile, name, us)
+	warm, err := b.s.profiled(ctx, b.o, name, us)
 	if err != nil {
 		return nil, err
 	}

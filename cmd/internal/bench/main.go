@@ -46,6 +46,7 @@ type options struct {
 	partitions int
 	verbose    bool
 	profile    string
+	profiled   time.Duration
 	sustained  time.Duration
 	slice      time.Duration
 	rates      rates
@@ -91,7 +92,8 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&o.slice, "slice", 5*time.Second, "how long B6 measures one rate, a side and pair")
 	flags.Var(&o.rates, "rates", "events/s that B6 measures, as in 1000,10000; those of the benchmark where none is given")
 	flags.BoolVar(&o.verbose, "v", false, "say what Redis did")
-	flags.StringVar(&o.profile, "profile", "", "write a processor profile of the ingester while it warms up (B6: while it is measured) to this file")
+	flags.StringVar(&o.profile, "profile", "", "write a processor profile of the ingester while it warms up (B6: while it is measured; rebuild: while it fills) to this file")
+	flags.DurationVar(&o.profiled, "profiled", 4*time.Second, "how long that is, from the ingester's start (B6: a slice)")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}

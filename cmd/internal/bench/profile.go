@@ -14,27 +14,29 @@ import (
 	"time"
 )
 
-const (
-	profileLength   = 4 * time.Second
-	profilePatience = 30 * time.Second // until the ingester answers
-)
+// profilePatience is how long the ingester may take until it answers.
+const profilePatience = 30 * time.Second
+
+// profileQuery is the processor profile to ask for: of the ingester's first seconds.
+func (o *options) profileQuery() string {
+	return fmt.Sprintf("profile?seconds=%d", max(1, int(o.profiled.Seconds())))
+}
 
 // profiled is a lap of the ingester, of which a processor profile is written to
-// the file, its name with the case behind it, and one of its heap beside it; ""
-// for none.
-func (s *services) profiled(ctx context.Context, file, name string, r racer) (_ *lap, err error) {
-	if file == "" {
+// the option's file, its name with the case behind it, and one of its heap beside
+// it; "" for none.
+func (s *services) profiled(ctx context.Context, o *options, name string, r racer) (_ *lap, err error) {
+	if o.profile == "" {
 		return s.lap(ctx, r)
 	}
+	file := beside(o.profile, name)
 	if s.admin, err = freeAddress(); err != nil {
 		return nil, err
 	}
 	defer func() { s.admin = "" }()
-	file = beside(file, name)
 	profile := make(chan error, 1)
 	go func() {
-		query := fmt.Sprintf("profile?seconds=%d", int(profileLength.Seconds()))
-		profile <- first(writeProfile(ctx, s.admin, query, file), writeProfile(ctx, s.admin, "heap", file+".heap"))
+		profile <- first(writeProfile(ctx, s.admin, o.profileQuery(), file), writeProfile(ctx, s.admin, "heap", file+".heap"))
 	}()
 	l, err := s.lap(ctx, r)
 	return l, first(err, <-profile)
@@ -84,6 +86,9 @@ func keepProfile(answer *http.Response, file string) error {
 		return fmt.Errorf("the ingester's profile broke off: take more events: %w", err)
 	case answer.StatusCode != http.StatusOK:
 		return fmt.Errorf("the ingester gives no profile: %s", answer.Status)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
 	}
 	return os.WriteFile(file, data, 0o600)
 }

@@ -54,12 +54,19 @@ func (b *streamBench) rebuildOf(ctx context.Context, n int) (rows []row, err err
 	if err := p.apply(ctx, definitionsOf(topic, "  - {name: sum_2h, agg: sum(amount), window: 2h}")); err != nil {
 		return nil, err
 	}
+	profile := make(chan error, 1)
+	profile <- nil
+	if b.o.profile != "" {
+		if profile, err = b.profileOf(ctx, p, topic); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.start(b.o.freshetd); err != nil {
 		return nil, err
 	}
 	defer func() { err = first(err, p.stop()) }()
 	begin, end, err := b.fillTime(ctx, p.process)
-	if err != nil {
+	if err := first(err, <-profile); err != nil {
 		return nil, err
 	}
 	check := &checker{store: b.store, id: generationOf(2), keys: b.keys, view: p.view()}
@@ -76,6 +83,21 @@ func (b *streamBench) rebuildOf(ctx context.Context, n int) (rows []row, err err
 		limited(name+", processor time of an event (two cores make 2 M/s of it)", "ns", cost, cost, 2e9/rebuildAim),
 		{Case: name + ", entities/s", Opponent: "none", Ours: float64(check.entities) / wall, Unit: "1/s", Met: true},
 	}, nil
+}
+
+// profileOf gives an ingester that is about to start an address to ask for its
+// profile, which is written once it has started.
+func (b *streamBench) profileOf(ctx context.Context, p *ingester, name string) (chan error, error) {
+	admin, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	b.s.admin = admin
+	err = p.settings()
+	b.s.admin = "" // the next one has none
+	profile := make(chan error, 1)
+	go func() { profile <- writeProfile(ctx, admin, b.o.profileQuery(), beside(b.o.profile, name)) }()
+	return profile, err
 }
 
 // fillTime waits for the second generation to be filled.
