@@ -68,6 +68,15 @@ func (e *Events) Bytes() int {
 	return n
 }
 
+// EventBytes is what an event of a source takes at least, but for its texts.
+func EventBytes(source *definition.StreamSource) int {
+	return rowBytes + len(source.Fields)*fieldBytes
+}
+
+// fieldBytes is what a field takes beside its text: its bits, or where that ends, and
+// whether it is there.
+const fieldBytes = 9
+
 // rowBytes is what an event takes beside its fields.
 const rowBytes = 24
 

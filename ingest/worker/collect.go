@@ -96,7 +96,7 @@ func (v *View) begin(p online.Partition, bindingIndex int) {
 	}
 	f.partition = featurestore.PartitionID{Source: uint16(bindingIndex), Generation: p.Generation, Partition: p.Number}
 	f.width = len(b.Inputs)
-	f.full = b.Source.Sequence >= 0 || b.Source.EventID >= 0 || b.Source.Changes()
+	f.full = hasMore(b.Source)
 }
 
 // collect evaluates the view's expressions over events and lays the rows that some

@@ -41,7 +41,7 @@ type partition struct {
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
 	spent      *spending
-	chunkBytes int                // of a chunk, at most about
+	chunk      chunkSize
 	turn       *turns             // to apply a chunk, among the partitions of the source
 	spare      chan *decodedChunk // an applied chunk of the source, for its memory
 	observer   Observer

@@ -44,17 +44,6 @@ type decodedPart struct {
 
 func (c *decodedChunk) first() *Chunk { return &c.parts[0].Chunk }
 
-// chunkBytes bounds the decoded events of all sources' chunks, and mostOfChunk those
-// of one: more of them would wait for seconds.
-const (
-	chunkBytes  = 128 << 20
-	mostOfChunk = 300_000
-)
-
-// chunkShare is how many bytes a chunk of one partition takes, where all chunks of
-// its source have so many: each partition fills one, and one is being applied.
-func chunkShare(bytes, partitions int) int { return bytes / (partitions + 1) }
-
 // read fetches and decodes ahead of what is applied, until an error.
 func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, out chan<- *decodedChunk) error {
 	fetched := make(chan *logrecord.Batch)
@@ -93,7 +82,7 @@ func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Ba
 		receive := fetched
 		switch {
 		case c == nil:
-		case c.full(p.chunkBytes):
+		case c.full(p.chunk):
 			receive = nil
 		}
 		if c != nil && turn == nil {
@@ -139,10 +128,11 @@ func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Ba
 // mostLetters bounds the dead letters of a chunk, about.
 const mostLetters = 1000
 
-func (c *decodedChunk) full(bytes int) bool {
-	if c.records >= mostOfChunk || len(c.letters) >= mostLetters {
+func (c *decodedChunk) full(size chunkSize) bool {
+	if c.records >= size.events || len(c.letters) >= mostLetters {
 		return true
 	}
+	bytes := size.bytes
 	for i := range c.parts {
 		bytes -= c.parts[i].decoded.Bytes()
 	}
@@ -158,7 +148,7 @@ func (p *partition) newChunk(from int64) *decodedChunk {
 		c = &decodedChunk{parts: make([]decodedPart, len(p.readings))}
 		for i := range c.parts {
 			c.parts[i].decoded = columnar.New(p.readings[i].source)
-			c.parts[i].decoded.Expect(mostOfChunk + mostOfChunk/8) // it grows by whole fetches
+			c.parts[i].decoded.Expect(p.chunk.events + p.chunk.events/8) // it grows by whole fetches
 		}
 	}
 	c.letters, c.traced, c.records = c.letters[:0], c.traced[:0], 0
