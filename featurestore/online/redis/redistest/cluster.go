@@ -28,14 +28,19 @@ type Cluster struct {
 // StartCluster starts a cluster in folders below dir and returns once every node
 // knows every slot and every replica has its master's keys.
 func StartCluster(ctx context.Context, dir string) (*Cluster, error) {
+	return StartClusterTLS(ctx, dir, nil)
+}
+
+// StartClusterTLS is StartCluster with TLS, to clients and among the nodes.
+func StartClusterTLS(ctx context.Context, dir string, secure *TLS) (*Cluster, error) {
 	c := &Cluster{}
-	if err := c.start(ctx, dir); err != nil {
+	if err := c.start(ctx, dir, secure); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
 	return c, nil
 }
 
-func (c *Cluster) start(ctx context.Context, dir string) error {
+func (c *Cluster) start(ctx context.Context, dir string, secure *TLS) error {
 	for i := range clusterNodes {
 		home := filepath.Join(dir, strconv.Itoa(i))
 		if err := os.MkdirAll(home, 0o700); err != nil {
@@ -45,7 +50,7 @@ func (c *Cluster) start(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		s, err := Start(ctx, Options{Dir: home, Args: []string{
+		s, err := Start(ctx, Options{Dir: home, TLS: secure, Args: []string{
 			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0",
 		}})
 		if err != nil {

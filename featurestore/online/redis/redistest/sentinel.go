@@ -29,24 +29,29 @@ type Group struct {
 // StartSentinel starts a group in folders below dir and returns once the replica
 // has the master's keys and the sentinel knows it.
 func StartSentinel(ctx context.Context, dir string) (*Group, error) {
+	return StartSentinelTLS(ctx, dir, nil)
+}
+
+// StartSentinelTLS is StartSentinel with TLS, to clients, and among the three.
+func StartSentinelTLS(ctx context.Context, dir string, secure *TLS) (*Group, error) {
 	g := &Group{}
-	if err := g.start(ctx, dir); err != nil {
+	if err := g.start(ctx, dir, secure); err != nil {
 		return nil, errors.Join(err, g.Stop())
 	}
 	return g, nil
 }
 
-func (g *Group) start(ctx context.Context, dir string) (err error) {
+func (g *Group) start(ctx context.Context, dir string, secure *TLS) (err error) {
 	home := func(name string) string { return filepath.Join(dir, name) }
 	for _, name := range []string{"a", "b", "sentinel"} {
 		if err := os.MkdirAll(home(name), 0o700); err != nil {
 			return err
 		}
 	}
-	if g.Master, err = Start(ctx, Options{Dir: home("a"), Args: fast}); err != nil {
+	if g.Master, err = Start(ctx, Options{Dir: home("a"), TLS: secure, Args: fast}); err != nil {
 		return err
 	}
-	if g.Replica, err = Start(ctx, Options{Dir: home("b"), Args: append(slices.Clone(fast), "--replicaof", strings.Replace(g.Master.Addr(), ":", " ", 1))}); err != nil {
+	if g.Replica, err = Start(ctx, Options{Dir: home("b"), TLS: secure, Args: append(slices.Clone(fast), "--replicaof", strings.Replace(g.Master.Addr(), ":", " ", 1))}); err != nil {
 		return err
 	}
 	if err := g.Replica.says(ctx, "master_link_status:up", "INFO", "replication"); err != nil {
@@ -61,8 +66,8 @@ func (g *Group) startSentinel(ctx context.Context, home string) error {
 		return err
 	}
 	conf := filepath.Join(home, "sentinel.conf")
-	text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor %[3]s %[4]s 1\nsentinel down-after-milliseconds %[3]s 500\nsentinel failover-timeout %[3]s 5000\n",
-		port, home, MasterName, strings.Replace(g.Master.Addr(), ":", " ", 1))
+	text := fmt.Sprintf("%sbind 127.0.0.1\ndir %s\nsentinel monitor %[3]s %[4]s 1\nsentinel down-after-milliseconds %[3]s 500\nsentinel failover-timeout %[3]s 5000\n",
+		g.Master.opts.TLS.lines(strconv.Itoa(port)), home, MasterName, strings.Replace(g.Master.Addr(), ":", " ", 1))
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -70,7 +75,7 @@ func (g *Group) startSentinel(ctx context.Context, home string) error {
 	if err != nil {
 		return err
 	}
-	g.sentinel = &Server{program: g.Master.program, opts: Options{Dir: home}, port: port, process: p}
+	g.sentinel = &Server{program: g.Master.program, opts: Options{Dir: home, TLS: g.Master.opts.TLS}, port: port, process: p}
 	select {
 	case <-p.ready:
 	case <-p.ended:

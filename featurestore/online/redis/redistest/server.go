@@ -27,6 +27,7 @@ type Options struct {
 	// such as "--maxmemory", "20mb". They win over the defaults: append-only file
 	// on, no snapshots, no eviction.
 	Args []string
+	TLS  *TLS // nil is plaintext
 }
 
 // Server is one redis-server process. Its methods are not safe for concurrent use.
@@ -89,10 +90,11 @@ func (s *Server) Restart(ctx context.Context) error {
 	if s.process != nil {
 		return fmt.Errorf("redis-server on %s is running: stop or kill it first", s.Addr())
 	}
-	args := append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.opts.Dir, "--daemonize", "no", "--logfile", "",
+	args := append(s.opts.TLS.args(strconv.Itoa(s.port)), []string{
+		"--bind", "127.0.0.1", "--dir", s.opts.Dir, "--daemonize", "no", "--logfile", "",
 		"--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction",
-	}, s.opts.Args...)
+	}...)
+	args = append(args, s.opts.Args...)
 	p, err := startProcess(s.program, args)
 	if err != nil {
 		return err
@@ -147,7 +149,7 @@ func (s *Server) Do(ctx context.Context, args ...any) error {
 
 // Ask sends one command and gives its answer.
 func (s *Server) Ask(ctx context.Context, args ...any) (any, error) {
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), TLSConfig: s.opts.TLS.client(), MaxRetries: -1})
 	answer, err := c.Do(ctx, args...).Result()
 	return answer, errors.Join(err, c.Close())
 }
