@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -35,15 +36,14 @@ func passes(err error) bool {
 // between that takes five seconds.
 const closedOften = 11
 
-// passesAtFirst is passes for a first connection: a certificate that is not trusted,
-// and a port that speaks another protocol, do not become right by waiting.
+// passesAtFirst is passes for a first connection: a certificate that one of the two
+// does not trust, and a port that speaks another protocol, do not become right by waiting.
 func passesAtFirst() func(error) bool {
 	closed := 0
 	return func(err error) bool {
 		var untrusted *tls.CertificateVerificationError
-		var alert tls.AlertError
 		switch {
-		case errors.As(err, &untrusted), errors.As(err, &alert), strings.Contains(err.Error(), "expecting TLS"):
+		case errors.As(err, &untrusted), refusedByAlert(err), strings.Contains(err.Error(), "expecting TLS"):
 			return false
 		case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 			closed = 0
@@ -52,6 +52,13 @@ func passesAtFirst() func(error) bool {
 		closed++
 		return closed < closedOften
 	}
+}
+
+// refusedByAlert reports whether the other side has ended the handshake and said why:
+// our certificate, or that there is none, most often. Its own faults may pass.
+func refusedByAlert(err error) bool {
+	var remote *net.OpError
+	return errors.As(err, &remote) && remote.Op == "remote error" && !strings.Contains(remote.Error(), "internal error")
 }
 
 // retry calls f until it succeeds, until its error does not pass, or until the

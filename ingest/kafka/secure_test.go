@@ -2,6 +2,8 @@ package kafka_test
 
 import (
 	"crypto/tls"
+	"encoding/pem"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +55,73 @@ func TestSecureBroker(t *testing.T) {
 			t.Errorf("%s was let in", what)
 		} else {
 			t.Logf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestMutualTLS: a real broker's listener that asks for a certificate lets in who shows
+// one of its authority, alone and with SASL on top; the right is the certificate's name's. Who
+// shows none, or another's, is told soon that it was the certificate.
+func TestMutualTLS(t *testing.T) {
+	keys, roots := kafkatest.Certificate(t)
+	show := func(name string) (public []byte, c *tls.Config) {
+		t.Helper()
+		both, _ := kafkatest.CertificateOf(t, name)
+		_, public = pem.Decode(both)
+		pair, err := tls.X509KeyPair(public, both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return public, &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}
+	}
+	public, client := show("ingester")
+	_, foreign := show("ingester")
+	for _, secure := range []kafkatest.Secure{
+		{PEM: keys, Clients: public, Restricted: true},
+		{PEM: keys, Clients: public, User: "freshet", Password: "s3cret"},
+	} {
+		b := kafkatest.StartSecureForTest(t, &secure)
+		config := func(c *tls.Config) kafka.Config {
+			out := kafka.Config{Brokers: []string{b.SecureAddr()}, Clock: clock, TLS: c}
+			if secure.User != "" {
+				out.SASL = kafka.SASL{Mechanism: "SCRAM-SHA-512", User: secure.User, Password: secure.Password}
+			}
+			return out
+		}
+		if secure.Restricted {
+			for _, o := range []kafkatest.Operation{kafkatest.Create, kafkatest.Read, kafkatest.Write} {
+				if err := kafkatest.Allow(t.Context(), b.Addr(), "CN=ingester", kafkatest.Right{Resource: kafkatest.TopicResource, Name: "safe", Operation: o}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		c, err := kafka.Open(t.Context(), config(client))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.CreateTopic(t.Context(), logrecord.TopicSpec{Name: "safe", Partitions: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Produce(t.Context(), "safe", 0, []logrecord.Record{{LogTime: 1000, Value: []byte("by certificate")}}); err != nil {
+			t.Fatal(err)
+		}
+		if batch, err := c.Peek(t.Context(), "safe", 0, 0); err != nil || len(batch.Records) != 1 {
+			t.Errorf("%+v, %v", batch, err)
+		}
+		for what, wrong := range map[string]*tls.Config{"no certificate": {RootCAs: roots}, "another's": foreign} {
+			begun := time.Now()
+			refused, err := kafka.Open(t.Context(), config(wrong))
+			if err == nil {
+				refused.Close()
+				t.Errorf("%s was let in", what)
+				continue
+			}
+			took := time.Since(begun)
+			t.Logf("%s, after %s: %v", what, took.Round(time.Millisecond), err)
+			if took > 10*time.Second || !strings.Contains(err.Error(), "certificate") {
+				t.Errorf("%s: after %s: %v", what, took, err)
+			}
 		}
 	}
 }

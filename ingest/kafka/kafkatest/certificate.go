@@ -17,12 +17,19 @@ import (
 // secure broker has, and what its clients trust.
 func Certificate(t testing.TB) (keyAndCertificate []byte, roots *x509.CertPool) {
 	t.Helper()
+	return CertificateOf(t, "a broker")
+}
+
+// CertificateOf is Certificate for a name, by which a broker knows a client that
+// shows it: CN=name.
+func CertificateOf(t testing.TB, name string) (keyAndCertificate []byte, roots *x509.CertPool) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a broker"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
