@@ -66,7 +66,7 @@ func TestMutualTLS(t *testing.T) {
 	keys, roots := kafkatest.Certificate(t)
 	show := func(name string) (public []byte, c *tls.Config) {
 		t.Helper()
-		both, _ := kafkatest.CertificateOf(t, name)
+		both, _ := kafkatest.CertificateOf(t, name, time.Hour)
 		_, public = pem.Decode(both)
 		pair, err := tls.X509KeyPair(public, both)
 		if err != nil {

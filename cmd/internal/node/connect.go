@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/freshet/freshet/cmd/internal/settings"
 )
@@ -17,17 +18,19 @@ type refusal uint8
 
 const (
 	otherwise      refusal = iota
-	badCertificate         // theirs is not one that we trust, or ours not one that they do
+	badCertificate         // theirs is not one that we trust
+	ownCertificate         // ours is not one that they do, or there is none
 	badPassword
 	cutOff // it closed the connection, or said nothing: one of the two speaks TLS and the other does not
 )
 
 func refusalOf(err error) refusal {
 	var theirs *tls.CertificateVerificationError
-	var alert tls.AlertError
 	text := err.Error()
 	switch {
-	case errors.As(err, &theirs), errors.As(err, &alert), strings.Contains(text, "x509:"), strings.Contains(text, "remote error: tls"):
+	case strings.Contains(text, "remote error: tls") && strings.Contains(text, "certificate"):
+		return ownCertificate
+	case errors.As(err, &theirs), strings.Contains(text, "x509:"), strings.Contains(text, "remote error: tls"):
 		return badCertificate
 	case strings.Contains(text, "SASL"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"):
 		return badPassword
@@ -46,7 +49,9 @@ func next(err error, transport *settings.TLS, at, credentials string) error {
 	say := ""
 	switch refusalOf(err) {
 	case badCertificate:
-		say = fmt.Sprintf("look at %s.tls: ca must hold the authority that signed the server's certificate, server_name the name in it, cert and key what the server asks for", at)
+		say = fmt.Sprintf("look at %s.tls: ca must hold the authority that signed the server's certificate, server_name the name in it", at)
+	case ownCertificate:
+		say = ours(transport, at)
 	case badPassword:
 		say = "look at " + credentials
 	case cutOff:
@@ -59,6 +64,18 @@ func next(err error, transport *settings.TLS, at, credentials string) error {
 		return err
 	}
 	return fmt.Errorf("%w (next: %s)", err, say)
+}
+
+// ours is what to look at where a server does not take our certificate.
+func ours(transport *settings.TLS, at string) string {
+	until := transport.Outdated(time.Now())
+	switch {
+	case transport == nil || transport.Cert == "":
+		return fmt.Sprintf("the server asks for a certificate: write %s.tls: cert and key", at)
+	case !until.IsZero():
+		return fmt.Sprintf("renew the certificate in %s.tls: cert, which was good until %s", at, until.UTC().Format(time.DateTime))
+	}
+	return fmt.Sprintf("look at %s.tls: cert must be signed by an authority that the server trusts, and hold what lies between", at)
 }
 
 // nextKafka is next for the log.

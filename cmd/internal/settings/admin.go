@@ -37,5 +37,5 @@ func (t *Traces) validate() error {
 	if t.Sample < 0 || t.Sample > 1 {
 		return fmt.Errorf("traces.sample: %g is no share, write 0.01 for one in a hundred", t.Sample)
 	}
-	return nil
+	return t.TLS.validate("traces.tls")
 }

@@ -33,8 +33,8 @@ func (k *Kafka) validate() (problems []error) {
 			bad("log.kafka.brokers: %q is not host:port: %w", addr, err)
 		}
 	}
-	if t := k.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
-		bad("log.kafka.tls: cert and key go together")
+	if err := k.TLS.validate("log.kafka.tls"); err != nil {
+		problems = append(problems, err)
 	}
 	s := k.SASL
 	if s == nil {

@@ -53,8 +53,8 @@ func (r *Redis) validate() (problems []error) {
 	if named := r.Sentinel != nil && r.Sentinel.Master != ""; named != (r.Mode == RedisSentinel) {
 		bad("online.redis.sentinel.master: name the master with mode: sentinel, and only there")
 	}
-	if t := r.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
-		bad("online.redis.tls: cert and key go together")
+	if err := r.TLS.validate("online.redis.tls"); err != nil {
+		problems = append(problems, err)
 	}
 	if !slices.Contains([]string{"", "rebuild"}, r.Durability) {
 		bad("online.redis.durability: %q is neither empty nor \"rebuild\"", r.Durability)

@@ -24,8 +24,8 @@ func (r *SchemaRegistry) validate() error {
 	case u.User != nil:
 		return fmt.Errorf("log.schema_registry.url: it holds credentials: write username and password: ${env:NAME}")
 	}
-	if t := r.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
-		return fmt.Errorf("log.schema_registry.tls: cert and key go together")
+	if err := r.TLS.validate("log.schema_registry.tls"); err != nil {
+		return err
 	}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil && (a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast()) {
 		return fmt.Errorf("log.schema_registry.url: %s is a link-local address, where no registry is", a)

@@ -40,6 +40,8 @@ func TestWrongSettings(t *testing.T) {
 		"project: f\nlog: {kafka: {brokers: [a:1], sasl: {mechanism: GSSAPI}}}\n":     "GSSAPI",
 		"project: f\nlog: {kafka: {brokers: [a:1], sasl: {mechanism: PLAIN}}}\n":      "go together",
 		"project: f\nlog: {kafka: {brokers: [a:1], tls: {key: x}}}\n":                 "go together",
+		"project: f\nlog: {schema_registry: {url: \"https://r\", tls: {cert: x}}}\n":  "log.schema_registry.tls: cert and key go together",
+		"project: f\ntraces: {otlp: \"x:4317\", tls: {key: x}}\n":                     "traces.tls: cert and key go together",
 		"project: f\nadmin: {listen: 9464}\n":                                         "admin.listen",
 		"project: f\ntraces: {otlp: \"http://x:4317/v1\"}\n":                          "traces.otlp",
 		"project: f\ntraces: {otlp: \"x:4317\", sample: 2}\n":                         "no share",

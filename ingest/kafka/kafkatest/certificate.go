@@ -17,19 +17,20 @@ import (
 // secure broker has, and what its clients trust.
 func Certificate(t testing.TB) (keyAndCertificate []byte, roots *x509.CertPool) {
 	t.Helper()
-	return CertificateOf(t, "a broker")
+	return CertificateOf(t, "a broker", time.Hour)
 }
 
 // CertificateOf is Certificate for a name, by which a broker knows a client that
-// shows it: CN=name.
-func CertificateOf(t testing.TB, name string) (keyAndCertificate []byte, roots *x509.CertPool) {
+// shows it (CN=name), good for so long from now; one that is not good any more where
+// that is below zero.
+func CertificateOf(t testing.TB, name string, life time.Duration) (keyAndCertificate []byte, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
