@@ -21,11 +21,13 @@ type fileIndex struct {
 	spans       map[int32]span // of its rows' positions, by partition, where they have them
 }
 
-// indexKey names one state of one file, read in one way.
-type indexKey struct {
-	path           string
+// indexKey names a file that is read in one way.
+type indexKey struct{ path, how string }
+
+// indexed is the index of one state of a file.
+type indexed struct {
 	size, modified int64
-	how            string
+	fileIndex
 }
 
 // historyFile is a history file with its index; ordinal is its rank by name.
@@ -79,19 +81,19 @@ func (r *Reader) index(ctx context.Context, source *definition.StreamSource, f f
 	if at := source.History.Positions; at != nil {
 		how += fmt.Sprintf(" %q %q", at.Partition, at.Offset)
 	}
-	key := indexKey{path: f.Path, size: info.Size(), modified: info.ModTime().UnixNano(), how: how}
+	key, size, modified := indexKey{path: f.Path, how: how}, info.Size(), info.ModTime().UnixNano()
 	r.mu.Lock()
 	known, ok := r.indexes[key]
 	r.mu.Unlock()
-	if ok {
-		return known, nil
+	if ok && known.size == size && known.modified == modified {
+		return known.fileIndex, nil
 	}
 	index, err := scanFile(ctx, source, f)
 	if err != nil {
 		return fileIndex{}, err
 	}
 	r.mu.Lock()
-	r.indexes[key] = index
+	r.indexes[key] = indexed{size, modified, index}
 	r.mu.Unlock()
 	return index, nil
 }

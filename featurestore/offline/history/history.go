@@ -57,8 +57,8 @@ const defaultBatchRows = 4096
 type Reader struct {
 	o       Options
 	mu      sync.Mutex // guards what follows
-	indexes map[indexKey]fileIndex
-	whole   map[wholeKey]bool // archived files whose checksum was seen to be right
+	indexes map[indexKey]indexed
+	whole   map[string]map[string]content // by source and path: archived files whose checksum was seen to be right
 }
 
 var _ offline.History = (*Reader)(nil)
@@ -68,7 +68,7 @@ func New(o Options) *Reader {
 	if o.BatchRows <= 0 {
 		o.BatchRows = defaultBatchRows
 	}
-	return &Reader{o: o, indexes: map[indexKey]fileIndex{}, whole: map[wholeKey]bool{}}
+	return &Reader{o: o, indexes: map[indexKey]indexed{}, whole: map[string]map[string]content{}}
 }
 
 // Scan implements offline.History.
@@ -173,5 +173,9 @@ func (r *Reader) manifest(source *definition.StreamSource) (*archive.Manifest, e
 	if r.o.Dir == "" {
 		return &archive.Manifest{Version: 1, Source: source.Name}, nil
 	}
-	return archive.Load(r.o.Dir, source.Name)
+	m, err := archive.Load(r.o.Dir, source.Name)
+	if err == nil {
+		r.forget(m)
+	}
+	return m, err
 }

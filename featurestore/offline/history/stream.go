@@ -158,7 +158,7 @@ func (s *stream) openArchived(f *archive.File) (input, error) {
 	if info.Size() != f.Bytes {
 		return nil, featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), f.Bytes)
 	}
-	if err := s.r.unchanged(path, info, f); err != nil {
+	if err := s.r.unchanged(s.spec.Source.Name, path, info, f); err != nil {
 		return nil, err
 	}
 	in, err := files.Open(path, path, archive.RowSpec(s.spec.Source, s.needed))
