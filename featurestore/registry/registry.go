@@ -63,6 +63,10 @@ type Step struct {
 	Reason string
 	At     featurestore.Instant
 
+	// Since is since when the generation is in the state that the step was decided on,
+	// where it may have left that state and come back; 0 does not ask.
+	Since featurestore.Instant
+
 	// Keep says that the generation which was live until then stays as STANDBY;
 	// otherwise it is RETIRED. It counts where State is Live.
 	Keep bool

@@ -68,8 +68,8 @@ func (c *chores) next(ctx context.Context) func(context.Context) {
 	if r := c.w.unchecked(); r != nil {
 		return func(ctx context.Context) { c.w.check(ctx, r) }
 	}
-	if r := c.w.keptLongEnough(); r != nil {
-		return func(ctx context.Context) { c.w.retire(ctx, r) }
+	if step := c.w.keptLongEnough(); step != nil {
+		return func(ctx context.Context) { c.w.retire(ctx, step) }
 	}
 	if g := c.toCollect(ctx); g != nil {
 		return func(ctx context.Context) { c.drop(ctx, *g) }
@@ -120,30 +120,28 @@ func after(t featurestore.Instant, d time.Duration) featurestore.Instant {
 	return t + featurestore.Instant(d.Microseconds())
 }
 
-// keptLongEnough is a generation that was taken over from so long ago that nobody
-// goes back to it; nil for none.
-func (w *Worker) keptLongEnough() *running {
+// keptLongEnough is the end of a generation that was taken over from so long ago that
+// nobody goes back to it; nil for none.
+func (w *Worker) keptLongEnough() *registry.Step {
 	now := w.c.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range w.sorted() {
 		if r := w.views[id]; r.state == registry.Standby && now >= after(r.since, w.c.KeepPrevious) {
-			return r
+			return &registry.Step{View: id.View, Number: id.Number, State: registry.Retired, Since: r.since, Reason: "it was kept long enough", At: now}
 		}
 	}
 	return nil
 }
 
-// retire ends a generation that was kept. Where a person has just gone back to
-// it, the registry says so, and it stays.
-func (w *Worker) retire(ctx context.Context, r *running) {
-	name, number := r.view.Name(), r.view.ID().Number
-	step := registry.Step{View: name, Number: number, State: registry.Retired, Reason: "it was kept long enough", At: w.c.Now()}
-	if err := w.c.Registry.SetState(ctx, step); err != nil {
-		w.c.Logger.Warn("a generation could not be retired", "view", name, "generation", number, "error", err)
+// retire ends a generation that was kept. Where a person has just gone back to it, the
+// registry says so, and it stays; also where it was left again since: from then on it is kept.
+func (w *Worker) retire(ctx context.Context, step *registry.Step) {
+	if err := w.c.Registry.SetState(ctx, *step); err != nil {
+		w.c.Logger.Warn("a generation could not be retired", "view", step.View, "generation", step.Number, "error", err)
 		return
 	}
-	w.c.Logger.Info("a generation is retired", "view", name, "generation", number)
+	w.c.Logger.Info("a generation is retired", "view", step.View, "generation", step.Number)
 }
 
 // toCollect is a generation whose data can be dropped, also where another process

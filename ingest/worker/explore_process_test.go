@@ -482,9 +482,9 @@ func (p *process) chores() {
 			p.worker.check(background(), r)
 		}
 		p.w.trace("process %d checks generation %d: %t %s", p.number, r.view.ID().Number, r.checked, r.why)
-	} else if r := p.worker.keptLongEnough(); r != nil {
-		p.worker.retire(background(), r)
-		p.w.trace("process %d retires generation %d", p.number, r.view.ID().Number)
+	} else if step := p.worker.keptLongEnough(); step != nil {
+		p.worker.retire(background(), step)
+		p.w.trace("process %d retires generation %d", p.number, step.Number)
 	}
 }
 

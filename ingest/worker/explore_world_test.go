@@ -220,7 +220,7 @@ func (r *modelRegistry) SetState(_ context.Context, s registry.Step) error {
 	switch {
 	case g.State == s.State:
 		return nil
-	case g.State != from[s.State]:
+	case g.State != from[s.State], s.Since != 0 && s.Since != g.Since:
 		return registry.ErrLostRace
 	case s.State == registry.Live:
 		for i := range r.list {

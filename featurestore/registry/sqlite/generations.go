@@ -236,6 +236,8 @@ func (s *Store) SetState(ctx context.Context, step registry.Step) error {
 			return nil
 		case !slices.Contains(before(step.State), g.State):
 			return fmt.Errorf("generation %d of view %q is %s and cannot become %s: %w", g.Number, g.View, g.State, step.State, registry.ErrLostRace)
+		case step.Since != 0 && g.Since != step.Since:
+			return fmt.Errorf("generation %d of view %q is %s since %s, not since %s: %w", g.Number, g.View, g.State, g.Since, step.Since, registry.ErrLostRace)
 		}
 		m := moving{tx, step.At}
 		if step.State == registry.Live {

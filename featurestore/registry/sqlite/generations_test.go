@@ -170,6 +170,25 @@ func TestRetiredIsTheEnd(t *testing.T) {
 	}
 }
 
+// Who decided to retire what was kept is late: it was gone back to, and left again, so
+// that it is kept anew.
+func TestRetiredOfItsOwnTime(t *testing.T) {
+	l := newLife(t)
+	_, err := l.order(1)
+	l.ok(err)
+	l.ok(l.step(2, registry.Live)) // 1 is STANDBY since 9
+	late := registry.Step{View: "v", Number: 1, State: registry.Retired, Since: 9, At: 30}
+	for i, back := range []uint32{1, 2} {
+		l.ok(l.s.Switch(t.Context(), []registry.Choice{{View: "v", Number: back}}, "a person", featurestore.Instant(20+i)))
+	}
+	l.lost(l.s.SetState(t.Context(), late))
+	l.want("1:STANDBY 2:LIVE ")
+	late.Since = 21
+	l.ok(l.s.SetState(t.Context(), late))
+	l.ok(l.s.SetState(t.Context(), late)) // it is so already
+	l.want("2:LIVE ")
+}
+
 // Whatever is asked in whatever order, a view has at most one generation that is
 // LIVE, BUILDING or STANDBY each, and none comes back from the dead.
 func TestAnyLife(t *testing.T) {
