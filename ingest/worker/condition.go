@@ -32,7 +32,7 @@ func ConditionOf(view string, s online.State) Condition {
 	case online.StateBuilding:
 		return Condition{State: s.String(), Reason: "being filled from history; how far it is, or why it does not get on, its ingester says: freshet status --addr <its admin.listen>"}
 	case online.StateGap:
-		return Condition{State: s.String(), Reason: "the log of one of its sources is not the one that was applied, or has lost records", Next: "freshet accept-new-topic SOURCE"}
+		return Condition{State: s.String(), Reason: "the log of one of its sources is not the one that was applied, or has lost records; what is missing, and whether it goes on by itself once the topic is restored, its ingester says: freshet status --addr <its admin.listen>", Next: "freshet accept-new-topic SOURCE"}
 	case online.StateHalted:
 		return Condition{State: s.String(), Reason: "too many records of one of its sources do not decode; how many, and the newest of them, its ingester says: freshet status --addr <its admin.listen>", Next: "freshet dlq ls"}
 	default:
@@ -86,7 +86,7 @@ func (c Condition) after(p online.Partition, err error) Condition {
 	case errors.As(err, &gap):
 		return Condition{
 			State: online.StateGap.String(), Next: "freshet accept-new-topic " + gap.Source,
-			Reason: fmt.Sprintf("source %s, partition %d: %s", gap.Source, gap.Partition, gap.Reason),
+			Reason: fmt.Sprintf("source %s, partition %d: %s; %s, or go on with what it holds now", gap.Source, gap.Partition, gap.Reason, gap.restore()),
 		}
 	case errors.As(err, &halted):
 		return Condition{State: online.StateHalted.String(), Reason: strings.TrimPrefix(halted.Error(), online.StateHalted.String()+": "), Next: "freshet dlq ls --source " + p.Source}

@@ -268,9 +268,16 @@ func (w *world) witnessed(number int) bool {
 	return true
 }
 
-// logFault lets records expire, or replaces the end of a partition, or all of it.
+// logFault lets records expire, or replaces the end of a partition, or all of it, or
+// brings back what was replaced.
 func (w *world) logFault() {
 	all := w.log.all()
+	for _, m := range all {
+		if m.broken && w.n(2) == 1 {
+			w.restore(m)
+			return
+		}
+	}
 	m := all[w.n(len(all))]
 	switch w.n(4) {
 	case 0, 1:
@@ -282,6 +289,21 @@ func (w *world) logFault() {
 	default:
 		w.replace(m, m.begin)
 	}
+}
+
+// restore brings a partition back that was replaced. Of a process that is just
+// reading it, nobody can say which of the two it has read.
+func (w *world) restore(m *modelPart) {
+	if slices.ContainsFunc(w.processes[:], func(p *process) bool {
+		return slices.ContainsFunc(p.streams, func(s *streaming) bool { return s.p.id() == m.id && s.fetching })
+	}) {
+		return
+	}
+	m.records = slices.Clone(m.truth)
+	m.truth = m.records
+	m.broken, m.cut = false, 0
+	m.lives++
+	w.trace("%v is restored, up to %d", m.id, m.end()-1)
 }
 
 // expire moves a partition's start. Where nothing of it is at rest yet, somebody

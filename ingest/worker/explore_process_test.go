@@ -456,13 +456,14 @@ func (p *process) recheck() {
 	}
 	for _, s := range p.streams {
 		numbers := own[s.p.shared]
-		if delete(own, s.p.shared); numbers == nil || s.run.Err() != nil {
+		if delete(own, s.p.shared); numbers == nil {
 			continue
 		}
-		err := s.p.shared.compare(s.run, numbers)
-		if errors.As(err, new(*GapError)) {
-			p.w.trace("process %d finds that the log is another: %v", p.number, err)
-			s.p.shared.halt(err)
+		again, err := s.p.shared.look(background(), numbers)
+		p.w.trace("process %d looks at the log of %s: it is there again: %t, %v", p.number, s.p.source.Name, again, err)
+		if again {
+			p.rearrange()
+			return
 		}
 	}
 }

@@ -138,6 +138,9 @@ var mutants = []mutant{
 	{"fingerprints are compared", "sourcelog.go", `		if reason := madeAnew(bounds, a, found); reason != "" {
 `, `		if reason := madeAnew(bounds, a, found); reason != "" && !(WITHOUT && found.differs >= 0 && a.high < bounds.End) {
 `},
+	{"a log that is restored goes on", "restored.go", `	if gap := s.gone.Load(); gap != nil {
+`, `	if gap := s.gone.Load(); gap != nil && !WITHOUT {
+`},
 	{"lanes that are filled carry fingerprints", "resting.go", `	if p.Generation == offline.FilesGeneration ||`, `	if WITHOUT || p.Generation == offline.FilesGeneration ||`},
 	{"the log is compared at each beginning", "identity.go", `	if err := p.shared.verify(ctx); err != nil {
 `, `	if err := p.shared.verify(ctx); err != nil && !(WITHOUT && p.begun.Load()) {

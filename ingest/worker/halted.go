@@ -40,7 +40,7 @@ func upTo(s online.State) []online.State {
 // where that cannot be stored: the partition then halts anew, until lookups know.
 func (w *Worker) halted(ctx context.Context, p *partition, err error) error {
 	if errors.As(err, new(*GapError)) {
-		p.shared.halt(err)
+		p.shared.end(err)
 		// What was applied of a log that is gone is nowhere else.
 		err = errors.Join(err, p.archive.seal())
 	}

@@ -330,7 +330,9 @@ func (p *partition) outOfRange(err error) error {
 		if gone.Offset < gone.Start {
 			return &rewindError{Offset: gone.Offset - 1}
 		}
-		return p.shared.gap(p.number, gone.Error())
+		had, _ := appliedBy(p.views(), p.id())
+		had.high = max(had.high, gone.Offset-1) // what was read
+		return p.shared.another(p.number, gone.Error(), had)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,8 +16,8 @@ import (
 
 // TestGapsOnRealParts takes a topic away from an ingester on Apache Kafka and
 // redis-server: deleted and made anew while it runs and while it does not, and
-// with records that expire before they were applied, at rest and not. Each time
-// the views go on to the oracle's values, by themselves or once a person accepts.
+// with records that expire before they were applied, at rest and not; and gives it back.
+// Each time the views go on to the oracle's values, by themselves or once a person accepts.
 func TestGapsOnRealParts(t *testing.T) {
 	broker := kafkatest.StartForTest(t)
 	dir := t.TempDir()
@@ -38,7 +39,23 @@ func TestGapsOnRealParts(t *testing.T) {
 	p.start()
 	p.right(view, 1)
 	live()
+
+	// Other records come, and then the old ones again: it goes on by itself.
+	p.again("orders", 1)
+	_, err = p.log.Produce(t.Context(), "orders", 0, recordsOf(randomEvents(rand.New(rand.NewPCG(79, 3)), 150)...))
+	ok(t, err)
+	_ = p.gap("activity", "orders")
+	p.again("orders", 1)
+	delete(p.logs, "orders")
 	began := time.Now()
+	_, err = p.log.Produce(t.Context(), "orders", 0, p.sent[partition0("orders", 0)])
+	ok(t, err)
+	live()
+	t.Logf("goes on %s after it was restored", time.Since(began))
+	p.random("orders", 0, 80, 10)
+	p.right(view, 1)
+
+	began = time.Now()
 	p.again("clicks", 2)
 	p.random("clicks", 1, 72, 100)
 	p.random("clicks", 0, 73, 300)
@@ -74,7 +91,7 @@ func TestGapsOnRealParts(t *testing.T) {
 	ok(t, os.Rename(older, appendOnly))
 	ok(t, server.Restart(t.Context()))
 	p.expire("clicks", 0, 450)
-	p.expire("orders", 0, 200)
+	p.expire("orders", 0, 210)
 	p.start()
 	p.right(view, 1)
 	live()

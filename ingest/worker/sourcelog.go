@@ -22,10 +22,20 @@ type GapError struct {
 	Generation uint32
 	Partition  int32
 	Reason     string
+
+	had applied // of what the log no longer holds; without fingerprints nobody can say whether it comes back
 }
 
 func (e *GapError) Error() string {
-	return fmt.Sprintf("GAP: source %q partition %d: %s; restore the topic and start the ingester again, or go on with what it holds now: `freshet accept-new-topic %s`", e.Source, e.Partition, e.Reason, e.Source)
+	return fmt.Sprintf("GAP: source %q partition %d: %s; %s, or go on with what it holds now: `freshet accept-new-topic %s`", e.Source, e.Partition, e.Reason, e.restore(), e.Source)
+}
+
+// restore says what to do where the topic can be brought back.
+func (e *GapError) restore() string {
+	if len(e.had.prints) == 0 {
+		return "restore the topic and start the ingester again"
+	}
+	return "restore the topic, and it goes on by itself"
 }
 
 // sourceLog is what the partitions of a source share: the log that they read. A
@@ -41,6 +51,7 @@ type sourceLog struct {
 	views      []*View
 	halt       context.CancelCauseFunc
 
+	gone  atomic.Pointer[GapError] // why they have halted
 	asked atomic.Int64
 
 	mu      sync.Mutex
@@ -124,10 +135,15 @@ func (s *sourceLog) comparePartition(ctx context.Context, number int32) error {
 			return err
 		}
 		if reason := madeAnew(bounds, a, found); reason != "" {
-			return s.gap(number, reason)
+			return s.another(number, reason, a)
 		}
 	}
 	return nil
+}
+
+// another is a GAP because the log does not hold what was applied of it.
+func (s *sourceLog) another(number int32, reason string, had applied) error {
+	return &GapError{Source: s.source, Generation: s.generation, Partition: number, Reason: reason, had: had}
 }
 
 func (s *sourceLog) gap(number int32, reason string) error {
@@ -160,8 +176,9 @@ func haltedBy(ctx context.Context) error {
 
 // watchLogs compares the partitions of this process with the log every few
 // seconds, also those that are idle: a topic that was deleted and made anew may
-// give no error to whoever waits for its next record.
-func (w *Worker) watchLogs(ctx context.Context, parts []*partition) error {
+// give no error to whoever waits for its next record. Where one that has halted is the
+// old one again, the arrangement ends.
+func (w *Worker) watchLogs(ctx context.Context, cancel context.CancelFunc, parts []*partition) error {
 	own := map[*sourceLog][]int32{}
 	for _, p := range parts {
 		own[p.shared] = append(own[p.shared], p.number)
@@ -175,11 +192,12 @@ func (w *Worker) watchLogs(ctx context.Context, parts []*partition) error {
 		case <-ticker.C:
 		}
 		for s, numbers := range own {
-			err := s.compare(ctx, numbers)
+			again, err := s.look(ctx, numbers)
 			switch {
-			case errors.As(err, new(*GapError)):
-				s.halt(err)
-				delete(own, s)
+			case again:
+				w.c.Logger.Info("a topic that was in a GAP holds again what was applied of it: its views go on", "source", s.source, "topic", s.topic)
+				cancel()
+				return nil
 			case err == nil, ctx.Err() != nil, errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
 				// The partitions say what is away.
 			default:

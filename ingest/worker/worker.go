@@ -268,7 +268,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 		})
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.changes) })
-	group.Go(func() error { return w.watchLogs(ctx, parts) })
+	group.Go(func() error { return w.watchLogs(ctx, cancel, parts) })
 	group.Go(func() error { return w.watchStore(ctx, cancel) })
 	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine))
 }

@@ -70,7 +70,7 @@ func (a *App) acceptTopic(ctx context.Context, name string, how acceptance) (err
 	}
 	done := &acceptedTopic{TopicState: *found}
 	if !how.force && !slices.ContainsFunc(done.Partitions, func(p worker.LogState) bool { return p.Gap != "" }) {
-		return featurestore.Invalidf("source %q is not in a GAP: topic %q holds the records that were applied, and all that is missing. Where its views say GAP, the topic was restored: start the ingester again. --force accepts nevertheless", name, done.Topic)
+		return featurestore.Invalidf("source %q is not in a GAP: topic %q holds the records that were applied, and all that is missing. Where its views say GAP, the topic was restored: they go on within seconds, and where they do not, start the ingester again. --force accepts nevertheless", name, done.Topic)
 	}
 	done.Reason = done.because(how.reason)
 	if !how.yes {
