@@ -449,8 +449,11 @@ func (w *world) traced(m *modelPart) bool {
 	return false
 }
 
-// noteHalt remembers why a partition has halted.
+// noteHalt remembers why a partition has halted. A GAP of which nobody can say
+// whether it is over lasts until a person starts the process again.
 func (w *world) noteHalt(s *streaming) {
+	var gap *GapError
+	w.mayGap = w.mayGap || errors.As(s.halted, &gap) && len(gap.had.prints) == 0
 	state, stream := haltState(s.halted)
 	if w.spent = w.spent || state == online.StateHalted; !stream {
 		w.noteUnhealed(s.halted)

@@ -331,7 +331,9 @@ func (p *partition) outOfRange(err error) error {
 			return &rewindError{Offset: gone.Offset - 1}
 		}
 		had, _ := appliedBy(p.views(), p.id())
-		had.high = max(had.high, gone.Offset-1) // what was read
+		if had.high < gone.Offset-1 { // what was read and not applied has left no fingerprint, but may be at rest
+			had = applied{}
+		}
 		return p.shared.another(p.number, gone.Error(), had)
 	}
 	return err

@@ -120,7 +120,7 @@ func (f *finding) history(ctx context.Context, e *exam, s *definition.StreamSour
 		return
 	}
 	if gap := state.Gap(); gap != nil {
-		f.add(Failed, fmt.Sprintf("partition %d: %s", gap.Partition, gap.Gap), "the views of this source stand still: nothing of another log is applied, and nothing is jumped over", "restore the topic and start the ingester again; or freshet accept-new-topic "+s.Name).Of = s.Name
+		f.add(Failed, fmt.Sprintf("partition %d: %s", gap.Partition, gap.Gap), "the views of this source stand still: nothing of another log is applied, and nothing is jumped over", "restore the topic, and start the ingester again where freshet status says so; or freshet accept-new-topic "+s.Name).Of = s.Name
 		return
 	}
 	lag, rest := int64(0), state.Lost
