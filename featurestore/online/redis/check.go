@@ -41,7 +41,7 @@ func (s *Store) Check(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return s.unavailable("asking for INFO", err)
+		return s.unavailable("asking for its settings", err)
 	}
 	wrong := errors.Join(problems...)
 	if wrong != nil {
@@ -70,18 +70,28 @@ func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[stri
 		return nil, nil, err
 	}
 	info = parseInfo(text)
+	if info["loading"] == "1" { // its append-only file is off for that time, whatever its settings say
+		return nil, nil, errLoading
+	}
 	for _, problem := range []error{checkVersion(info), checkRole(info), checkEviction(info)} {
 		if problem != nil {
 			problems = append(problems, problem)
 		}
 	}
 	if s.durability != Rebuild {
-		if problem := checkPersistence(ctx, c, info); problem != nil {
+		problem, err := checkPersistence(ctx, c, info)
+		if err != nil {
+			return nil, nil, err
+		}
+		if problem != nil {
 			problems = append(problems, problem)
 		}
 	}
 	return info, problems, nil
 }
+
+// errLoading is of a server that reads its files: nobody knows yet how it is set.
+var errLoading = errors.New("it is loading what it has on disk")
 
 func parseInfo(text string) map[string]string {
 	info := map[string]string{}
@@ -126,18 +136,21 @@ func checkMemory(info map[string]string) error {
 }
 
 // checkPersistence wants the append-only file, or snapshots: a lost suffix is
-// noticed and applied again, a lost store must be rebuilt.
-func checkPersistence(ctx context.Context, c *redis.Client, info map[string]string) error {
+// noticed and applied again, a lost store must be rebuilt. The error is of a server
+// that has not said whether it keeps snapshots, and may the next time.
+func checkPersistence(ctx context.Context, c *redis.Client, info map[string]string) (problem, err error) {
 	if info["aof_enabled"] == "1" {
-		return nil
+		return nil, nil
 	}
 	const remedy = "run \"CONFIG SET appendonly yes\", and set it in redis.conf too; or say \"durability: rebuild\" in freshet.yaml, and every view is rebuilt after a restart of the server"
 	save, err := c.ConfigGet(ctx, "save").Result()
 	switch {
+	case err != nil && Passes(err):
+		return nil, err
 	case err != nil:
-		return fmt.Errorf("the append-only file is off, and whether snapshots are on cannot be asked (%w): %s", err, remedy)
+		return fmt.Errorf("the append-only file is off, and whether snapshots are on cannot be asked (%w): %s", err, remedy), nil
 	case save["save"] == "":
-		return fmt.Errorf("nothing is written to disk: %s", remedy)
+		return fmt.Errorf("nothing is written to disk: %s", remedy), nil
 	}
-	return nil
+	return nil, nil
 }

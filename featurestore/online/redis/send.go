@@ -113,6 +113,14 @@ func refusal(err error) string {
 
 func passes(err error) bool { return refusals[refusal(err)] }
 
+// Passes reports whether what a server has answered, or that it has not, may be
+// otherwise the next time, without anybody doing something: it does not listen,
+// closes connections, is silent, starts, or is being replaced.
+func Passes(err error) bool {
+	var answer redis.Error
+	return passes(err) || redis.IsMaxClientsError(err) || !errors.As(err, &answer)
+}
+
 // broken reports whether a command got no answer at all: nobody knows whether it
 // has run.
 func broken(err error) bool {
