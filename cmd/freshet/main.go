@@ -14,6 +14,7 @@ var version = "0.1.0-dev"
 
 func main() {
 	cli.TuneGC()
+	cli.QuietClients()
 	app := &App{App: cli.New(version)}
 	root := app.Root("freshet", "A real-time feature store: define in YAML, stream, look up, train, and prove that it is the same value")
 	app.AddCommon(root)

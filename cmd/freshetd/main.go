@@ -13,6 +13,7 @@ var version = "0.1.0-dev"
 
 func main() {
 	cli.TuneGC()
+	cli.QuietClients()
 	cli.LimitMemory()
 	app := cli.New(version)
 	root := app.Root("freshetd", "The server and the ingester of Freshet")

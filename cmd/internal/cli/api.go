@@ -48,7 +48,7 @@ func (a *App) API(ctx context.Context) (*API, error) {
 	quiet := *a
 	quiet.Quiet = true // opening the stores is not the verb's result
 	logger := quiet.Logger()
-	parts, err := node.Open(ctx, s, node.StoredClock(), logger, node.NeedOnline)
+	parts, err := node.Open(ctx, s, node.StoredClock(), logger, node.NeedOnline|node.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"os"
 	"runtime/debug"
+
+	"github.com/freshet/freshet/featurestore/online/redis"
 )
 
 // gcPercent lets the heap grow to four times its live size between collections:
@@ -29,3 +31,7 @@ func LimitMemory() {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 }
+
+// QuietClients keeps the client libraries of stores from writing to stderr beside the
+// log, which has all that they would say.
+func QuietClients() { redis.Quiet() }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -21,11 +22,13 @@ const (
 	badCertificate         // theirs is not one that we trust
 	ownCertificate         // ours is not one that they do, or there is none
 	badPassword
-	cutOff // it closed the connection, or said nothing: one of the two speaks TLS and the other does not
+	otherProtocol
+	cutOff // it closed the connection, or said nothing: maybe one of the two speaks TLS and the other does not
 )
 
 func refusalOf(err error) refusal {
 	var theirs *tls.CertificateVerificationError
+	var dial *net.OpError
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "remote error: tls") && strings.Contains(text, "certificate"):
@@ -34,8 +37,12 @@ func refusalOf(err error) refusal {
 		return badCertificate
 	case strings.Contains(text, "SASL"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"):
 		return badPassword
+	case strings.Contains(text, "expecting TLS"), strings.Contains(text, "not look like a TLS"):
+		return otherProtocol
+	case errors.As(err, &dial) && dial.Op == "dial": // there was no connection yet
+		return otherwise
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
-		strings.HasSuffix(text, "EOF"), strings.Contains(text, "expecting TLS"), strings.Contains(text, "not look like a TLS"), strings.Contains(text, "i/o timeout"):
+		strings.HasSuffix(text, "EOF"), strings.Contains(text, "i/o timeout"):
 		return cutOff
 	}
 	return otherwise
@@ -54,7 +61,7 @@ func next(err error, transport *settings.TLS, at, credentials string) error {
 		say = ours(transport, at)
 	case badPassword:
 		say = "look at " + credentials
-	case cutOff:
+	case cutOff, otherProtocol:
 		if transport == nil {
 			say = fmt.Sprintf("does this port want TLS? Then write %s.tls: {}; else see that it wants no other login than %s", at, credentials)
 		} else {

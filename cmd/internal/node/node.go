@@ -111,7 +111,12 @@ func (p *Parts) Reading(ctx context.Context) (*Backend, error) {
 	b := &Backend{Clock: p.Clock, Store: p.Online, Logger: p.Logger, Watcher: watch.New(p.Settings.Project, p.Registry, p.Online, p.Logger)}
 	b.Generations = func(ctx context.Context) ([]GenerationStatus, error) { return p.generations(ctx, nil) }
 	b.Report = func() Status { return p.status(b.Catalog(), nil, nil) }
-	return b, b.Watcher.Refresh(ctx)
+	return b, p.awaitStore(ctx, func(ctx context.Context) error {
+		if err := p.reach(ctx); err != nil {
+			return err
+		}
+		return b.Watcher.Refresh(ctx)
+	})
 }
 
 func (n *Node) startWorker(o Options) error {

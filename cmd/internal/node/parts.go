@@ -41,6 +41,8 @@ type Parts struct {
 	// client's default.
 	Patience time.Duration
 
+	storePatience time.Duration // with an online store at the start; 0 asks once
+
 	closers []func() error
 
 	loaded *loaded // of revisions
@@ -80,6 +82,9 @@ type Need uint8
 const (
 	NeedOnline Need = 1 << iota
 	NeedLog
+	// Now says that a person looks at an online store: one that does not answer is
+	// not waited for.
+	Now
 )
 
 // Closed are parts of which none is open yet, for who opens them one by one.
@@ -90,6 +95,9 @@ func Closed(s *settings.Settings, clock *Clock, logger *slog.Logger) *Parts {
 // Open opens the registry and what is needed.
 func Open(ctx context.Context, s *settings.Settings, clock *Clock, logger *slog.Logger, need Need) (*Parts, error) {
 	p := Closed(s, clock, logger)
+	if need&Now == 0 {
+		p.storePatience = startPatience
+	}
 	if err := p.open(ctx, need); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -126,16 +134,35 @@ func (p *Parts) openOnline(ctx context.Context) error {
 	if err := p.OpenOnline(); err != nil {
 		return err
 	}
-	err := p.Online.Check(ctx)
+	err := p.awaitStore(ctx, p.checkOnline)
 	switch {
 	case errors.Is(err, online.ErrNearlyFull):
 		p.Logger.Warn("the online store needs memory", "error", err)
 	case errors.Is(err, online.ErrEvicted) && !errors.Is(err, featurestore.ErrInvalid):
 		p.Logger.Warn("the online store has evicted keys: the ingester builds every view anew", "error", err)
 	case err != nil:
-		return fmt.Errorf("the online store's settings: %w", nextRedis(err, p.Settings.Online.Redis))
+		if errors.Is(err, featurestore.ErrInvalid) {
+			return fmt.Errorf("the online store's settings: %w", err)
+		}
+		return fmt.Errorf("the online store: %w", err)
 	}
 	return p.AdoptClock(ctx)
+}
+
+// checkOnline checks the store's settings once it answers.
+func (p *Parts) checkOnline(ctx context.Context) error {
+	if err := p.reach(ctx); err != nil {
+		return err
+	}
+	return p.Online.Check(ctx)
+}
+
+// reach asks the store once whether it is there; an embedded one is.
+func (p *Parts) reach(ctx context.Context) error {
+	if r, ok := p.Online.(*redis.Store); ok {
+		return r.Reach(ctx)
+	}
+	return nil
 }
 
 // AdoptClock takes over the clock of a replay whose values the online store holds.
