@@ -26,7 +26,7 @@ func (w *Writer) recoverPartition(p offline.Partition) (m *archive.Manifest, err
 	if err != nil {
 		return nil, err
 	}
-	found, err := look(w.folder, m, p)
+	found, err := look(w.o.Dir, m, p)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,8 @@ type foundFile struct {
 
 // look compares a folder with what is listed of a partition. A listed file that is
 // not there, or not as it was, is an error; one that was replaced may be gone.
-func look(folder string, m *archive.Manifest, p offline.Partition) (out []foundFile, err error) {
+func look(dir string, m *archive.Manifest, p offline.Partition) (out []foundFile, err error) {
+	folder := archive.Folder(dir, m.Source)
 	want := make(map[string]int64, len(m.Files))
 	for i := range m.Files {
 		want[m.Files[i].Path] = m.Files[i].Bytes
@@ -81,7 +82,7 @@ func look(folder string, m *archive.Manifest, p offline.Partition) (out []foundF
 		return nil, err
 	}
 	for path := range want {
-		return nil, featurestore.Invalidf("archived file %q of source %q is listed and not there: restore it, or move the folder %q away to archive from the log again", path, m.Source, folder)
+		return nil, archive.Gone(dir, m.Source, path)
 	}
 	return out, nil
 }
@@ -130,7 +131,7 @@ func sameSize(path string, entry fs.DirEntry, bytes int64) error {
 		return featurestore.Unavailablef("archived file %q cannot be read: %v", path, err)
 	}
 	if info.Size() != bytes {
-		return featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), bytes)
+		return archive.OtherSize(path, info.Size(), bytes)
 	}
 	return nil
 }

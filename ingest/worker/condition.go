@@ -16,6 +16,11 @@ type Condition struct {
 	Next   string `json:"next,omitempty"` // the command that leads on; "": it goes on by itself
 }
 
+// StandsStill reports whether nothing goes on until a person acts.
+func (c Condition) StandsStill() bool {
+	return c.State == online.StateGap.String() || c.State == online.StateHalted.String() || c.State == conditionStale
+}
+
 // Words for states of lanes that people read.
 const (
 	conditionRunning = "RUNNING"

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,7 +82,7 @@ func archiveRows(s *node.Status) (rows [][]string) {
 		if i == 0 {
 			rows = [][]string{nil, {"AT REST", "FILES", "BYTES", "ROWS", "HOLES", "DROPPED", "NOTE"}}
 		}
-		rows = append(rows, []string{a.Source, fmt.Sprint(a.Files), fmt.Sprint(a.Bytes), fmt.Sprint(a.Rows), fmt.Sprint(a.Holes), fmt.Sprint(a.DroppedRows), a.Note + a.Trouble})
+		rows = append(rows, []string{a.Source, fmt.Sprint(a.Files), fmt.Sprint(a.Bytes), fmt.Sprint(a.Rows), fmt.Sprint(a.Holes), fmt.Sprint(a.DroppedRows), strings.Trim(a.Note+"; "+a.Trouble, "; ")})
 	}
 	return rows
 }

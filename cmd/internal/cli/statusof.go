@@ -58,7 +58,8 @@ func (a *App) askIngester(ctx context.Context, api *API, s *node.Status) (note s
 }
 
 // join adds what an ingester says to what a server does: its partitions, counts,
-// canary and audit, and why a view is as both say, where it knows.
+// canary and audit, and why a view is as both say, where it knows. That one stands
+// still, lanes do not say of every reason.
 func join(s, said *node.Status) {
 	s.Partitions, s.Audit, s.Canary = said.Partitions, said.Audit, said.Canary
 	if s.Store == "" {
@@ -71,7 +72,7 @@ func join(s, said *node.Status) {
 				continue
 			}
 			v.Counts = x.Counts
-			if x.State == v.State && x.Reason != "" {
+			if x.Reason != "" && (x.State == v.State || x.StandsStill() && v.Moves()) {
 				v.Condition = x.Condition
 			}
 		}

@@ -108,6 +108,24 @@ func TestStatusAsksTheIngester(t *testing.T) {
 	}
 }
 
+// What the ingester of a view knows to stand still does so, whatever the lanes say to a
+// server: a partition may end for a reason that no lane has.
+func TestStatusOfWhatStandsStill(t *testing.T) {
+	halted := worker.Condition{State: "HALTED", Reason: "source sales, partition 0: archived file \"f\" is listed and not there: restore it", Next: "restart the ingester once that is mended"}
+	late := worker.Condition{State: "CATCHING_UP", Reason: "no ingester has moved it", Next: "freshet doctor"}
+	for name, c := range map[string]struct{ server, ingester, want worker.Condition }{
+		"at once":                        {worker.Condition{State: "RUNNING"}, halted, halted},
+		"after a while":                  {late, halted, halted},
+		"what may pass is the server's":  {worker.Condition{State: "RUNNING"}, late, worker.Condition{State: "RUNNING"}},
+		"the lanes are lost, or another": {worker.Condition{State: "LOST"}, halted, worker.Condition{State: "LOST"}},
+	} {
+		s, said := &node.Status{Views: []node.ViewStatus{{View: "spend", Condition: c.server}}}, &node.Status{Views: []node.ViewStatus{{View: "spend", Condition: c.ingester}}}
+		if join(s, said); s.Views[0].Condition != c.want {
+			t.Errorf("%s: %+v", name, s.Views[0].Condition)
+		}
+	}
+}
+
 // A generation that does not get on says why: as the view that answers is, what
 // the partitions say, or that nobody says anything.
 func TestWhyAGenerationStandsStill(t *testing.T) {

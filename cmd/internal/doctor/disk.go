@@ -71,8 +71,8 @@ func checkDisk(_ context.Context, e *exam) finding {
 
 const whyFolder = "history, dead letters and predictions cannot be kept"
 
-// archives looks whether each source's archive can be written: another user may
-// have made it.
+// archives looks whether each source's archive can be written, as another user may
+// have made it, and whether all that it lists is there.
 func (f *finding) archives(e *exam) {
 	sources, err := node.ArchivedSources(e.settings)
 	if err != nil {
@@ -82,6 +82,9 @@ func (f *finding) archives(e *exam) {
 	for _, source := range sources {
 		if err := writable(archive.Folder(e.settings.Offline.Dir, source)); err != nil {
 			f.add(Failed, text(err), "events of this source cannot be put at rest: its partitions stand still", "mend the folder's rights").Of = "archive of " + source
+		}
+		if _, err := archive.Whole(e.settings.Offline.Dir, source); err != nil {
+			f.add(Failed, text(err), "an ingester that starts with it stands still, and no view is filled from it", "restore it, and start the ingester again; docs/operations.md, Damage").Of = "archive of " + source
 		}
 	}
 }

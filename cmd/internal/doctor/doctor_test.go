@@ -18,6 +18,7 @@ import (
 	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/online/redis/redistest"
 	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/featurestore/registry"
@@ -255,6 +256,12 @@ func TestRealParts(t *testing.T) {
 	})
 	want(t, skewed, "clock", doctor.Warning, "store, port", "NTP")
 	stop()
+	m, err := archive.Load(s.Offline.Dir, "orders")
+	ok(t, err)
+	atRest := filepath.Join(archive.Folder(s.Offline.Dir, "orders"), filepath.FromSlash(m.Files[0].Path))
+	ok(t, os.Rename(atRest, atRest+".away"))
+	want(t, examine(t, root, nil), "disk", doctor.Failed, "archive of orders", filepath.Base(atRest), "listed and not there", "restore it")
+	ok(t, os.Rename(atRest+".away", atRest))
 	r = examine(t, root, func(c *doctor.Config) {
 		c.Now = func() featurestore.Instant { return wall() + featurestore.Instant(2*featurestore.Minute) }
 	})

@@ -86,7 +86,7 @@ func (e *exam) conditions(own *node.Status) []node.ViewStatus {
 	for i := range views {
 		for _, r := range e.reports {
 			for _, said := range r.status.Views {
-				if said.View == views[i].View && said.Generation == views[i].Generation && said.Next != "" && (said.State == views[i].State || views[i].State == conditionRunning) {
+				if said.View == views[i].View && said.Generation == views[i].Generation && said.Next != "" && (said.State == views[i].State || views[i].State == conditionRunning || said.StandsStill() && views[i].Moves()) {
 					views[i].Condition = said.Condition
 				}
 			}

@@ -236,12 +236,15 @@ func Archives(s *settings.Settings) ([]ArchiveStatus, error) {
 	}
 	out := []ArchiveStatus{}
 	for _, name := range names {
-		m, err := archive.Load(s.Offline.Dir, name)
-		if err != nil {
-			out = append(out, ArchiveStatus{Source: name, Trouble: err.Error(), Partitions: []ArchivedPartition{}})
-			continue
+		m, err := archive.Whole(s.Offline.Dir, name)
+		one := ArchiveStatus{Source: name, Partitions: []ArchivedPartition{}}
+		if m != nil {
+			one = archiveStatus(m)
 		}
-		out = append(out, archiveStatus(m))
+		if err != nil {
+			one.Trouble = err.Error()
+		}
+		out = append(out, one)
 	}
 	return out, nil
 }

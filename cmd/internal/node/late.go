@@ -2,11 +2,13 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/service"
@@ -17,6 +19,9 @@ const boundsWithin = 2 * time.Second
 
 // lateNext leads on where a view is late and nobody here knows why.
 const lateNext = "freshet doctor; where no ingester runs: freshetd ingest"
+
+// archiveNext leads on where events at rest are damaged.
+const archiveNext = "once that is mended: start the ingester again"
 
 // late reports whether a view is not kept at the end of its log, by this process's
 // clock. While a replay's stands, nothing can be late.
@@ -55,6 +60,10 @@ func (p *Parts) lateCondition(project *definition.Project, s *service.Slowest, w
 	}
 	if p.Log != nil && !s.Unmet {
 		c.Reason += "; " + p.waiting(project, s)
+	}
+	// Whoever reads it stands still where its archive is damaged, and no lane says so.
+	if _, err := archive.Whole(p.Settings.Offline.Dir, s.Partition.Source); errors.Is(err, featurestore.ErrInvalid) {
+		c.Reason, c.Next = c.Reason+"; "+err.Error(), archiveNext
 	}
 	return c
 }

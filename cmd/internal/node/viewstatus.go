@@ -33,6 +33,11 @@ type SourceStatus struct {
 	Reason     string `json:"reason"` // also what of the log before is nowhere any more
 }
 
+// Moves reports whether the lanes of a view say nothing that would keep it from going on.
+func (v *ViewStatus) Moves() bool {
+	return v.State == worker.ConditionOf(v.View, online.StateLive).State || v.State == online.StateCatchingUp.String()
+}
+
 // inspectWithin bounds how long a status may take to look at logs.
 const inspectWithin = 5 * time.Second
 
