@@ -71,10 +71,14 @@ func (g Generation) LaneIDs(n uint16) []LaneID {
 
 var stateNames = [...]string{"", "BUILDING", "LIVE", "LOST", "GAP", "HALTED", "CATCHING_UP"}
 
-// String gives the state as it is stored; "" for StateMissing.
+// String gives the state as it is stored; "" for StateMissing, and a word that is
+// never stored for StateUnknown.
 func (s State) String() string {
 	if int(s) < len(stateNames) {
 		return stateNames[s]
+	}
+	if s == StateUnknown {
+		return "UNKNOWN"
 	}
 	return fmt.Sprintf("STATE(%d)", uint8(s))
 }

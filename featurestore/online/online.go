@@ -67,6 +67,10 @@ const (
 	StateCatchingUp // filled from history; the log is being applied; it does not answer yet
 )
 
+// StateUnknown is that of a lane which says a word that this release does not know. It
+// is never stored.
+const StateUnknown State = 255
+
 // Meta is a lane's metadata; every lane of a generation carries the same but for State.
 type Meta struct {
 	Definition   [16]byte
@@ -109,6 +113,7 @@ type Watermark struct {
 // Lane is all that is stored of a lane beside its entities.
 type Lane struct {
 	Meta       Meta
+	Word       string // where the state is StateUnknown: what it says
 	Watermarks map[Partition]Watermark
 }
 
@@ -256,7 +261,8 @@ type Store interface {
 	// SetState is, and ErrStateChanged where a watermark is another.
 	Filled(ctx context.Context, g Generation, through []map[Partition]int64) error
 	// Lanes reads metadata and watermarks of every lane, in order. A lane that was
-	// damaged by hand reads as StateLost.
+	// damaged by hand reads as StateLost, and one whose state this release does not
+	// know as StateUnknown.
 	Lanes(ctx context.Context, g Generation, lanes uint16) ([]Lane, error)
 	// PutRows stores batch rows of one generation where none with a greater
 	// order stands, and returns how many it wrote. Rows are independent: after

@@ -108,7 +108,7 @@ func TestStates(t *testing.T) {
 			t.Errorf("state %d became %q, then %d (%v)", s, s, got, err)
 		}
 	}
-	for _, name := range []string{"", "live", "STATE(9)"} {
+	for _, name := range []string{"", "live", "STATE(9)", online.StateUnknown.String()} {
 		if _, err := online.ParseState(name); err == nil {
 			t.Errorf("state %q is accepted", name)
 		}

@@ -40,6 +40,8 @@ func ConditionOf(view string, s online.State) Condition {
 		return Condition{State: s.String(), Reason: "the log of one of its sources is not the one that was applied, or has lost records; what is missing, and whether it goes on by itself once the topic is restored, its ingester says: freshet status --addr <its admin.listen>", Next: "freshet accept-new-topic SOURCE"}
 	case online.StateHalted:
 		return Condition{State: s.String(), Reason: "too many records of one of its sources do not decode; how many, and the newest of them, its ingester says: freshet status --addr <its admin.listen>", Next: "freshet dlq ls"}
+	case online.StateUnknown:
+		return UnknownCondition(view, errors.New("a lane of it says a state that this version of freshet does not know: a newer one has written it, or somebody by hand"))
 	default:
 		return Condition{State: online.StateLost.String(), Reason: "the online store has lost lanes of view " + view + ": an ingester builds them anew"}
 	}
@@ -64,6 +66,7 @@ func (w *Worker) Conditions() map[online.Generation]Condition {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := map[online.Generation]Condition{}
+	w.asideConditions(out)
 	for id, r := range w.views {
 		c := ConditionOf(id.View, r.view.laneState())
 		switch {

@@ -80,6 +80,9 @@ func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	w.states.Lock()
 	defer w.states.Unlock()
 	stored, err := v.store.Lanes(ctx, v.id, v.laneCount())
+	if err == nil {
+		err = unknownLanes(stored)
+	}
 	if err != nil {
 		return err
 	}
@@ -196,7 +199,7 @@ func (w *Worker) ready() []*running {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var building, out []*running
-	whole := !w.held
+	whole := !w.held && !w.buildsAside()
 	for _, id := range w.sorted() {
 		r := w.views[id]
 		ready := r.full && w.caughtUp(r)

@@ -118,15 +118,16 @@ func (w *Worker) open(ctx context.Context, a *arrangement, mine share) error {
 	for _, want := range a.views {
 		id := online.Generation{Project: w.c.Project, View: want.view.Name, Number: want.generation.Number}
 		keep[id] = true
-		if err := w.openView(ctx, a, id, want, mine); err != nil {
+		switch err := w.openView(ctx, a, id, want, mine); {
+		case w.putAside(id, want.generation, err):
+		case err != nil:
 			return err
+		default:
+			delete(w.aside, id)
 		}
 	}
-	for id := range w.views {
-		if !keep[id] {
-			delete(w.views, id)
-		}
-	}
+	maps.DeleteFunc(w.views, func(id online.Generation, _ *running) bool { return !keep[id] })
+	maps.DeleteFunc(w.aside, func(id online.Generation, _ aside) bool { return !keep[id] })
 	return nil
 }
 
@@ -146,6 +147,9 @@ func (w *Worker) tellOtherVersions(a *arrangement) {
 func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generation, want wantedView, mine share) error {
 	stored, err := w.c.Online.Lanes(ctx, id, want.generation.Lanes)
 	if err != nil {
+		return err
+	}
+	if err := unknownLanes(stored); err != nil {
 		return err
 	}
 	whole, some := intact(stored)

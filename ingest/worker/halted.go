@@ -86,6 +86,9 @@ func (w *Worker) sayHalted(ctx context.Context) error {
 		}
 		for _, v := range p.views() {
 			stored, err := w.c.Online.Lanes(ctx, v.id, v.laneCount())
+			if err == nil {
+				err = unknownLanes(stored)
+			}
 			if err != nil {
 				return err
 			}

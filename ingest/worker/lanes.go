@@ -165,6 +165,9 @@ func (v *View) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := unknownLanes(stored); err != nil {
+		return err
+	}
 	for _, s := range stored {
 		if s.Meta.State == online.StateMissing || s.Meta.State == online.StateLost {
 			return errLost

@@ -73,6 +73,9 @@ func (v *View) asStored(ctx context.Context, found []damage) (map[string]*target
 		return nil, err
 	}
 	lanes, err := v.store.Lanes(ctx, v.id, v.laneCount())
+	if err == nil {
+		err = unknownLanes(lanes)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +137,9 @@ func (v *View) replace(ctx context.Context, targets map[string]*target) (written
 	defer v.mu.Unlock()
 	// As the lanes stand now: nothing moves those of this process's partitions meanwhile.
 	stored, err := v.store.Lanes(ctx, v.id, uint16(len(v.lanes.marks)))
+	if err == nil {
+		err = unknownLanes(stored)
+	}
 	if err != nil {
 		return 0, nil, err
 	}

@@ -60,6 +60,11 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 		if again {
 			return nil
 		}
+		if again, err := w.lookAtAside(ctx); ignoreUnavailable(err) != nil {
+			w.c.Logger.Warn("the lanes of a view that is left aside could not be looked at", "error", err)
+		} else if again {
+			return nil
+		}
 		if !mine.leads() {
 			if again, err = w.filledElsewhere(ctx); err != nil || again {
 				return ignoreUnavailable(err)

@@ -368,6 +368,9 @@ func (v *View) Audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := unknownLanes(stored); err != nil {
+		return err
+	}
 	v.filled = filled(stored)
 	if v.state = online.Worst(stored); v.state == online.StateLost {
 		return errLost // says another process, which has seen the store evict keys

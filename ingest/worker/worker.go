@@ -93,16 +93,16 @@ type Worker struct {
 
 	states sync.Mutex // held while a state of lanes is decided and written
 
-	mu       sync.Mutex // guards what follows
-	views    map[online.Generation]*running
-	archives map[string]*openArchive
-	revision int64
-	held     bool // a changed view's generation was found to be broken: none of its revision takes over
-	parts    []*partition
-	holding  []*partition // of these, and of arrangements before: their archives may be held
-	share    share
-	audited  AuditStatus
-
+	mu        sync.Mutex // guards what follows
+	views     map[online.Generation]*running
+	aside     map[online.Generation]aside
+	archives  map[string]*openArchive
+	revision  int64
+	held      bool // a changed view's generation was found to be broken: none of its revision takes over
+	parts     []*partition
+	holding   []*partition // of these, and of arrangements before: their archives may be held
+	share     share
+	audited   AuditStatus
 	nextAudit featurestore.Instant
 	changes   int64             // of the registry, up to which this arrangement has seen it
 	sources   []string          // that this arrangement reads
@@ -149,7 +149,7 @@ func New(c Config) *Worker {
 	}
 	return &Worker{
 		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: c.GroupName},
-		views: map[online.Generation]*running{}, archives: map[string]*openArchive{},
+		views: map[online.Generation]*running{}, aside: map[online.Generation]aside{}, archives: map[string]*openArchive{},
 	}
 }
 

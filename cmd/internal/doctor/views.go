@@ -281,7 +281,7 @@ func (e *exam) beats(ctx context.Context) (map[string]beat, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s := online.Worst(lanes); s == online.StateGap || s == online.StateHalted {
+		if s := online.Worst(lanes); s == online.StateGap || s == online.StateHalted || s == online.StateUnknown {
 			continue // the view says so itself
 		}
 		b := beat{}

@@ -236,15 +236,12 @@ func Archives(s *settings.Settings) ([]ArchiveStatus, error) {
 	}
 	out := []ArchiveStatus{}
 	for _, name := range names {
-		m, err := archive.Whole(s.Offline.Dir, name)
-		one := ArchiveStatus{Source: name, Partitions: []ArchivedPartition{}}
-		if m != nil {
-			one = archiveStatus(m)
-		}
+		m, err := archive.Load(s.Offline.Dir, name)
 		if err != nil {
-			one.Trouble = err.Error()
+			out = append(out, ArchiveStatus{Source: name, Trouble: err.Error(), Partitions: []ArchivedPartition{}})
+			continue
 		}
-		out = append(out, one)
+		out = append(out, archiveStatus(m))
 	}
 	return out, nil
 }
@@ -284,7 +281,8 @@ func (p *Parts) archiveStatuses() []ArchiveStatus {
 	return out
 }
 
-// ArchiveStatuses are the archives, with what the settings and the views say of them.
+// ArchiveStatuses are the archives, with what the settings and the views say of them,
+// and what is listed and not there.
 func (p *Parts) ArchiveStatuses(ctx context.Context) ([]ArchiveStatus, error) {
 	out, err := Archives(p.Settings)
 	if err != nil {
@@ -297,6 +295,12 @@ func (p *Parts) ArchiveStatuses(ctx context.Context) ([]ArchiveStatus, error) {
 	notes := RetentionNotes(p.Settings, needs)
 	for i := range out {
 		out[i].Note = notes[out[i].Source]
+		if out[i].Trouble != "" {
+			continue
+		}
+		if _, err := archive.Whole(p.Settings.Offline.Dir, out[i].Source); err != nil {
+			out[i].Trouble = err.Error()
+		}
 	}
 	return out, nil
 }

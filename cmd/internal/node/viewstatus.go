@@ -2,11 +2,13 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/plan"
@@ -106,6 +108,9 @@ func (p *Parts) condition(project *definition.Project, view string, g service.Ge
 	if k, runs := known[g.ID]; runs && (k.State == c.State || k.Next != "") {
 		return k // who says why knows more
 	}
+	if g.State == online.StateUnknown {
+		return p.unknownState(view, g, c)
+	}
 	if g.State == online.StateMissing && p.stateOf(g) == online.StateBuilding {
 		return worker.Condition{
 			State: online.StateBuilding.String(), Reason: "the online store has nothing of it: an ingester makes it, from history and the log",
@@ -116,6 +121,20 @@ func (p *Parts) condition(project *definition.Project, view string, g service.Ge
 		return p.gap(project, view, c)
 	}
 	return c
+}
+
+// unknownState says which lane of a view has a state that this version does not know.
+func (p *Parts) unknownState(view string, g service.Generation, c worker.Condition) worker.Condition {
+	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
+	defer cancel()
+	lanes, err := p.Online.Lanes(ctx, g.ID, g.Lanes)
+	if err == nil {
+		err = online.Unknown(lanes)
+	}
+	if err == nil || errors.Is(err, featurestore.ErrUnavailable) {
+		return c // it is another by now
+	}
+	return worker.UnknownCondition(view, err)
 }
 
 // otherVersion is the condition of a view that only generations of another version of

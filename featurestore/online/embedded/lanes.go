@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -240,7 +241,9 @@ func addLaneEntry(lane *online.Lane, it *pebble.Iterator, metaKey, prefix []byte
 		return err
 	}
 	if bytes.Equal(it.Key(), metaKey) {
-		lane.Meta, err = decodeMeta(value)
+		if lane.Meta, err = decodeMeta(value); lane.Meta.State == online.StateUnknown {
+			lane.Word = strconv.Itoa(int(value[len(value)-1]))
+		}
 		return err
 	}
 	field, ok := bytes.CutPrefix(it.Key(), prefix)

@@ -73,6 +73,12 @@ func decodeMeta(b []byte) (online.Meta, error) {
 		Lanes:        binary.LittleEndian.Uint16(b[21:]),
 		State:        online.State(b[23]),
 	}
+	if m.State > online.StateCatchingUp {
+		known := m
+		known.State = online.StateBuilding
+		m.State = online.StateUnknown // a later release's, maybe
+		return m, known.Check()
+	}
 	return m, m.Check()
 }
 

@@ -73,7 +73,11 @@ func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[stri
 	if info["loading"] == "1" { // its append-only file is off for that time, whatever its settings say
 		return nil, nil, errLoading
 	}
-	for _, problem := range []error{checkVersion(info), checkRole(info), checkEviction(info)} {
+	role := checkRole(info)
+	if role != nil && s.replaced { // by another, which this process does not know yet
+		return nil, nil, role
+	}
+	for _, problem := range []error{checkVersion(info), role, checkEviction(info)} {
 		if problem != nil {
 			problems = append(problems, problem)
 		}

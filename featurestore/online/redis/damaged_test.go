@@ -59,3 +59,37 @@ func TestADamagedLaneIsLost(t *testing.T) {
 		}
 	}
 }
+
+// A lane whose state is a word that this release does not know is no error, and not
+// LOST: it says which, and may become any state that is wanted of every lane.
+func TestALaneOfAnUnknownState(t *testing.T) {
+	ctx, srv := context.Background(), server(t)
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
+	g, meta := online.Generation{Project: "p", View: "v", Number: 1}, online.Meta{Definition: [16]byte{1}, StateVersion: 2, Lanes: 3, State: online.StateLive}
+	if err := s.Create(ctx, g, meta); err != nil {
+		t.Fatal(err)
+	}
+	do(t, srv, "HSET", string(g.LaneIDs(3)[1].AppendMetaKey(nil)), "state", "PAUSED")
+	got, err := s.Lanes(ctx, g, 3)
+	if err != nil || got[0].Meta != meta || got[1].Meta.State != online.StateUnknown || got[1].Word != "PAUSED" || !got[1].Meta.SameGeneration(meta) || online.Worst(got) != online.StateUnknown {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if err := online.Unknown(got); err == nil || online.Unknown(got[:1]) != nil {
+		t.Errorf("which it is: %v", err)
+	}
+	if err := s.Create(ctx, g, meta); err != nil {
+		t.Errorf("made again: %v", err)
+	}
+	if err := s.SetState(ctx, g, online.StateGap, online.StateLive); !errors.Is(err, online.ErrStateChanged) {
+		t.Errorf("from LIVE: %v", err)
+	}
+	if err := s.SetState(ctx, g, online.StateUnknown); !errors.Is(err, featurestore.ErrInvalid) {
+		t.Errorf("it is stored: %v", err)
+	}
+	if err := s.SetState(ctx, g, online.StateLost); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.Lanes(ctx, g, 3); err != nil || online.Worst(got) != online.StateLost {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

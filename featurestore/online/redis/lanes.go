@@ -163,6 +163,9 @@ func (s *Store) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([
 // would keep every view of the store from its work, for as long as that lane stands.
 func decodeLane(meta, marks map[string]string) (l online.Lane, err error) {
 	l.Meta, err = decodeMeta(meta)
+	if l.Meta.State == online.StateUnknown {
+		l.Word = meta[fieldState]
+	}
 	if err == nil {
 		l.Watermarks, err = decodeWatermarks(marks)
 	}
@@ -188,7 +191,7 @@ func decodeMeta(fields map[string]string) (online.Meta, error) {
 	}
 	state, err := online.ParseState(fields[fieldState])
 	if err != nil {
-		return online.Meta{}, err // a later release's, maybe
+		state = online.StateUnknown // a later release's, maybe
 	}
 	if lost {
 		state = online.StateLost

@@ -105,6 +105,7 @@ const (
 type Store struct {
 	name       string // of the servers, for messages
 	durability Durability
+	replaced   bool          // masters are, by sentinels or a cluster
 	timeout    time.Duration // of a round trip
 	nodes      nodes
 	reader     *reader
@@ -131,6 +132,7 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{
 		name:         strings.Join(cfg.Addrs, ","),
 		durability:   cfg.Durability,
+		replaced:     cfg.Mode != Single,
 		timeout:      cfg.Timeout,
 		project:      cfg.Project,
 		evictions:    newEvictions(),

@@ -397,9 +397,10 @@ func TestWrongType(t *testing.T) {
 	if got := offset(t, s); got != -1 {
 		t.Errorf("watermark at %d, want none", got)
 	}
-	do(t, srv, "HSET", "{p.v.1.1}:m", "state", "SOMETHING")
+	do(t, srv, "DEL", "{p.v.1.1}:m")
+	do(t, srv, "LPUSH", "{p.v.1.1}:m", "x")
 	if _, err := s.Lanes(t.Context(), generation, 2); !errors.Is(err, featurestore.ErrUnavailable) {
-		t.Errorf("damaged metadata: %v", err)
+		t.Errorf("metadata of another kind: %v", err)
 	}
 }
 
