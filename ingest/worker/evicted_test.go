@@ -152,13 +152,13 @@ func TestEvictionOutlivesTheArrangement(t *testing.T) {
 	_, err := OpenView(ctx, ViewConfig{View: view, ID: generation, Lanes: lanesOfTests, Store: s})
 	ok(t, err)
 	w := New(Config{Project: generation.Project, Registry: listed, Online: s, Logger: silent, Heartbeat: time.Millisecond})
-	ok(t, w.watchStore(ctx, cancel))
+	ok(t, w.watchStore(ctx, t.Context(), cancel))
 	if len(s.noted) > 0 {
 		t.Fatal("it is noted, and nothing is LOST")
 	}
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
-	ok(t, w.watchStore(ctx, cancel))
+	ok(t, w.watchStore(ctx, t.Context(), cancel))
 	if !<-s.noted {
 		t.Error("it is noted before the views are LOST")
 	}
@@ -206,7 +206,7 @@ func TestEvictionIsSaidToTheEnd(t *testing.T) {
 		ok(t, err)
 	}
 	w := New(Config{Project: generation.Project, Registry: listed, Online: s, Logger: silent, Heartbeat: time.Millisecond})
-	ok(t, w.watchStore(ctx, cancel))
+	ok(t, w.watchStore(ctx, t.Context(), cancel))
 	for _, id := range ids {
 		lanes, err := s.Lanes(t.Context(), id, lanesOfTests)
 		ok(t, err)

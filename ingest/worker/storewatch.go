@@ -12,8 +12,9 @@ import (
 // watchStore looks at the store's settings while it is in use: what was right at
 // the start may be changed by a person. Wrong ones are said, for as long as they
 // last. Where the store has evicted keys, every view is LOST: nobody knows which
-// they were. The arrangement then ends, and the next builds the views anew.
-func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) error {
+// they were. The arrangement then ends, and the next builds the views anew. The second
+// context is that of the process.
+func (w *Worker) watchStore(ctx, process context.Context, cancel context.CancelFunc) error {
 	ticker := time.NewTicker(w.c.Heartbeat)
 	defer ticker.Stop()
 	noted := false
@@ -47,7 +48,7 @@ func (w *Worker) watchStore(ctx context.Context, cancel context.CancelFunc) erro
 		}
 		// Views that are LOST already end the arrangement: the others are said all the
 		// same, else the next one begins anew, with what was built since.
-		if err := w.lose(context.WithoutCancel(ctx)); err != nil {
+		if err := w.loseForGood(process); err != nil {
 			w.c.Logger.Warn("the state LOST could not be stored", "error", err)
 			continue // the store tells it until it is noted, also in the next arrangement
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +62,7 @@ type Config struct {
 
 	Audit  Audit
 	Upkeep Upkeep // of the archives
+	Losses string // the folder of notes of evictions that are not dealt with; "" keeps none
 
 	CacheBytes int           // of entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
@@ -88,6 +88,8 @@ type Worker struct {
 	done     chan struct{}
 	failure  error   // written before done is closed
 	members  members // of the goroutine that arranges
+	losses   losses
+	recalled bool // what was noted of losses before is dealt with
 
 	nextUpkeep featurestore.Instant // of the archives; of the chores, which run one at a time
 
@@ -148,7 +150,7 @@ func New(c Config) *Worker {
 		c.GroupName = "freshet." + c.Project
 	}
 	return &Worker{
-		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: c.GroupName},
+		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: c.GroupName}, losses: newLosses(c.Losses, c.Project),
 		views: map[online.Generation]*running{}, aside: map[online.Generation]aside{}, archives: map[string]*openArchive{},
 	}
 }
@@ -228,6 +230,9 @@ func (w *Worker) run(ctx context.Context) error {
 // arrange opens what the registry wants, runs it, and returns when the registry
 // wants something else, a new generation was filled, or a part must be opened anew.
 func (w *Worker) arrange(ctx context.Context) error {
+	if err := w.loseRemembered(ctx); err != nil {
+		return err
+	}
 	a, err := w.wanted(ctx)
 	if err != nil {
 		return err
@@ -246,6 +251,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 	if err := w.open(ctx, a, mine); err != nil {
 		return err
 	}
+	process := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	parts, err := w.partitions(ctx, a, mine)
@@ -269,7 +275,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 	}
 	group.Go(func() error { return w.tend(ctx, cancel, a.changes) })
 	group.Go(func() error { return w.watchLogs(ctx, cancel, parts) })
-	group.Go(func() error { return w.watchStore(ctx, cancel) })
+	group.Go(func() error { return w.watchStore(ctx, process, cancel) })
 	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine))
 }
 
@@ -365,36 +371,4 @@ func (w *Worker) Flush() error {
 		errs = append(errs, a.seal())
 	}
 	return errors.Join(errs...)
-}
-
-// ViewCounts are the counters of every running generation, by view and number.
-func (w *Worker) ViewCounts() map[online.Generation]Counts {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	out := map[online.Generation]Counts{}
-	for id, r := range w.views {
-		out[id] = r.view.Counts()
-	}
-	return out
-}
-
-// Reading are the partitions that this process reads now, in order.
-func (w *Worker) Reading() []online.Partition {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var out []online.Partition
-	for _, p := range w.parts {
-		if p.begun.Load() {
-			out = append(out, p.id())
-		}
-	}
-	slices.SortFunc(out, online.Partition.Compare)
-	return out
-}
-
-// Revision is the revision that the worker has picked up.
-func (w *Worker) Revision() int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.revision
 }
