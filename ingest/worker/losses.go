@@ -20,6 +20,7 @@ import (
 type losses struct {
 	dir, project string
 	own          string // the note of this process
+	made         bool   // it is there, as far as this process knows
 }
 
 func newLosses(dir, project string) losses {
@@ -30,9 +31,10 @@ func newLosses(dir, project string) losses {
 
 // remember makes the note of this process, where there is none.
 func (l *losses) remember() error {
-	if _, err := os.Stat(l.own); l.dir == "" || err == nil {
+	if _, err := os.Stat(l.own); l.dir == "" || err == nil { // another that has started may have dealt with it
 		return nil
 	}
+	l.made = true
 	disk := atomicfile.Disk{}
 	if _, err := disk.Write(l.own, func(io.Writer) error { return nil }); err != nil {
 		return featurestore.Unavailablef("a note of it cannot be kept: %v", err)
@@ -67,6 +69,18 @@ func (l *losses) forget(notes ...string) error {
 	return nil
 }
 
+// dealtWith removes the note of this process, where it has one.
+func (l *losses) dealtWith() error {
+	if !l.made {
+		return nil
+	}
+	if err := l.forget(l.own); err != nil {
+		return err
+	}
+	l.made = false
+	return nil
+}
+
 // loseWithin is how long a process that is told to end goes on trying to say that every
 // view is lost. Whoever starts next goes on with it.
 const loseWithin = 5 * time.Second
@@ -82,7 +96,7 @@ func (w *Worker) loseForGood(process context.Context) error {
 	if err := w.lose(ctx); err != nil {
 		return err
 	}
-	return w.losses.forget(w.losses.own)
+	return w.losses.dealtWith()
 }
 
 // outlasting is a context that ends some time after another.

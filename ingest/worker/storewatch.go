@@ -32,6 +32,9 @@ func (w *Worker) watchStore(ctx, process context.Context, cancel context.CancelF
 			w.c.Logger.Error("the online store is not as it must be", "error", err)
 		}
 		if !errors.Is(err, online.ErrEvicted) {
+			if err := w.losses.dealtWith(); err != nil { // by another process
+				w.c.Logger.Warn("every view will be built anew once more", "error", err)
+			}
 			if !noted { // from here on, whoever starts later knows what is evicted meanwhile
 				noted = w.c.Online.NoteEvicted(ctx) == nil
 			}

@@ -24,13 +24,14 @@ func TestALaneOfAnUnknownState(t *testing.T) {
 	p.open()
 	p.topic("clicks", 2)
 	p.topic("orders", 1)
-	project := p.apply(definitions + `---
+	text := definitions + `---
 kind: StreamView
 name: visits
 entity: user
 source: clicks
 features: [{name: n, agg: count, window: 1h}]
-`)
+`
+	project := p.apply(text)
 	activity, visits := project.StreamView("activity"), project.StreamView("visits")
 	key := string(online.LaneID{Generation: generation, Lane: 3}.AppendMetaKey(nil))
 	say := func(state string) { t.Helper(); ok(t, server.Do(t.Context(), "HSET", key, "state", state)) }
@@ -66,4 +67,12 @@ features: [{name: n, agg: count, window: 1h}]
 	p.right(activity, 1)
 	p.eventually("it runs", func() bool { return p.worker.Conditions()[generation].State == "RUNNING" })
 	goesOn(4)
+
+	say("PAUSED")
+	p.eventually("it stands still again", stands)
+	p.order(text)
+	p.eventually("another generation takes over", func() bool { return p.live("activity") == 2 && p.state("activity", 2) == online.StateLive })
+	p.right(activity, 2)
+	goesOn(5)
+	p.eventually("nothing is said of the one before", func() bool { _, said := p.worker.Conditions()[generation]; return !said })
 }
