@@ -167,6 +167,9 @@ func testTransactions(t *testing.T, b *broker) {
 	if bounds, err := c.Bounds(t.Context(), topic, 0); err != nil || bounds.End != end {
 		t.Errorf("with an open transaction: bounds %+v, %v", bounds, err)
 	}
+	if written := one.written(); written <= end {
+		t.Errorf("with an open transaction the log is written up to %d", written)
+	}
 	one.end(true)
 	if got := readTo(t, c, topic, 0, end, end+2); len(got) != 1 || string(got[0].Value) != "a11" {
 		t.Errorf("after the commit: %d records", len(got))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -32,7 +33,12 @@ type openArchive struct {
 	source *definition.StreamSource
 	broken atomic.Bool // it takes nothing more: it must be opened anew
 
-	mu sync.Mutex // one caller at a time
+	mu     sync.Mutex           // one caller at a time; guards what follows
+	taken  int64                // chunks
+	rested int64                // of these, when it was sealed last
+	new    bool                 // some since is of a partition of which nothing was at rest
+	since  featurestore.Instant // the first tick that saw some
+	last   featurestore.Instant // the last tick that has sealed
 }
 
 // errArchive is about an archive that takes nothing more.
@@ -49,18 +55,76 @@ func (a *openArchive) failed(err error) error {
 	return fmt.Errorf("%w of source %q: %w", errArchive, a.source.Name, err)
 }
 
+// take appends a chunk of a partition.
+func (a *openArchive) take(p offline.Partition, c *decodedPart) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.Append(c.decoded); err != nil {
+		return a.failed(err)
+	}
+	if err := a.Consumed(p, c.Through); err != nil {
+		return a.failed(err)
+	}
+	a.taken++
+	if _, some := a.Next(p); !some {
+		a.new = true
+	}
+	return nil
+}
+
 // seal makes durable and listed what was appended.
 func (a *openArchive) seal() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.failed(a.Flush())
+	return a.sealHeld()
+}
+
+func (a *openArchive) sealHeld() error {
+	return a.sealed(a.Flush())
+}
+
+func (a *openArchive) sealed(err error) error {
+	if err == nil {
+		a.rested, a.new, a.since = a.taken, false, 0
+	}
+	return a.failed(err)
+}
+
+// restless is into how many parts the time is cut that events may wait until they are
+// at rest: a source of which now and then one comes seals no more often than that.
+const restless = 12
+
+// tend seals what has waited for so long, and sooner where nothing has come since the
+// archive had taken so many chunks. The first of a partition is sealed at once: what
+// expired before anything was at rest would not be missed. It gives how many chunks
+// there are now.
+func (a *openArchive) tend(now featurestore.Instant, within time.Duration, taken int64) (int64, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.taken == a.rested {
+		return a.taken, nil
+	}
+	if a.since == 0 {
+		a.since = now
+	}
+	idle := a.taken == taken && passed(now, a.last, within/restless)
+	if !a.new && !idle && !passed(now, a.since, within) {
+		return a.taken, nil
+	}
+	a.last = now
+	return a.taken, a.sealHeld()
+}
+
+// passed reports whether so long has passed; also where the clock was put back.
+func passed(now, since featurestore.Instant, d time.Duration) bool {
+	return now < since || now >= after(since, d)
 }
 
 // release seals what a partition has, and gives the partition back.
 func (a *openArchive) release(p offline.Partition) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.failed(a.Release(p))
+	return a.sealed(a.Release(p))
 }
 
 // archive gives the open archive of a source. One that broke, or that was opened

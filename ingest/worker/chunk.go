@@ -41,7 +41,7 @@ type Chunk struct {
 	Events    Events // nil for none
 	Through   int64
 	LogTime   featurestore.LogTime // the largest log time up to Through
-	FetchTime featurestore.Instant // when the fetch was sent that reached the log's end; 0 where it did not
+	FetchTime featurestore.Instant // when a fetch was sent that saw the log end by Through, what was not committed too; 0 for none
 	ReadTime  featurestore.Instant // when the fetch was sent that gave the last of it; 0 from history
 	Prints    []online.Fingerprint // of the last record, where it was seen
 }

@@ -50,6 +50,8 @@ type partition struct {
 
 	halted error // in this arrangement; guarded by the worker's states
 
+	ends ends // of the goroutine that decodes
+
 	begun atomic.Bool // its place in the log is known
 	held  bool        // its archive is this process's
 	last  *Chunk      // what was applied last: the end of the partition as far as it is known
@@ -285,12 +287,7 @@ func (p *partition) keep(c *decodedPart) error {
 	if !p.held {
 		return nil
 	}
-	p.archive.mu.Lock()
-	defer p.archive.mu.Unlock()
-	if err := p.archive.Append(c.decoded); err != nil {
-		return p.archive.failed(err)
-	}
-	return p.archive.failed(p.archive.Consumed(p.archived(), c.Through))
+	return p.archive.take(p.archived(), c)
 }
 
 // beat moves idle lanes along and compares the store with what it acknowledged.

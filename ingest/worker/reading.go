@@ -75,6 +75,7 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 // touch is written once.
 func (p *partition) fillChunks(ctx context.Context, fetched <-chan *logrecord.Batch, from int64, out chan<- *decodedChunk) error {
 	reached := noLogTime
+	p.ends = ends{}
 	var c *decodedChunk
 	var turn <-chan struct{} // that is waited for
 	defer func() { p.turn.leave(turn) }()
@@ -168,8 +169,9 @@ func (p *partition) decode(c *decodedChunk, batch *logrecord.Batch, from int64, 
 	c.end = batch.LastStable
 	chunk := *c.first()
 	chunk.Through, chunk.FetchTime, chunk.ReadTime = batch.Next-1, 0, batch.FetchTime
+	p.ends.saw(batch.FetchTime, max(batch.HighWatermark, batch.LastStable))
 	if batch.AtEnd() {
-		chunk.FetchTime = batch.FetchTime
+		chunk.FetchTime = p.ends.through(batch.Next)
 	}
 	if n := len(batch.Records); n > 0 {
 		last := &batch.Records[n-1]

@@ -8,7 +8,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 )
 
-// tend watches the registry, fills new generations and seals idle archives; it
+// tend watches the registry, fills new generations and seals archives; it
 // cancels the arrangement when another is needed. Whoever leads looks at every view.
 func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes int64) error {
 	defer cancel()
@@ -36,7 +36,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 		cancel()
 		chores.wait()
 	}()
-	idle := idleSeal{w: w}
+	seals := seals{w: w}
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,7 +49,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 		case <-ticker.C:
 		}
 		w.commit(mine, parts)
-		if err := idle.tick(); err != nil {
+		if err := seals.tick(); err != nil {
 			return err
 		}
 		again, err := w.changed(ctx, changes)
@@ -84,27 +84,30 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 	}
 }
 
-// idleSeal seals the archives once a stream has come to rest, so that what is
-// applied can soon be read at rest.
-type idleSeal struct {
-	w            *Worker
-	seen, sealed int64
+// seals seals each source's archive where nothing has come to it since the last tick,
+// and where something has waited for long, so that what is applied can soon be read at
+// rest: what is not is lost to history where the log drops it while nobody reads.
+type seals struct {
+	w     *Worker
+	taken map[*openArchive]int64
 }
 
-func (i *idleSeal) tick() error {
-	total := int64(0)
-	for _, s := range i.w.progress.Statuses() {
-		total += s.Events + s.Dead
+func (s *seals) tick() error {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	now := make(map[*openArchive]int64, len(s.w.archives))
+	var errs []error
+	for _, a := range s.w.archives {
+		before, known := s.taken[a]
+		if !known {
+			before = -1
+		}
+		taken, err := a.tend(s.w.c.Now(), s.w.c.RestWithin, before)
+		now[a] = taken
+		errs = append(errs, err)
 	}
-	if total != i.seen {
-		i.seen = total
-		return nil
-	}
-	if total == i.sealed {
-		return nil
-	}
-	i.sealed = total
-	return i.w.Flush()
+	s.taken = now
+	return errors.Join(errs...)
 }
 
 // changed reports whether the registry has changed or a topic has more partitions.

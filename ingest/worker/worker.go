@@ -64,6 +64,9 @@ type Config struct {
 	Upkeep Upkeep // of the archives
 	Losses string // the folder of notes of evictions that are not dealt with; "" keeps none
 
+	// RestWithin is how long what is applied may wait until it is at rest; 0 is a minute.
+	RestWithin time.Duration
+
 	CacheBytes int           // of entities a view; 0 is 256 MiB over all views
 	Heartbeat  time.Duration // 0 is a second
 	Recheck    time.Duration // of the logs against what was applied; 0 is two heartbeats
@@ -77,6 +80,7 @@ const (
 	defaultHeartbeat  = time.Second
 	defaultPoll       = 500 * time.Millisecond
 	defaultRetiredFor = time.Minute
+	defaultRestWithin = time.Minute
 )
 
 // Worker keeps every generation of every stream view up to date with the log. A
@@ -145,6 +149,9 @@ func New(c Config) *Worker {
 	}
 	if c.RetiredFor == 0 {
 		c.RetiredFor = defaultRetiredFor
+	}
+	if c.RestWithin == 0 {
+		c.RestWithin = defaultRestWithin
 	}
 	if c.GroupName == "" {
 		c.GroupName = "freshet." + c.Project

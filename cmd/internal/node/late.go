@@ -97,7 +97,7 @@ func (p *Parts) waiting(project *definition.Project, s *service.Slowest) string 
 	case b.End > s.Through+1:
 		return fmt.Sprintf("%d offsets of the log wait", b.End-s.Through-1)
 	}
-	return "nothing waits in the log"
+	return "nothing that is committed waits in the log; where transactions are written to it, one may be open"
 }
 
 func partitionText(p online.Partition) string {

@@ -22,6 +22,8 @@ type Ingest struct {
 
 // Archive is how the events at rest are kept.
 type Archive struct {
+	// RestWithin is how long an applied event may wait until it is at rest; at least 1s.
+	RestWithin Duration `yaml:"rest_within"`
 	// Every is how often small files are merged and old ones dropped; 0s is never.
 	Every Duration `yaml:"every"`
 	// FileMiB is how large a merged file becomes, at most.
@@ -45,6 +47,9 @@ func (a *Archive) RetentionFor(source string) featurestore.Duration {
 }
 
 func (a *Archive) validate() error {
+	if a.RestWithin.Std() < time.Second {
+		return fmt.Errorf("ingest.archive.rest_within: %s is not a second or more", featurestore.Duration(a.RestWithin))
+	}
 	if a.FileMiB < 1 || a.FileMiB > 4096 {
 		return fmt.Errorf("ingest.archive.file_mib: %d is no size of a file, write 1 to 4096", a.FileMiB)
 	}

@@ -99,7 +99,7 @@ func Defaults() Settings {
 		Serve:    Serve{Listen: "127.0.0.1:7070"},
 		Ingest: Ingest{
 			KeepPrevious: Duration(featurestore.Day), Audit: Audit{Every: Duration(featurestore.Hour)},
-			Archive: Archive{Every: Duration(10 * featurestore.Minute), FileMiB: 128, KeepReplaced: Duration(featurestore.Hour)},
+			Archive: Archive{RestWithin: Duration(featurestore.Minute), Every: Duration(10 * featurestore.Minute), FileMiB: 128, KeepReplaced: Duration(featurestore.Hour)},
 			Canary:  Canary{Every: Duration(10 * featurestore.Second), Partitions: 4},
 		},
 	}
