@@ -111,7 +111,7 @@ func (a *App) demo(ctx context.Context, dir string, keep bool, adjust func(*sett
 
 func (s *summary) wrong() bool {
 	for _, r := range s.Verify {
-		if r.Mismatches > 0 {
+		if r.Mismatches > 0 || r.Nothing != "" {
 			return true
 		}
 	}

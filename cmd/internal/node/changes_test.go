@@ -391,10 +391,10 @@ func (s scanned) Scan(ctx context.Context, source *definition.StreamSource, inde
 	}
 }
 
-// verifyOrders holds every view to the oracle.
-func verifyOrders(t *testing.T, n *node.Node, project *definition.Project, stored *history.Reader) {
+// checker compares what a node answers with what is at rest.
+func checker(t *testing.T, n *node.Node, stored *history.Reader) *verify.Checker {
 	t.Helper()
-	c := verify.Checker{
+	return &verify.Checker{
 		History: stored, Note: t.Logf,
 		Get: func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]verify.Read, error) {
 			p, err := n.Backend.Catalog().Features([]string{view + ".*"})
@@ -419,9 +419,15 @@ func verifyOrders(t *testing.T, n *node.Node, project *definition.Project, store
 			return out, nil
 		},
 	}
+}
+
+// verifyOrders holds every view to the oracle.
+func verifyOrders(t *testing.T, n *node.Node, project *definition.Project, stored *history.Reader) {
+	t.Helper()
+	c := checker(t, n, stored)
 	for _, v := range project.StreamViews {
 		report, err := c.StreamView(t.Context(), v)
-		if err != nil || report.Mismatches != 0 || report.Values == 0 || report.Behind != 0 {
+		if err != nil || report.Mismatches != 0 || report.Values == 0 || report.Behind != 0 || report.Ahead != 0 || report.Compared != report.Entities {
 			t.Errorf("view %s: %+v, %v", v.Name, report, err)
 		}
 	}

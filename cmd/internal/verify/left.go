@@ -56,9 +56,7 @@ func (c *Checker) there(run runs.Run) (bool, error) {
 		_, err := os.Stat(filepath.Join(c.Dir, filepath.FromSlash(f.Path)))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			if c.Note != nil {
-				c.Note("%s: %s is not there any more: entities that have left since are not looked at", run.View, f.Path)
-			}
+			c.note("%s: %s is not there any more: entities that have left since are not looked at", run.View, f.Path)
 			return false, nil
 		case err != nil:
 			return false, err

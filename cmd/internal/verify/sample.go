@@ -97,9 +97,14 @@ func evaluate(programs []*expr.Program, types []featurestore.Type, fields []feat
 	return key, err == nil
 }
 
-// sampleStream reads the history twice: once to choose entities, once to keep
-// their rows.
-func (c *Checker) sampleStream(ctx context.Context, v *definition.StreamView) (*samples[window.Row], error) {
+// picked are chosen entities whose rows are not read yet.
+type picked struct {
+	encoded []string // keys in ascending order of their bytes
+	keys    [][]featurestore.Value
+}
+
+// choose reads the history to choose entities.
+func (c *Checker) choose(ctx context.Context, v *definition.StreamView) (*picked, error) {
 	types := keyTypes(v.Entity)
 	pick := &chosen{limit: c.Sample, seen: map[string]bool{}}
 	var key []byte
@@ -112,10 +117,22 @@ func (c *Checker) sampleStream(ctx context.Context, v *definition.StreamView) (*
 	if err != nil {
 		return nil, err
 	}
-	out, index, err := newSamples[window.Row](pick.sorted(), types)
+	encoded := pick.sorted()
+	out, _, err := newSamples[window.Row](encoded, types)
 	if err != nil {
 		return nil, err
 	}
+	return &picked{encoded, out.keys}, nil
+}
+
+// rowsOf reads the history again, to keep the rows of the chosen entities.
+func (c *Checker) rowsOf(ctx context.Context, v *definition.StreamView, p *picked) (*samples[window.Row], error) {
+	types := keyTypes(v.Entity)
+	out, index, err := newSamples[window.Row](p.encoded, types)
+	if err != nil {
+		return nil, err
+	}
+	var key []byte
 	err = c.scan(ctx, v, func(b *definition.Binding, source uint16, ev *featurestore.Event) {
 		var ok bool
 		if key, ok = evaluate(b.Keys, types, ev.Fields, key); !ok {
@@ -191,7 +208,7 @@ func newSamples[R any](keys []string, types []featurestore.Type) (*samples[R], m
 	return out, index, nil
 }
 
-// sampleBatch reads the source's files twice, as sampleStream does. To the
+// sampleBatch reads the source's files twice, to choose and to keep rows. To the
 // entities in them come as many of those that have left them since an older run.
 func (c *Checker) sampleBatch(ctx context.Context, v *definition.BatchView, recorded []runs.Run) (*samples[oracle.BatchRow], error) {
 	types := keyTypes(v.Entity)

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -28,6 +29,7 @@ type Checker struct {
 	Get     Get
 	Sample  int // entities a view; 0 is all
 	AsOf    *featurestore.Instant
+	Wait    time.Duration // for what was looked up to come to rest; 0 compares what has
 	Note    func(format string, args ...any)
 }
 
@@ -54,12 +56,19 @@ type Mismatch struct {
 // Report is the outcome for one view.
 type Report struct {
 	View       string     `json:"view"`
-	Entities   int        `json:"entities"`
-	Values     int        `json:"values"`
-	Mismatches int        `json:"mismatches"`
-	Behind     int        `json:"behind"`  // entities whose newest records are not applied yet, and that agree up to where they are
-	TooOld     int        `json:"too_old"` // values that are past the asked instant
+	Entities   int        `json:"entities"`   // looked up
+	Compared   int        `json:"compared"`   // of these: with one value or more
+	Values     int        `json:"values"`     // of entities that are neither ahead nor rebuilding
+	Mismatches int        `json:"mismatches"` // values
+	Behind     int        `json:"behind"`     // entities whose newest records are not applied yet, and that agree up to where they are
+	Ahead      int        `json:"ahead"`      // entities that have applied what is not at rest yet: not compared
+	Rebuilding int        `json:"rebuilding"` // entities that answer REBUILDING: not compared
+	TooOld     int        `json:"too_old"`    // values that are past the asked instant
 	Examples   []Mismatch `json:"examples,omitempty"`
+
+	// Nothing is why nothing was compared, and what to do then; "" where something
+	// was, and for a table without rows.
+	Nothing string `json:"nothing_compared,omitempty"`
 
 	// Of a batch view: the cutoff of its newest run where the table's files are not
 	// those that it was made from. The present table is what values are held
@@ -80,9 +89,14 @@ type expected struct {
 	behind func(r Read) ([]featurestore.Cell, error)
 }
 
-// StreamView checks one stream view.
+// StreamView checks one stream view. Entities are looked up before their rows are
+// read: what history gets meanwhile makes fewer of them be ahead of it.
 func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Report, error) {
-	sampled, err := c.sampleStream(ctx, v)
+	f, err := c.found(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	sampled, err := c.rowsOf(ctx, v, f.chosen)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +105,7 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 	for i := range v.Features {
 		s.add(v.Features[i].Name, v.Features[i].Type)
 	}
-	return c.compare(ctx, s, sampled.keys, func(i int) expected {
+	r, err := c.compare(s, &looked{sampled.keys, f.reads, f.rest}, func(i int) expected {
 		judged := oracle.Judge(config, sampled.rows[i])
 		return expected{
 			at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
@@ -102,6 +116,10 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 			},
 		}
 	})
+	if err == nil {
+		r.Nothing = r.nothing()
+	}
+	return r, err
 }
 
 // BatchView checks one batch view against its files and recorded runs.
@@ -125,7 +143,11 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 	for _, f := range v.Features {
 		s.add(f.Name, f.Type)
 	}
-	report, err := c.compare(ctx, s, sampled.keys, func(i int) expected {
+	reads, err := c.lookUp(ctx, v.Name, sampled.keys)
+	if err != nil {
+		return nil, err
+	}
+	report, err := c.compare(s, &looked{keys: sampled.keys, reads: reads}, func(i int) expected {
 		return expected{at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
 			row, err := batchRow(v, sampled.rows[i], oracle.BatchReading{At: t, Mode: oracle.Available, Runs: done})
 			out := make([]featurestore.Cell, len(v.Features))
@@ -135,8 +157,14 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 			return out, err
 		}}
 	})
-	if err != nil || len(recorded) == 0 {
-		return report, err
+	if err != nil {
+		return nil, err
+	}
+	if report.Entities > 0 {
+		report.Nothing = report.nothing()
+	}
+	if len(recorded) == 0 {
+		return report, nil
 	}
 	newest := newestOf(recorded)
 	id, err := materialize.RunID(c.Root, v, newest.Cutoff)
@@ -185,42 +213,45 @@ func (s *subject) add(name string, t featurestore.Type) {
 	s.names, s.types = append(s.names, name), append(s.types, t)
 }
 
-// compare looks the entities up and holds each value against what is expected.
-func (c *Checker) compare(ctx context.Context, s *subject, keys [][]featurestore.Value, of func(i int) expected) (*Report, error) {
-	view := s.view
-	r := &Report{View: view, Entities: len(keys)}
-	for lo := 0; lo < len(keys); lo += chunk {
-		part := keys[lo:min(lo+chunk, len(keys))]
-		reads, err := c.Get(ctx, view, part, c.AsOf)
+// looked is what was looked up: keys, their answers, and how far what is at rest
+// reaches (nil for batch views).
+type looked struct {
+	keys  [][]featurestore.Value
+	reads []Read
+	rest  resting
+}
+
+// compare holds each value against what is expected. What history does not have
+// yet says nothing about a state that has it, and REBUILDING is no value.
+func (c *Checker) compare(s *subject, l *looked, of func(i int) expected) (*Report, error) {
+	r := &Report{View: s.view, Entities: len(l.keys)}
+	for i, read := range l.reads {
+		if read.rebuilding() {
+			r.Rebuilding++
+			continue
+		}
+		if l.rest.lacks(read.Applied) {
+			r.Ahead++
+			continue
+		}
+		want := of(i)
+		cells, err := want.at(read.At)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("view %q: %w", s.view, err)
 		}
-		if len(reads) != len(part) {
-			return nil, fmt.Errorf("view %q: %d answers for %d entities", view, len(reads), len(part))
-		}
-		for i, read := range reads {
-			want := of(lo + i)
-			cells, err := want.at(read.At)
+		found := differences(read, cells)
+		if len(found) > 0 && want.behind != nil {
+			upTo, err := want.behind(read)
 			if err != nil {
-				return nil, fmt.Errorf("view %q: %w", view, err)
+				return nil, fmt.Errorf("view %q: %w", s.view, err)
 			}
-			found := differences(read, cells)
-			if len(found) > 0 && want.behind != nil {
-				upTo, err := want.behind(read)
-				if err != nil {
-					return nil, fmt.Errorf("view %q: %w", view, err)
-				}
-				if len(differences(read, upTo)) == 0 {
-					r.Behind++
-					found = nil
-				}
+			if len(differences(read, upTo)) == 0 {
+				r.Behind++
+				found = nil
 			}
-			r.Values += len(cells)
-			r.add(s, part[i], read, cells, found)
 		}
-		if c.Note != nil {
-			c.Note("%s: %d of %d entities", view, min(lo+chunk, len(keys)), len(keys))
-		}
+		r.Values += len(cells)
+		r.add(s, l.keys[i], read, cells, found)
 	}
 	return r, nil
 }
@@ -242,10 +273,15 @@ func differences(read Read, want []featurestore.Cell) []int {
 }
 
 func (r *Report) add(s *subject, key []featurestore.Value, read Read, want []featurestore.Cell, found []int) {
+	old := 0
 	for _, c := range read.Cells {
 		if c.Status == featurestore.TooOld {
-			r.TooOld++
+			old++
 		}
+	}
+	r.TooOld += old
+	if old < len(read.Cells) {
+		r.Compared++
 	}
 	r.Mismatches += len(found)
 	for _, i := range found {
