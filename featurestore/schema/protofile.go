@@ -78,6 +78,29 @@ func ParseProtoIndex(text string, index []int, imports map[string]string) (*Mess
 	return newMessage(d)
 }
 
+// ParseProtoMessages gives all messages of a .proto file that can be read, those
+// within others too, in their order; where none can, the error is the first's.
+func ParseProtoMessages(text string, imports map[string]string) ([]*Message, error) {
+	f, err := compileProto("schema.proto", text, imports)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Message
+	first := errors.New("the schema has no message")
+	for i, d := range allMessages(f) {
+		m, err := newMessage(d)
+		if err == nil {
+			out = append(out, m)
+		} else if i == 0 {
+			first = err
+		}
+	}
+	if len(out) == 0 {
+		return nil, first
+	}
+	return out, nil
+}
+
 // declared are the messages that stand in the text: a map's entry is one that the
 // compiler makes, and indexes do not count it.
 func declared(list protoreflect.MessageDescriptors) []protoreflect.MessageDescriptor {

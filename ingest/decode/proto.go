@@ -53,19 +53,24 @@ func parseProto(s *logrecord.Schema, index []byte) (*schema.Message, *Error) {
 	if s.Kind != logrecord.ProtobufSchema {
 		return nil, &Error{Code: CodeSchema, Message: "it is not a Protobuf schema"}
 	}
-	imports := map[string]string{}
-	for _, r := range s.References {
-		imports[r.Name] = r.Text
-	}
 	var at []int
 	for _, i := range index {
 		at = append(at, int(i))
 	}
-	m, err := schema.ParseProtoIndex(s.Text, at, imports)
+	m, err := schema.ParseProtoIndex(s.Text, at, importsOf(s))
 	if err != nil {
 		return nil, &Error{Code: CodeSchema, Message: err.Error()}
 	}
 	return m, nil
+}
+
+// importsOf are the texts that a Protobuf schema imports, by name.
+func importsOf(s *logrecord.Schema) map[string]string {
+	imports := map[string]string{}
+	for _, r := range s.References {
+		imports[r.Name] = r.Text
+	}
+	return imports
 }
 
 // protoPlan is how a message is read: by the numbers of its fields.

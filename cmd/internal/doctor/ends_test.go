@@ -40,11 +40,15 @@ func applied(t *testing.T, settingsText, text string, need node.Need) (root stri
 func subjectsOf(names ...string) string {
 	out := "kind: Entity\nname: user\nkeys: [{name: user, type: string}]\n"
 	for _, name := range names {
-		out += strings.NewReplacer("NAME", name).Replace(`---
+		format := "avro"
+		if name == "later" || name == "never" {
+			format = "protobuf"
+		}
+		out += strings.NewReplacer("NAME", name, "FORMAT", format).Replace(`---
 kind: StreamSource
 name: NAME
 kafka: {topic: NAME}
-format: avro
+format: FORMAT
 schema: {subject: NAME-value}
 timestamp: {field: at, format: unix_ms}
 fields: {user: string, amount: double}
@@ -72,10 +76,14 @@ func TestSchemas(t *testing.T) {
 	schema("fits-value", `,{"name":"user","type":"string"},{"name":"amount","type":["null","double"]}`)
 	schema("wrong-value", `,{"name":"user","type":"string"},{"name":"amount","type":"string"}`)
 	schema("lacking-value", `,{"name":"user","type":"string"}`)
+	for subject, message := range map[string]string{"later": "Order { string user = 1; double amount = 2; int64 at = 3; }", "never": "Order { string user = 1; string amount = 2; int64 at = 3; }"} {
+		_, _, err := registry.RegisterSchema(subject+"-value", sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package shop; message Other { string name = 1; } message ` + message})
+		ok(t, err)
+	}
 	_, _, err := registry.RegisterSchema("proto-value", sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; message Order { string user = 1; double amount = 2; int64 at = 3; }`})
 	ok(t, err)
 	text := fmt.Sprintf("project: shop\nlog: {schema_registry: {url: %q}}\nserve: {listen: %q}\n", registry.URL(), freeAddr(t))
-	root := applied(t, text, subjectsOf("fits", "wrong", "lacking", "absent", "proto"), 0)
+	root := applied(t, text, subjectsOf("fits", "wrong", "lacking", "absent", "proto", "later", "never"), 0)
 	r := examine(t, root, nil)
 	want(t, r, "schemas", doctor.OK, registry.URL(), "it answers")
 	want(t, r, "schemas", doctor.OK, "fits", `subject "fits-value", version 1: the 2 declared fields are in it`)
@@ -83,6 +91,8 @@ func TestSchemas(t *testing.T) {
 	want(t, r, "schemas", doctor.Warning, "lacking", "amount: ", `no field "amount"`)
 	want(t, r, "schemas", doctor.Warning, "absent", `there is no subject "absent-value"`)
 	want(t, r, "schemas", doctor.Failed, "proto", "it is not an Avro schema")
+	want(t, r, "schemas", doctor.OK, "later", `subject "later-value", version 1, message shop.Order: the 2 declared fields are in it`)
+	want(t, r, "schemas", doctor.Failed, "never", "message shop.Order: amount: ")
 
 	behind, err := url.Parse(registry.URL())
 	ok(t, err)

@@ -83,7 +83,10 @@ func subjects(p *definition.Project) (out []*definition.StreamSource) {
 // judgeSchema says how records of a schema would be read.
 func judgeSchema(s *definition.StreamSource, schema *logrecord.Schema, version int) (State, string, string, string) {
 	seen := fmt.Sprintf("subject %q, version %d", s.Schema.Subject, version)
-	misfits, err := decode.Fit(s, schema)
+	misfits, message, err := decode.Fit(s, schema)
+	if message != "" {
+		seen += ", message " + message
+	}
 	const bad, next = "records that are written with it become dead letters", "correct the fields of the source, then freshet apply; or register a schema that has them"
 	if err != nil {
 		return Failed, seen + ": " + text(err), bad, next
