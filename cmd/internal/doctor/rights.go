@@ -56,10 +56,9 @@ func judgeRights(r *redis.Rights, user string, role Role) (State, string, string
 			may = strings.TrimPrefix(may+", scripts", ", ")
 		}
 		return Warning, seen + "may write (" + may + ")", "a server reads only: who takes it over could change every value", "use the reader's user; " + aclNext
-	case !r.Scripts:
-		return Failed, seen + "may run no script", "each batch is refused, and the stream waits", fmt.Sprintf("ACL SETUSER %s +eval +evalsha; %s", user, aclNext)
-	case len(r.Missing) > 0:
-		return Failed, seen + "may not run " + strings.Join(r.Missing, ", ") + " on this project's keys", "batches are refused, and the stream waits", fmt.Sprintf("ACL SETUSER %s ~{* +%s; %s", user, strings.Join(r.Missing, " +"), aclNext)
+	}
+	if what, next := r.Lacking(user); what != "" {
+		return Failed, seen + what, "an ingester does not start with it; where one runs, batches are refused, and the stream waits or views are LOST", next + "; " + aclNext
 	}
 	return OK, seen + "may read and write: an ingester's", "", ""
 }

@@ -83,6 +83,9 @@ func (n *Node) start(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Role&Ingest != 0 {
+		if err := n.Parts.mayWrite(ctx); err != nil {
+			return err
+		}
 		if err := n.startWorker(o); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,20 @@ type Rights struct {
 
 // Reads reports whether the user can change nothing.
 func (r *Rights) Reads() bool { return !r.Scripts && len(r.Writes) == 0 }
+
+// Lacking says what an ingester's user may not do that an ingester needs, and the
+// command that lets it; "" where nothing is.
+func (r *Rights) Lacking(user string) (what, next string) {
+	switch {
+	case r.Reads():
+		return "may read and not write", "use the ingester's user"
+	case !r.Scripts:
+		return "may run no script", fmt.Sprintf("ACL SETUSER %s +eval +evalsha", user)
+	case len(r.Missing) > 0:
+		return "may not run " + strings.Join(r.Missing, ", ") + " on this project's keys", fmt.Sprintf("ACL SETUSER %s ~{* +%s", user, strings.Join(r.Missing, " +"))
+	}
+	return "", ""
+}
 
 // Rights asks each master without changing anything: a script asks the server's own
 // rules, and commands that write are sent for a key that never is, where they do nothing.
