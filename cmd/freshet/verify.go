@@ -15,6 +15,9 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline/runs"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/worker"
+	"github.com/freshet/freshet/serving/service"
 )
 
 func (a *App) verifyCommand() *cobra.Command {
@@ -104,6 +107,9 @@ func (a *App) verify(ctx context.Context, s *settings.Settings, api *cli.API, q 
 			return out, err
 		},
 	}
+	if api.Parts == nil { // else nothing is applied meanwhile
+		c.CaughtUp = func(ctx context.Context, view string) (bool, error) { return caughtUp(ctx, api, view) }
+	}
 	reports := []*verify.Report{}
 	for _, name := range views {
 		var r *verify.Report
@@ -118,6 +124,40 @@ func (a *App) verify(ctx context.Context, s *settings.Settings, api *cli.API, q 
 		reports = append(reports, r)
 	}
 	return reports, nil
+}
+
+// How long a view is watched for having caught up. RUNNING says that it was at its
+// log's end at a moment of the last seconds: only one after the call counts.
+const (
+	caughtAfter = service.LateAfter + 2*time.Second // a server looks twice a second, an ingester says it each second
+	caughtUntil = 3 * caughtAfter
+)
+
+// caughtUp waits until a view has applied all that its logs held at the call; false
+// is one that has not in time. While a replay's clock stands, RUNNING says nothing.
+func caughtUp(ctx context.Context, api *cli.API, view string) (bool, error) {
+	end := time.NewTimer(caughtUntil)
+	defer end.Stop()
+	wait := caughtAfter
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-end.C:
+			return false, nil
+		case <-time.After(wait):
+		}
+		wait = time.Second
+		s, err := api.Status(ctx)
+		if err != nil || s.Replaying {
+			return false, err
+		}
+		for _, v := range s.Views {
+			if v.View == view && v.Answers && v.State == worker.ConditionOf(view, online.StateLive).State {
+				return true, nil
+			}
+		}
+	}
 }
 
 // viewsOf are the stored views behind names, each once.

@@ -94,6 +94,7 @@ func TestVerifyOfWhatIsNotAtRest(t *testing.T) {
 		t.Errorf("after waiting: %+v, want %+v", got, want)
 	}
 
+	lost(t, n, project, c)
 	get := c.Get
 	c.Get = func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]verify.Read, error) {
 		reads, err := get(ctx, view, keys, asOf)
@@ -104,5 +105,38 @@ func TestVerifyOfWhatIsNotAtRest(t *testing.T) {
 	got := check(t, n, c, project)
 	if got.Examples = nil; fmt.Sprint(got) != fmt.Sprint(verify.Report{View: "seen", Entities: 2, Compared: 1, Values: 1, Mismatches: 1, Rebuilding: 1}) {
 		t.Errorf("with an answer that is none and one that is wrong: %+v", got)
+	}
+}
+
+// lost checks that an entity whose state has gone counts as one whose events are not
+// applied yet only as long as that may be.
+func lost(t *testing.T, n *node.Node, project *definition.Project, c *verify.Checker) {
+	t.Helper()
+	get, caught, asked := c.Get, false, 0
+	defer func() { c.Get, c.CaughtUp = get, nil }()
+	c.Get = func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]verify.Read, error) {
+		reads, err := get(ctx, view, keys, asOf)
+		reads[0].Cells[0], reads[0].Applied = featurestore.Cell{Status: featurestore.NotFound, Value: featurestore.Int64Value(0)}, nil
+		return reads, err
+	}
+	c.CaughtUp = func(context.Context, string) (bool, error) { asked++; return caught, nil }
+	if got := check(t, n, c, project); got.Behind != 1 || got.Mismatches != 0 || got.Compared != 2 || asked != 1 {
+		t.Errorf("a state that has gone, while the view has not caught up: %+v", got)
+	}
+	caught = true
+	if got := check(t, n, c, project); got.Behind != 0 || got.Mismatches != 1 || got.Compared != 2 || len(got.Examples) != 1 || asked != 2 {
+		t.Errorf("a state that has gone: %+v", got)
+	}
+	// One that catches up was behind.
+	reads := 0
+	missing := c.Get
+	c.Get = func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]verify.Read, error) {
+		if reads++; reads == 1 {
+			return missing(ctx, view, keys, asOf)
+		}
+		return get(ctx, view, keys, asOf)
+	}
+	if got := check(t, n, c, project); got.Behind != 1 || got.Mismatches != 0 {
+		t.Errorf("a state that catches up: %+v", got)
 	}
 }

@@ -31,6 +31,11 @@ type Checker struct {
 	AsOf    *featurestore.Instant
 	Wait    time.Duration // for what was looked up to come to rest; 0 compares what has
 	Note    func(format string, args ...any)
+
+	// CaughtUp waits until a view has applied all that its logs held at the call;
+	// false is not in time. Without it, what is missing in a state counts as not
+	// applied yet, however long ago it came to rest.
+	CaughtUp func(ctx context.Context, view string) (bool, error)
 }
 
 // Read is one entity's answer.
@@ -105,7 +110,8 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 	for i := range v.Features {
 		s.add(v.Features[i].Name, v.Features[i].Type)
 	}
-	r, err := c.compare(s, &looked{sampled.keys, f.reads, f.rest}, func(i int) expected {
+	l := &looked{sampled.keys, f.reads, f.rest}
+	of := func(i int) expected {
 		judged := oracle.Judge(config, sampled.rows[i])
 		return expected{
 			at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
@@ -115,11 +121,16 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 				return judged.Read(oracle.Reading{At: r.At, Mode: oracle.Exact, Applied: r.Applied})
 			},
 		}
-	})
-	if err == nil {
-		r.Nothing = r.nothing()
 	}
-	return r, err
+	r, behind, err := c.compare(s, l, of)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.missing(ctx, s, l, of, r, behind); err != nil {
+		return nil, err
+	}
+	r.Nothing = r.nothing()
+	return r, nil
 }
 
 // BatchView checks one batch view against its files and recorded runs.
@@ -147,7 +158,7 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 	if err != nil {
 		return nil, err
 	}
-	report, err := c.compare(s, &looked{keys: sampled.keys, reads: reads}, func(i int) expected {
+	report, _, err := c.compare(s, &looked{keys: sampled.keys, reads: reads}, func(i int) expected {
 		return expected{at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
 			row, err := batchRow(v, sampled.rows[i], oracle.BatchReading{At: t, Mode: oracle.Available, Runs: done})
 			out := make([]featurestore.Cell, len(v.Features))
@@ -222,9 +233,10 @@ type looked struct {
 }
 
 // compare holds each value against what is expected. What history does not have
-// yet says nothing about a state that has it, and REBUILDING is no value.
-func (c *Checker) compare(s *subject, l *looked, of func(i int) expected) (*Report, error) {
-	r := &Report{View: s.view, Entities: len(l.keys)}
+// yet says nothing about a state that has it, and REBUILDING is no value. Which
+// entities are behind is told too.
+func (c *Checker) compare(s *subject, l *looked, of func(i int) expected) (r *Report, behind []int, err error) {
+	r = &Report{View: s.view, Entities: len(l.keys)}
 	for i, read := range l.reads {
 		if read.rebuilding() {
 			r.Rebuilding++
@@ -237,23 +249,25 @@ func (c *Checker) compare(s *subject, l *looked, of func(i int) expected) (*Repo
 		want := of(i)
 		cells, err := want.at(read.At)
 		if err != nil {
-			return nil, fmt.Errorf("view %q: %w", s.view, err)
+			return nil, nil, fmt.Errorf("view %q: %w", s.view, err)
 		}
 		found := differences(read, cells)
 		if len(found) > 0 && want.behind != nil {
 			upTo, err := want.behind(read)
 			if err != nil {
-				return nil, fmt.Errorf("view %q: %w", s.view, err)
+				return nil, nil, fmt.Errorf("view %q: %w", s.view, err)
 			}
 			if len(differences(read, upTo)) == 0 {
-				r.Behind++
+				behind = append(behind, i)
 				found = nil
 			}
 		}
 		r.Values += len(cells)
+		r.count(read)
 		r.add(s, l.keys[i], read, cells, found)
 	}
-	return r, nil
+	r.Behind = len(behind)
+	return r, behind, nil
 }
 
 // differences are the features whose value or status differs. STALE is a
@@ -272,7 +286,7 @@ func differences(read Read, want []featurestore.Cell) []int {
 	return out
 }
 
-func (r *Report) add(s *subject, key []featurestore.Value, read Read, want []featurestore.Cell, found []int) {
+func (r *Report) count(read Read) {
 	old := 0
 	for _, c := range read.Cells {
 		if c.Status == featurestore.TooOld {
@@ -283,6 +297,9 @@ func (r *Report) add(s *subject, key []featurestore.Value, read Read, want []fea
 	if old < len(read.Cells) {
 		r.Compared++
 	}
+}
+
+func (r *Report) add(s *subject, key []featurestore.Value, read Read, want []featurestore.Cell, found []int) {
 	r.Mismatches += len(found)
 	for _, i := range found {
 		if len(r.Examples) == maxExamples {
