@@ -22,6 +22,7 @@ type LogState struct {
 	End        int64  `json:"log_end"`
 	Records    string `json:"records"`       // what the fingerprints say: same, another or unknown
 	Gap        string `json:"gap,omitempty"` // why the views cannot go on; "": they can
+	Expired    bool   `json:"-"`             // of a gap: the log begins behind what is missing, which is not at rest either
 	Unarchived int64  `json:"not_at_rest"`   // offsets that were applied and are not at rest
 }
 
@@ -109,9 +110,9 @@ func (x Inspector) partition(ctx context.Context, s *definition.StreamSource, id
 	case met && !there:
 		state.Gap = "the topic no longer has this partition: it was made anew"
 	case len(ranges) > 0 && state.AtRest+1 < bounds.Start:
-		state.Gap = fmt.Sprintf("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, state.AtRest+1)
+		state.Gap, state.Expired = fmt.Sprintf("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, state.AtRest+1), true
 	case met && reach(ranges, state.Next) < bounds.Start:
-		state.Gap = expired(bounds, state.Next)
+		state.Gap, state.Expired = expired(bounds, state.Next), true
 	}
 	return state, nil
 }

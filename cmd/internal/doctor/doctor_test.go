@@ -270,9 +270,15 @@ func TestRealParts(t *testing.T) {
 	want(t, r, "server", doctor.Warning, "no server answers")
 	want(t, r, "canary", doctor.Skipped)
 
+	late := logrecord.Record{LogTime: featurestore.LogTime(wall()), Value: []byte("{}")}
+	end, err := parts.Log.Produce(t.Context(), "orders", 0, []logrecord.Record{late, late})
+	ok(t, err)
+	ok(t, kafkatest.DeleteRecords(t.Context(), broker.Addr(), "orders", 0, end+1))
+	want(t, examine(t, root, nil), "sources", doctor.Failed, "records have expired", "freshet accept-new-topic orders goes on", "a start of the ingester does not help")
+
 	ok(t, kafkatest.DeleteTopic(t.Context(), broker.Addr(), "orders"))
 	ok(t, parts.Log.CreateTopic(t.Context(), logrecord.TopicSpec{Name: "orders", Partitions: 2}))
-	want(t, examine(t, root, nil), "sources", doctor.Failed, "orders", "freshet accept-new-topic orders")
+	want(t, examine(t, root, nil), "sources", doctor.Failed, "orders", "restore the topic", "or freshet accept-new-topic orders")
 
 	ok(t, broker.Kill())
 	r = examine(t, root, func(c *doctor.Config) { c.Timeout = time.Second })

@@ -12,6 +12,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/ingest/kafka"
+	"github.com/freshet/freshet/ingest/worker"
 )
 
 // checkLog connects to the log: addresses, TLS, SASL.
@@ -109,6 +110,16 @@ func judgeTopic(t *kafka.Topic, s *definition.StreamSource) (State, string, stri
 	return OK, seen, "", ""
 }
 
+// gapNext leads out of a GAP. What has expired comes back by no start, and by a
+// restored topic only where somebody kept the records.
+func gapNext(gap *worker.LogState, source string) string {
+	accept := "freshet accept-new-topic " + source
+	if gap.Expired {
+		return accept + " goes on with what the topic holds, without what has expired: a start of the ingester does not help; or, where the records were kept, restore them with their offsets, then start it"
+	}
+	return "restore the topic, and start the ingester again where freshet status says so; or " + accept
+}
+
 // history compares the topic with what was applied of it, as the ingester does.
 func (f *finding) history(ctx context.Context, e *exam, s *definition.StreamSource) {
 	if e.parts.Online == nil {
@@ -120,7 +131,7 @@ func (f *finding) history(ctx context.Context, e *exam, s *definition.StreamSour
 		return
 	}
 	if gap := state.Gap(); gap != nil {
-		f.add(Failed, fmt.Sprintf("partition %d: %s", gap.Partition, gap.Gap), "the views of this source stand still: nothing of another log is applied, and nothing is jumped over", "restore the topic, and start the ingester again where freshet status says so; or freshet accept-new-topic "+s.Name).Of = s.Name
+		f.add(Failed, fmt.Sprintf("partition %d: %s", gap.Partition, gap.Gap), "the views of this source stand still: nothing of another log is applied, and nothing is jumped over", gapNext(gap, s.Name)).Of = s.Name
 		return
 	}
 	lag, rest := int64(0), state.Lost
