@@ -10,7 +10,7 @@ import (
 // missing looks again at entities that were behind, once the view has applied all
 // that its logs held: what is at rest was in them. A state that still lacks it has
 // lost it, or never had it; it agrees with its own list, as one does that is behind.
-func (c *Checker) missing(ctx context.Context, s *subject, l *looked, of func(i int) expected, r *Report, behind []int) error {
+func (c *Checker) missing(ctx context.Context, s *subject, l *looked, r *Report, behind []int) error {
 	if c.CaughtUp == nil || len(behind) == 0 {
 		return nil
 	}
@@ -30,7 +30,7 @@ func (c *Checker) missing(ctx context.Context, s *subject, l *looked, of func(i 
 		if read.rebuilding() || l.rest.lacks(read.Applied) {
 			continue // it has gone on: it was behind
 		}
-		want, err := of(behind[i]).at(read.At)
+		want, err := l.of(behind[i]).at(read.At)
 		if err != nil {
 			return fmt.Errorf("view %q: %w", s.view, err)
 		}

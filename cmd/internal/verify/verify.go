@@ -110,8 +110,8 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 	for i := range v.Features {
 		s.add(v.Features[i].Name, v.Features[i].Type)
 	}
-	l := &looked{sampled.keys, f.reads, f.rest}
-	of := func(i int) expected {
+	l := &looked{keys: sampled.keys, reads: f.reads, rest: f.rest}
+	l.of = func(i int) expected {
 		judged := oracle.Judge(config, sampled.rows[i])
 		return expected{
 			at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
@@ -122,11 +122,11 @@ func (c *Checker) StreamView(ctx context.Context, v *definition.StreamView) (*Re
 			},
 		}
 	}
-	r, behind, err := c.compare(s, l, of)
+	r, behind, err := c.compare(s, l)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.missing(ctx, s, l, of, r, behind); err != nil {
+	if err := c.missing(ctx, s, l, r, behind); err != nil {
 		return nil, err
 	}
 	r.Nothing = r.nothing()
@@ -158,7 +158,7 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 	if err != nil {
 		return nil, err
 	}
-	report, _, err := c.compare(s, &looked{keys: sampled.keys, reads: reads}, func(i int) expected {
+	report, _, err := c.compare(s, &looked{keys: sampled.keys, reads: reads, of: func(i int) expected {
 		return expected{at: func(t featurestore.Instant) ([]featurestore.Cell, error) {
 			row, err := batchRow(v, sampled.rows[i], oracle.BatchReading{At: t, Mode: oracle.Available, Runs: done})
 			out := make([]featurestore.Cell, len(v.Features))
@@ -167,7 +167,7 @@ func (c *Checker) BatchView(ctx context.Context, v *definition.BatchView) (*Repo
 			}
 			return out, err
 		}}
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -224,18 +224,19 @@ func (s *subject) add(name string, t featurestore.Type) {
 	s.names, s.types = append(s.names, name), append(s.types, t)
 }
 
-// looked is what was looked up: keys, their answers, and how far what is at rest
-// reaches (nil for batch views).
+// looked is what was looked up: keys, their answers, how far what is at rest reaches
+// (nil for batch views), and what is expected of each.
 type looked struct {
 	keys  [][]featurestore.Value
 	reads []Read
 	rest  resting
+	of    func(i int) expected
 }
 
 // compare holds each value against what is expected. What history does not have
 // yet says nothing about a state that has it, and REBUILDING is no value. Which
 // entities are behind is told too.
-func (c *Checker) compare(s *subject, l *looked, of func(i int) expected) (r *Report, behind []int, err error) {
+func (c *Checker) compare(s *subject, l *looked) (r *Report, behind []int, err error) {
 	r = &Report{View: s.view, Entities: len(l.keys)}
 	for i, read := range l.reads {
 		if read.rebuilding() {
@@ -246,7 +247,7 @@ func (c *Checker) compare(s *subject, l *looked, of func(i int) expected) (r *Re
 			r.Ahead++
 			continue
 		}
-		want := of(i)
+		want := l.of(i)
 		cells, err := want.at(read.At)
 		if err != nil {
 			return nil, nil, fmt.Errorf("view %q: %w", s.view, err)
