@@ -63,6 +63,9 @@ type Step struct {
 	Reason string
 	At     featurestore.Instant
 
+	// Changes is what Store.Changes gave when the step was decided on; 0 does not ask.
+	Changes int64
+
 	// Since is since when the generation is in the state that the step was decided on,
 	// where it may have left that state and come back; 0 does not ask.
 	Since featurestore.Instant
@@ -72,10 +75,12 @@ type Step struct {
 	Keep bool
 }
 
-// Order asks for another generation of the meaning that a view has in a revision.
+// Order asks for another generation of a meaning that a view has or had.
 type Order struct {
 	Target
-	Revision int64 // the newest
+	Revision int64  // the newest
+	Meaning  int64  // the revision whose definition has that meaning; 0 is the newest
+	Replaces uint32 // the generation being built, of another meaning, that this one is built instead of; 0: none
 	Reason   string
 	At       featurestore.Instant
 }
@@ -118,7 +123,7 @@ type Store interface {
 	// Rebuild makes a BUILDING generation beside the live one, also where that has
 	// the same hash. Where one of this hash is being built already, it is that one:
 	// a repeated order changes nothing. ErrLostRace where one of another hash is
-	// being built, or the revision is not the newest.
+	// being built that the order does not replace, or the revision is not the newest.
 	Rebuild(ctx context.Context, o Order) (Generation, error)
 	// Generations are all that are neither RETIRED nor DROPPED, by view and number.
 	Generations(ctx context.Context) ([]Generation, error)

@@ -213,6 +213,9 @@ func (r *modelRegistry) Generations(context.Context) ([]registry.Generation, err
 	return slices.DeleteFunc(slices.Clone(r.list), func(g registry.Generation) bool { return g.State == registry.Retired }), nil
 }
 
+// Changes counts what was changed.
+func (r *modelRegistry) Changes(context.Context) (int64, error) { return r.w.revision, nil }
+
 // SetState makes one step of a generation's life.
 func (r *modelRegistry) SetState(_ context.Context, s registry.Step) error {
 	g := &r.list[s.Number-1]
@@ -220,7 +223,7 @@ func (r *modelRegistry) SetState(_ context.Context, s registry.Step) error {
 	switch {
 	case g.State == s.State:
 		return nil
-	case g.State != from[s.State], s.Since != 0 && s.Since != g.Since:
+	case s.Changes != 0 && s.Changes != r.w.revision, g.State != from[s.State], s.Since != 0 && s.Since != g.Since:
 		return registry.ErrLostRace
 	case s.State == registry.Live:
 		for i := range r.list {

@@ -96,7 +96,14 @@ func (a *arrangement) belongs() error {
 	return nil
 }
 
+// project is the definitions of a revision, which never change.
 func (w *Worker) project(ctx context.Context, number int64) (*definition.Project, error) {
+	w.mu.Lock()
+	known := w.projects[number]
+	w.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
 	r, err := w.c.Registry.Revision(ctx, number)
 	if err != nil {
 		return nil, err
@@ -105,6 +112,12 @@ func (w *Worker) project(ctx context.Context, number int64) (*definition.Project
 	if p == nil {
 		return nil, fmt.Errorf("revision %d does not load with this version: %w", number, problems)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.projects == nil || len(w.projects) > 2*registry.LookBack {
+		w.projects = map[int64]*definition.Project{}
+	}
+	w.projects[number] = p
 	return p, nil
 }
 

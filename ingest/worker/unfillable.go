@@ -1,6 +1,10 @@
 package worker
 
-import "github.com/freshet/freshet/featurestore/online"
+import (
+	"cmp"
+
+	"github.com/freshet/freshet/featurestore/online"
+)
 
 // Unfillable are the generations that history cannot fill, with this revision
 // and this process: waiting for them is in vain. The log says why.
@@ -22,8 +26,8 @@ func (w *Worker) Troubles() map[online.Generation]string {
 	defer w.mu.Unlock()
 	out := map[online.Generation]string{}
 	for id, r := range w.views {
-		if r.why != "" {
-			out[id] = r.why
+		if why := cmp.Or(r.why, r.waits); why != "" {
+			out[id] = why
 		}
 	}
 	return out

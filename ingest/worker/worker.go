@@ -110,10 +110,11 @@ type Worker struct {
 	share     share
 	audited   AuditStatus
 	nextAudit featurestore.Instant
-	changes   int64             // of the registry, up to which this arrangement has seen it
-	sources   []string          // that this arrangement reads
-	topics    map[string]int    // theirs, with the partitions that it has seen
-	logs      map[string]uint32 // the generation under which each source's topic is read
+	projects  map[int64]*definition.Project // of revisions that were looked at
+	changes   int64                         // of the registry, up to which this arrangement has seen it
+	sources   []string                      // that this arrangement reads
+	topics    map[string]int                // theirs, with the partitions that it has seen
+	logs      map[string]uint32             // the generation under which each source's topic is read
 }
 
 // running is a generation that is kept up to date.
@@ -124,6 +125,9 @@ type running struct {
 	full   bool                 // filled from history, where that was needed
 	broken bool                 // it cannot be filled
 	why    string               // it does not get on; "" where it does
+
+	outlived bool   // its view has another meaning by now: it does not take over
+	waits    string // why it does not, or not yet, though it is ready; "" where nothing keeps it
 
 	checked bool                 // a sample of it is what its records say
 	recheck featurestore.Instant // when a check that could not be made is tried again
@@ -295,6 +299,7 @@ func (w *Worker) adopt(a *arrangement, parts []*partition, mine share) {
 	for _, r := range w.views {
 		r.far = nil // who reads what may have changed
 	}
+	w.adoptMeanings(a)
 }
 
 // sourceContexts gives the partitions of each source a context that ends with

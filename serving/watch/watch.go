@@ -98,10 +98,6 @@ func (w *Watcher) Stop() {
 	}
 }
 
-// lookBack is how many revisions before the newest may answer while the newest
-// is still being built.
-const lookBack = 8
-
 // Refresh reads the registry and the lanes now. The newest revision answers
 // whose every view has a live generation of its own meaning: while a changed
 // view is being filled, the revision before goes on answering, whole. Where no
@@ -127,26 +123,11 @@ func (w *Watcher) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	chosen, _, err := Choose(newest, live, func(n int64) (*definition.Project, error) { return w.load(ctx, n) })
+	chosen, _, err := registry.Choose(newest, live, func(n int64) (*definition.Project, error) { return w.load(ctx, n) })
 	if err != nil {
 		return err
 	}
 	return w.install(ctx, chosen, live)
-}
-
-// Choose gives the revision that answers while these generations are live: the
-// newest that is whole, or, where none of the last few is, the newest.
-func Choose(newest int64, live map[string]registry.Generation, load func(int64) (*definition.Project, error)) (chosen int64, isWhole bool, err error) {
-	for n := newest; n > max(0, newest-lookBack); n-- {
-		p, err := load(n)
-		if err != nil {
-			return 0, false, err
-		}
-		if whole(p, live) {
-			return n, true, nil
-		}
-	}
-	return newest, false, nil
 }
 
 // live are the registry's live generations by view.
@@ -155,29 +136,7 @@ func (w *Watcher) live(ctx context.Context) (map[string]registry.Generation, err
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]registry.Generation{}
-	for _, g := range list {
-		if g.State == registry.Live {
-			out[g.View] = g
-		}
-	}
-	return out, nil
-}
-
-// whole reports whether every stored view of a project has a live generation of
-// its own meaning.
-func whole(p *definition.Project, live map[string]registry.Generation) bool {
-	for _, v := range p.StreamViews {
-		if g, ok := live[v.Name]; !ok || g.Hash != v.Hash {
-			return false
-		}
-	}
-	for _, v := range p.BatchViews {
-		if g, ok := live[v.Name]; !ok || g.Hash != v.Hash {
-			return false
-		}
-	}
-	return true
+	return registry.LiveOf(list), nil
 }
 
 func (w *Watcher) install(ctx context.Context, number int64, live map[string]registry.Generation) error {
@@ -215,7 +174,7 @@ func (w *Watcher) load(ctx context.Context, number int64) (*definition.Project, 
 	if project == nil {
 		return nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %v", number, problems)
 	}
-	delete(w.projects, number-lookBack-1)
+	delete(w.projects, number-registry.LookBack-1)
 	w.projects[number] = project
 	return project, nil
 }

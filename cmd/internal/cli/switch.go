@@ -14,7 +14,6 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
-	"github.com/freshet/freshet/serving/watch"
 )
 
 // SwitchCommand is `switch`.
@@ -176,7 +175,7 @@ func (p *switching) revision(ctx context.Context) (chosen, newest int64, err err
 		}
 		return project, nil
 	}
-	chosen, whole, err := watch.Choose(newest, p.live, load)
+	chosen, whole, err := registry.Choose(newest, p.live, load)
 	if err != nil || whole {
 		return chosen, newest, err
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -185,7 +186,14 @@ func (s *Store) Rebuild(ctx context.Context, o registry.Order) (g registry.Gener
 		if err != nil {
 			return err
 		}
-		if building := l.in(registry.Building); building != nil {
+		m := moving{tx, o.At}
+		switch building := l.in(registry.Building); {
+		case building == nil:
+		case building.Hash != o.Hash && building.Number == o.Replaces:
+			if err := m.set(ctx, building, registry.Retired, "replaced while building"); err != nil {
+				return err
+			}
+		default:
 			g = *building
 			if g.Hash != o.Hash {
 				return fmt.Errorf("generation %d of view %q, of another meaning, is being built: %w", g.Number, g.View, registry.ErrLostRace)
@@ -195,11 +203,10 @@ func (s *Store) Rebuild(ctx context.Context, o registry.Order) (g registry.Gener
 		if len(l) == 0 {
 			return featurestore.NotFoundf("view %q has no generation: it was never applied", o.View)
 		}
-		m := moving{tx, o.At}
 		if err := m.retire(ctx, l, registry.Broken, 0, "replaced"); err != nil {
 			return err
 		}
-		g, err = s.add(ctx, tx, l, registry.Generation{View: o.View, Hash: o.Hash, State: registry.Building, Reason: o.Reason, Since: o.At, Revision: o.Revision})
+		g, err = s.add(ctx, tx, l, registry.Generation{View: o.View, Hash: o.Hash, State: registry.Building, Reason: o.Reason, Since: o.At, Revision: cmp.Or(o.Meaning, o.Revision)})
 		if err != nil {
 			return err
 		}
@@ -228,6 +235,9 @@ func (s *Store) SetState(ctx context.Context, step registry.Step) error {
 		if err != nil {
 			return err
 		}
+		if err := unchanged(ctx, tx, step.Changes); err != nil {
+			return err
+		}
 		g := l.number(step.Number)
 		switch {
 		case g == nil:
@@ -250,6 +260,22 @@ func (s *Store) SetState(ctx context.Context, step registry.Step) error {
 		}
 		return changed(ctx, tx)
 	})
+}
+
+// unchanged is an error where something has changed since the registry was at that
+// number of changes; 0 does not ask.
+func unchanged(ctx context.Context, tx *sql.Tx, at int64) error {
+	if at == 0 {
+		return nil
+	}
+	var now int64
+	if err := tx.QueryRowContext(ctx, "SELECT number FROM changes").Scan(&now); err != nil {
+		return err
+	}
+	if now != at {
+		return fmt.Errorf("the registry has changed since this was decided on: %w", registry.ErrLostRace)
+	}
+	return nil
 }
 
 // makeRoom takes the live generation out of that state; one standby is kept.
