@@ -11,8 +11,9 @@ import (
 // Anew adds the views that mean what they did, and whose values this version of
 // freshet computes or stores otherwise than the one that applied them: held are the
 // hashes under which the generations in use hold each view. They are built anew
-// beside the old ones.
-func (p *Plan) Anew(desired *definition.Project, held map[string][]codec.Hash) {
+// beside the old ones. So are those that an older revision's meaning answers for,
+// where nothing holds theirs: older says which that is.
+func (p *Plan) Anew(desired *definition.Project, held map[string][]codec.Hash, older map[string]string) {
 	after := objects(desired)
 	for view, hash := range Targets(desired) {
 		if have := held[view]; len(have) == 0 || slices.Contains(have, hash) {
@@ -20,7 +21,7 @@ func (p *Plan) Anew(desired *definition.Project, held map[string][]codec.Hash) {
 		}
 		for _, a := range after {
 			if a.name == view && a.stored {
-				p.anew(a)
+				p.anew(a, older[view])
 			}
 		}
 	}
@@ -28,12 +29,12 @@ func (p *Plan) Anew(desired *definition.Project, held map[string][]codec.Hash) {
 }
 
 // anew makes one of them a change, where it is not replaced for what it means.
-func (p *Plan) anew(a object) {
+func (p *Plan) anew(a object, why string) {
 	c := Change{Kind: a.kind, Name: a.name, Action: Replace, Services: a.services, Risks: []Risk{NeedsBackfill}}
 	if a.unbounded {
 		c.Risks = append(c.Risks, NeedsAllHistory)
 	}
-	c.Details = []string{"another version of freshet holds its values, in another form"}
+	c.Details = []string{cmp.Or(why, "another version of freshet holds its values, in another form")}
 	i := slices.IndexFunc(p.Changes, func(x Change) bool { return x.Kind == a.kind && x.Name == a.name })
 	switch {
 	case i < 0:

@@ -132,20 +132,20 @@ func TestAnotherVersionBuildsAnew(t *testing.T) {
 	desired := load(t, base)
 	others := map[string][]codec.Hash{"spend": {{1}, {2}}, "person": {{1}, plan.Targets(desired)["person"]}}
 	p := plan.Make(1, load(t, base), desired)
-	p.Anew(desired, others)
+	p.Anew(desired, others, nil)
 	c := find(t, p, "spend")
 	if len(p.Changes) != 1 || c.Action != plan.Replace || !slices.Equal(c.Risks, []plan.Risk{plan.NeedsBackfill}) || !slices.Equal(c.Services, []string{"s"}) {
 		t.Errorf("changes %+v", p.Changes)
 	}
 	owner := load(t, strings.Replace(base, "name: spend\n", "name: spend\nowner: me\n", 1))
 	p = plan.Make(1, load(t, base), owner)
-	p.Anew(owner, others)
+	p.Anew(owner, others, nil)
 	if c := find(t, p, "spend"); len(p.Changes) != 1 || c.Action != plan.Replace {
 		t.Errorf("with an owner: changes %+v", p.Changes)
 	}
 	p = plan.Make(0, nil, desired)
 	created := len(p.Changes)
-	if p.Anew(desired, nil); len(p.Changes) != created {
+	if p.Anew(desired, nil, nil); len(p.Changes) != created {
 		t.Errorf("of what was never applied: changes %+v", p.Changes)
 	}
 }

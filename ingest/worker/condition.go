@@ -11,20 +11,21 @@ import (
 
 // Condition is how a generation is, for people.
 type Condition struct {
-	State  string `json:"state"` // RUNNING, CATCHING_UP, BUILDING, LOST, GAP, HALTED or STALE_BINARY
+	State  string `json:"state"` // RUNNING, CATCHING_UP, BUILDING, LOST, GAP, HALTED, STALE_BINARY or MIXED
 	Reason string `json:"reason,omitempty"`
 	Next   string `json:"next,omitempty"` // the command that leads on; "": it goes on by itself
 }
 
 // StandsStill reports whether nothing goes on until a person acts.
 func (c Condition) StandsStill() bool {
-	return c.State == online.StateGap.String() || c.State == online.StateHalted.String() || c.State == conditionStale
+	return c.State == online.StateGap.String() || c.State == online.StateHalted.String() || c.State == conditionStale || c.State == conditionMixed
 }
 
 // Words for states of lanes that people read.
 const (
 	conditionRunning = "RUNNING"
 	conditionStale   = "STALE_BINARY"
+	conditionMixed   = "MIXED"
 )
 
 // ConditionOf is what the state of a view's lanes alone says.
@@ -53,6 +54,12 @@ func OtherVersionCondition() Condition {
 		State: conditionStale, Next: "freshet apply",
 		Reason: "its generations are another version's of freshet, which computes or stores otherwise: this version builds it anew once it is applied again",
 	}
+}
+
+// MixedCondition is that of a view that does not answer because no revision has the
+// meanings of all live generations.
+func MixedCondition(why, next string) Condition {
+	return Condition{State: conditionMixed, Reason: why, Next: next}
 }
 
 // Conditions are those of every running generation.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/plan"
@@ -30,6 +29,7 @@ type planned struct {
 	files    []definition.File
 	registry *sqlite.Store
 	plan     *plan.Plan
+	behind   string // what answers, where it is not the newest revision; "" where it is
 }
 
 func (a *App) makePlan(ctx context.Context) (_ *planned, err error) {
@@ -44,29 +44,29 @@ func (a *App) makePlan(ctx context.Context) (_ *planned, err error) {
 	if p.registry, err = sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes); err != nil {
 		return nil, err
 	}
-	if p.plan, err = planOf(ctx, p.registry, p.project); err != nil {
+	var now *standing
+	if p.plan, now, err = planOf(ctx, p.registry, p.project); err != nil {
 		return nil, errors.Join(err, p.registry.Close())
+	}
+	if p.behind, err = now.behind(); err != nil {
+		p.behind = fmt.Sprintf("what answers is not known: %v", err)
 	}
 	return p, nil
 }
 
 // planOf says what is to be done for definitions to be in force.
-func planOf(ctx context.Context, r registry.Store, desired *definition.Project) (*plan.Plan, error) {
+func planOf(ctx context.Context, r registry.Store, desired *definition.Project) (*plan.Plan, *standing, error) {
 	base, applied, err := appliedProject(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	list, err := r.Generations(ctx)
+	now, err := standingOf(ctx, r, base, applied)
 	if err != nil {
-		return nil, err
-	}
-	held := map[string][]codec.Hash{}
-	for _, g := range list {
-		held[g.View] = append(held[g.View], g.Hash)
+		return nil, nil, err
 	}
 	p := plan.Make(base, applied, desired)
-	p.Anew(desired, held)
-	return p, nil
+	p.Anew(desired, now.held(), now.older())
+	return p, now, nil
 }
 
 // appliedProject is what the registry says is in force; nil where nothing is.
@@ -98,6 +98,9 @@ func (a *App) PlanCommand() *cobra.Command {
 					return err
 				}
 			}
+			if p.behind != "" {
+				a.Note("note: %s", p.behind)
+			}
 			if err := a.Print(p.plan, planTable(p.plan)); err != nil {
 				return err
 			}
@@ -111,9 +114,18 @@ func (a *App) PlanCommand() *cobra.Command {
 	return cmd
 }
 
+// nothingToChange says so, and what answers, where it is not what the files say.
+func nothingToChange(p *plan.Plan, behind string) string {
+	text := fmt.Sprintf("Nothing to change: revision %d is what the files say.", p.Base)
+	if behind != "" {
+		text += " But " + behind + "."
+	}
+	return text
+}
+
 func planTable(p *plan.Plan) Table {
 	if p.Empty() {
-		return Table{Foot: fmt.Sprintf("Nothing to change: revision %d is what the files say.", p.Base)}
+		return Table{Foot: nothingToChange(p, "")}
 	}
 	t := Table{Head: []string{"", "KIND", "NAME", "RISKS", "SERVICES"}}
 	mark := map[plan.Action]string{plan.Create: "+", plan.Update: "~", plan.Replace: "!", plan.Delete: "-"}
@@ -138,6 +150,7 @@ type Applied struct {
 	Commit   string        `json:"commit"`
 	Author   string        `json:"author"`
 	Changes  []plan.Change `json:"changes"`
+	Behind   string        `json:"behind,omitempty"` // what answers, where nothing was to change and it is not this revision
 }
 
 // ApplyCommand is `apply`.
@@ -157,8 +170,8 @@ func (a *App) ApplyCommand() *cobra.Command {
 				}
 			}
 			if p.plan.Empty() {
-				a.Note("Nothing to change: revision %d is what the files say.", p.plan.Base)
-				return a.Print(Applied{Revision: p.plan.Base, Changes: []plan.Change{}}, Table{})
+				a.Note("%s", nothingToChange(p.plan, p.behind))
+				return a.Print(Applied{Revision: p.plan.Base, Changes: []plan.Change{}, Behind: p.behind}, Table{})
 			}
 			if !yes && len(args) == 0 {
 				if err := a.confirm(p.plan); err != nil {
@@ -191,7 +204,7 @@ func (a *App) ApplyIfChanged(ctx context.Context, r registry.Store, root string)
 
 // ApplyDesired is ApplyIfChanged for definitions that are loaded.
 func ApplyDesired(ctx context.Context, r registry.Store, d Desired) error {
-	p, err := planOf(ctx, r, d.Project)
+	p, _, err := planOf(ctx, r, d.Project)
 	if err != nil || p.Empty() {
 		return err
 	}

@@ -21,7 +21,7 @@ func (a *App) BackfillCommand() *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use: "backfill VIEW", Short: "Rebuild a stream view from history as a new generation, which takes over when it is equal", Args: cobra.ExactArgs(1),
-		Long: "Make another generation of a stream view's definition, beside the one that answers. The ingester fills it from history up to what is at rest, hands over to the log by position, " +
+		Long: "Make another generation of what a stream view means now, beside the one that answers: after a `freshet switch` back that is the older meaning. The ingester fills it from history up to what is at rest, hands over to the log by position, " +
 			"compares a sample with an independent fold, and lets it take over. The one before is kept for a while (`freshet switch` goes back to it).\n" +
 			"It may be run again without harm: while one is being built, it is that one. Where the parts are embedded and no server runs, this process does the work itself.",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.backfill(cmd.Context(), args[0], wait) },
@@ -42,9 +42,12 @@ func (a *App) backfill(ctx context.Context, view string, wait bool) error {
 	if err != nil {
 		return err
 	}
-	g, err := orderGeneration(ctx, s, view)
+	g, about, err := orderGeneration(ctx, s, view)
 	if err != nil {
 		return err
+	}
+	if about != "" {
+		a.Note("note: %s", about)
 	}
 	a.Note("generation %d of view %q is being built", g.Number, g.View)
 	state := string(g.State)
@@ -61,31 +64,37 @@ func (a *App) backfill(ctx context.Context, view string, wait bool) error {
 	return a.Print(Backfilled{View: g.View, Generation: g.Number, State: state}, t)
 }
 
-// orderGeneration asks the registry for another generation of a view's definition.
-func orderGeneration(ctx context.Context, s *settings.Settings, view string) (g registry.Generation, err error) {
+// orderGeneration asks the registry for another generation of what a view means now,
+// and says what a person should know of it.
+func orderGeneration(ctx context.Context, s *settings.Settings, view string) (g registry.Generation, about string, err error) {
 	r, err := sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes)
 	if err != nil {
-		return g, err
+		return g, "", err
 	}
 	defer closing(r.Close, &err)
 	revision, project, err := appliedProject(ctx, r)
 	if err != nil {
-		return g, err
+		return g, "", err
 	}
 	if project == nil {
-		return g, featurestore.NotFoundf("nothing is applied yet: run `freshet apply`")
+		return g, "", featurestore.NotFoundf("nothing is applied yet: run `freshet apply`")
 	}
 	v := project.StreamView(view)
 	if v == nil && project.BatchView(view) != nil {
-		return g, featurestore.Invalidf("%q is a batch view: `freshet materialize %s --full` writes it anew", view, view)
+		return g, "", featurestore.Invalidf("%q is a batch view: `freshet materialize %s --full` writes it anew", view, view)
 	}
 	if v == nil {
-		return g, featurestore.NotFoundf("there is no stream view %q (see `freshet list views`)", view)
+		return g, "", featurestore.NotFoundf("there is no stream view %q (see `freshet list views`)", view)
 	}
-	return r.Rebuild(ctx, registry.Order{
-		Target: registry.Target{View: view, Hash: v.Hash}, Revision: revision,
+	m, err := meaningOf(ctx, r, v, revision)
+	if err != nil {
+		return g, "", err
+	}
+	g, err = r.Rebuild(ctx, registry.Order{
+		Target: registry.Target{View: view, Hash: m.view.Hash}, Revision: revision, Meaning: m.revision, Replaces: m.replaces,
 		Reason: "to be filled from history: `freshet backfill`", At: featurestore.InstantOf(time.Now()),
 	})
+	return g, m.about, err
 }
 
 // worksHere reports whether nobody else can do the work: an embedded part is open

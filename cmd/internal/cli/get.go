@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,12 +39,33 @@ func (a *App) GetCommand() *cobra.Command {
 			if err := json.Unmarshal(out, &ans); err != nil {
 				return fmt.Errorf("the answer does not decode: %w", err)
 			}
+			a.sayWhy(cmd.Context(), api, &ans)
 			return a.Print(json.RawMessage(out), answerTable(&ans))
 		},
 	}
 	cmd.Flags().StringArrayVar(&request, "request", nil, "request data, as name=value")
 	cmd.Flags().StringVar(&asOf, "as-of", "", "read as of an instant (RFC 3339)")
 	return cmd
+}
+
+// sayWhy says why values are REBUILDING, and the command that leads on, where a person
+// has to act.
+func (a *App) sayWhy(ctx context.Context, api *API, ans *Answer) {
+	rebuilding := slices.ContainsFunc(ans.Columns, func(c AnswerColumn) bool {
+		return slices.Contains(c.Status, featurestore.Rebuilding.String())
+	})
+	if !rebuilding {
+		return
+	}
+	s, err := api.Status(ctx)
+	if err != nil {
+		return // the answer stands without it
+	}
+	for _, v := range s.Views {
+		if !v.Answers && v.Reason != "" && v.Next != "" && slices.ContainsFunc(ans.Views, func(x AnswerView) bool { return x.View == v.View }) {
+			a.Note("note: view %q is %s: %s (next: %s)", v.View, v.State, v.Reason, v.Next)
+		}
+	}
 }
 
 // getBody makes the request: keys get their types from the definitions that are

@@ -95,21 +95,26 @@ func canaryRows(c *canary.Status) [][]string {
 	}}
 }
 
-// generationRows are the generations that do not answer, and the audit.
+// generationRows are the generations of views that have others than the one that
+// answers, and the audit.
 func generationRows(s *node.Status) (rows [][]string) {
+	more := map[string]bool{}
 	for _, g := range s.Generations {
-		if g.State == string(registry.Live) {
+		more[g.View] = more[g.View] || g.State != string(registry.Live)
+	}
+	for _, g := range s.Generations {
+		if !more[g.View] {
 			continue
 		}
 		if rows == nil {
-			rows = [][]string{nil, {"VIEW", "GENERATION", "STATE", "SINCE", "REASON"}}
+			rows = [][]string{nil, {"VIEW", "GENERATION", "REVISION", "STATE", "SINCE", "REASON"}}
 		}
-		row := []string{g.View, fmt.Sprint(g.Generation), g.State, g.Since, g.Reason}
+		row := []string{g.View, fmt.Sprint(g.Generation), fmt.Sprint(g.Revision), g.State, g.Since, g.Reason}
 		switch {
 		case g.Trouble != "":
-			row[4] = g.Trouble
+			row[5] = g.Trouble
 		case g.Fill != nil:
-			row[4] = fillText(g.Fill)
+			row[5] = fillText(g.Fill)
 		}
 		rows = append(rows, row)
 	}

@@ -51,7 +51,7 @@ func checkViews(ctx context.Context, e *exam) finding {
 		switch v.State {
 		case conditionRunning:
 			f.add(OK, seen).Of = of
-		case online.StateGap.String(), online.StateHalted.String(), "STALE_BINARY":
+		case online.StateGap.String(), online.StateHalted.String(), "STALE_BINARY", "MIXED":
 			f.add(Failed, seen, "it stands still until a person acts: "+lookups(v.Answers), next).Of = of
 		case online.StateLost.String():
 			f.add(Failed, seen, "lookups answer REBUILDING", or(next, "see that an ingester runs: freshetd ingest")).Of = of

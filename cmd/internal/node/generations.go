@@ -20,6 +20,7 @@ import (
 type GenerationStatus struct {
 	View       string      `json:"view"`
 	Generation uint32      `json:"generation"`
+	Revision   int64       `json:"revision"` // that made it
 	State      string      `json:"state"`
 	Since      string      `json:"since,omitempty"`
 	Reason     string      `json:"reason,omitempty"`
@@ -49,10 +50,10 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 	if err != nil {
 		return nil, err
 	}
-	troubles := p.ask(w).troubles
+	troubles, waits := p.ask(w).troubles, p.waits(ctx, list)
 	out := []GenerationStatus{}
 	for _, g := range list {
-		s := GenerationStatus{View: g.View, Generation: g.Number, State: string(g.State), Reason: g.Reason}
+		s := GenerationStatus{View: g.View, Generation: g.Number, Revision: g.Revision, State: string(g.State), Reason: g.Reason}
 		s.Trouble = troubles[online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}]
 		if g.Since != 0 {
 			s.Since = g.Since.String()
@@ -64,6 +65,9 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 				return nil, err
 			}
 			s.Reason = fillReason(&s)
+			if wait := waits[g.View]; wait != "" && g.State == registry.Building && s.Fill != nil && s.Fill.Phase == PhaseCatchingUp {
+				s.Trouble = cmp.Or(s.Trouble, wait)
+			}
 		}
 		out = append(out, s)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
-	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/service"
 )
@@ -95,14 +94,7 @@ func storedViews(p *definition.Project) []string {
 // this process knows, or as the log itself shows where there is none.
 func (p *Parts) condition(project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
 	if g.ID == (online.Generation{}) {
-		if c, other := p.otherVersion(project, view); other {
-			return c
-		}
-		c := worker.Condition{State: online.StateBuilding.String(), Reason: "no generation of its meaning is live yet"}
-		if project.BatchView(view) != nil {
-			c.Next = materializeNext(view)
-		}
-		return c
+		return p.unanswered(project, view)
 	}
 	c := worker.ConditionOf(view, g.State)
 	if k, runs := known[g.ID]; runs && (k.State == c.State || k.Next != "") {
@@ -135,29 +127,6 @@ func (p *Parts) unknownState(view string, g service.Generation, c worker.Conditi
 		return c // it is another by now
 	}
 	return worker.UnknownCondition(view, err)
-}
-
-// otherVersion is the condition of a view that only generations of another version of
-// freshet hold.
-func (p *Parts) otherVersion(project *definition.Project, view string) (worker.Condition, bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
-	defer cancel()
-	list, err := p.Registry.Generations(ctx)
-	if err != nil {
-		p.Logger.Warn("the registry could not be read", "error", err)
-		return worker.Condition{}, false
-	}
-	want, held := plan.Targets(project)[view], 0
-	for _, g := range list {
-		switch {
-		case g.View != view:
-		case g.Hash == want:
-			return worker.Condition{}, false
-		default:
-			held++
-		}
-	}
-	return worker.OtherVersionCondition(), held > 0
 }
 
 // gap says why a view is in a GAP, where the log still shows it.
