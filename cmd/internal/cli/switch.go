@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
@@ -97,6 +96,7 @@ func (a *App) switchTo(ctx context.Context, args []string, how switchHow) (err e
 // switching is a switch before it is done: what will be live, and whether that
 // makes a whole revision.
 type switching struct {
+	list     []registry.Generation
 	registry registry.Store
 	choices  []registry.Choice
 	live     map[string]registry.Generation // as it will be
@@ -108,6 +108,7 @@ func (p *switching) plan(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	p.list = list
 	for _, g := range list {
 		if g.State == registry.Live {
 			p.live[g.View], p.before[g.View] = g, g.Number
@@ -164,17 +165,7 @@ func (p *switching) revision(ctx context.Context) (chosen, newest int64, err err
 	if newest, err = p.registry.CurrentNumber(ctx); err != nil {
 		return 0, 0, err
 	}
-	load := func(n int64) (*definition.Project, error) {
-		r, err := p.registry.Revision(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		project, problems := definition.Load(r.Files)
-		if project == nil {
-			return nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %w", n, problems)
-		}
-		return project, nil
-	}
+	load := loadsOf(ctx, p.registry)
 	chosen, whole, err := registry.Choose(newest, p.live, load)
 	if err != nil || whole {
 		return chosen, newest, err
@@ -183,5 +174,13 @@ func (p *switching) revision(ctx context.Context) (chosen, newest int64, err err
 	for _, c := range p.choices {
 		meanings[c.View] = p.live[c.View].Revision
 	}
-	return 0, 0, featurestore.Invalidf("no revision has all of these meanings, so that some views would answer REBUILDING: switch the views that changed together in one step (the generations come from revisions %v)", meanings)
+	out, err := registry.WayOut(newest, p.list, load)
+	if err != nil {
+		return 0, 0, err
+	}
+	way := ""
+	if next := out.Next(); next != "" {
+		way = fmt.Sprintf(" (to go on to revision %d: %s)", out.Revision, next)
+	}
+	return 0, 0, featurestore.Invalidf("no revision has all of these meanings, so that some views would answer REBUILDING: switch the views that changed together in one step (the generations come from revisions %v)%s", meanings, way)
 }

@@ -232,3 +232,48 @@ func TestAnyLife(t *testing.T) {
 		}
 	}
 }
+
+// An order may be of the meaning of an older revision, which its generation then names,
+// and may replace one that is being built, if that is the one that it names.
+func TestOrderOfAnOlderMeaning(t *testing.T) {
+	l := newLife(t)
+	l.apply(2)
+	order := func(h byte, meaning int64, replaces uint32) (registry.Generation, error) {
+		return l.s.Rebuild(t.Context(), registry.Order{
+			Target: registry.Target{View: "v", Hash: hash(h)}, Revision: l.revision, Meaning: meaning, Replaces: replaces, Reason: "asked for", At: 8,
+		})
+	}
+	_, err := order(1, 1, 1)
+	l.lost(err) // it is not the one that is being built
+	l.want("1:LIVE 2:BUILDING ")
+	g, err := order(1, 1, 2)
+	l.ok(err)
+	if g.Number != 3 || g.Revision != 1 || g.Hash != hash(1) {
+		t.Fatalf("ordered %+v", g)
+	}
+	l.want("1:LIVE 3:BUILDING ")
+	again, err := order(1, 1, 2)
+	l.ok(err)
+	if again != g {
+		t.Fatalf("ordered again: %+v", again)
+	}
+	if g, err = order(2, 0, 3); err != nil || g.Revision != 2 {
+		t.Fatalf("of the newest: %+v, %v", g, err)
+	}
+}
+
+// A step that was decided on before something else changed is late.
+func TestStepOfItsOwnTime(t *testing.T) {
+	l := newLife(t)
+	_, err := l.order(1)
+	l.ok(err)
+	at, err := l.s.Changes(t.Context())
+	l.ok(err)
+	step := registry.Step{View: "v", Number: 2, State: registry.Live, At: 9, Keep: true, Changes: at}
+	l.apply(1)
+	l.lost(l.s.SetState(t.Context(), step))
+	l.want("1:LIVE 2:BUILDING ")
+	step.Changes++
+	l.ok(l.s.SetState(t.Context(), step))
+	l.want("1:STANDBY 2:LIVE ")
+}
