@@ -2,11 +2,13 @@ package registry
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/plan"
 )
@@ -33,6 +35,9 @@ func LiveOf(list []Generation) map[string]Generation {
 func Choose(newest int64, live map[string]Generation, load Loader) (chosen int64, isWhole bool, err error) {
 	for n := newest; n > max(0, newest-LookBack); n-- {
 		p, err := load(n)
+		if passes(err, n, newest) {
+			continue
+		}
 		if err != nil {
 			return 0, false, err
 		}
@@ -41,6 +46,12 @@ func Choose(newest int64, live map[string]Generation, load Loader) (chosen int64
 		}
 	}
 	return newest, false, nil
+}
+
+// passes reports whether a revision is passed by: one before the newest, which this
+// version of freshet cannot read, answers nothing.
+func passes(err error, n, newest int64) bool {
+	return n < newest && errors.Is(err, featurestore.ErrInvalid)
 }
 
 // whole reports whether every stored view of a project has a live generation of
@@ -145,8 +156,8 @@ func WayOut(newest int64, list []Generation, load Loader) (Way, error) {
 	var first *Way
 	for n := newest; n > max(0, newest-LookBack); n-- {
 		p, err := load(n)
-		if err != nil && first != nil {
-			break // what does not load is no way out
+		if passes(err, n, newest) {
+			continue
 		}
 		if err != nil {
 			return Way{}, err

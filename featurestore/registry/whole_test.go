@@ -123,6 +123,36 @@ func TestWayOut(t *testing.T) {
 	}
 }
 
+// A revision before the newest that this version cannot read answers nothing, and
+// keeps nobody from answering; what cannot be read for now is an error.
+func TestARevisionThatDoesNotLoad(t *testing.T) {
+	w := &world{t: t}
+	w.revision("1h", "1h", "age")
+	w.revision("2h", "2h", "age")
+	w.revision("3h", "3h", "age")
+	list := w.list("b 1 LIVE", "va 1 LIVE", "vb 1 LIVE", "va 3 BUILDING", "vb 3 STANDBY")
+	why := featurestore.Invalidf("it does not load")
+	load := func(n int64) (*definition.Project, error) {
+		if n == 2 {
+			return nil, why
+		}
+		return w.load(n)
+	}
+	if n, is, err := registry.Choose(3, registry.LiveOf(list), load); n != 1 || !is || err != nil {
+		t.Errorf("revision %d, whole %t, %v", n, is, err)
+	}
+	if out, err := registry.WayOut(3, list, load); err != nil || out.Revision != 3 || out.Next() != "freshet apply" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	why = featurestore.Unavailablef("it is away")
+	if _, _, err := registry.Choose(3, registry.LiveOf(list), load); err == nil {
+		t.Error("a registry that is away is no revision that does not load")
+	}
+	if _, err := registry.WayOut(3, list, load); err == nil {
+		t.Error("a registry that is away shows no way out")
+	}
+}
+
 // What is built becomes live where a revision is whole afterwards, and waits
 // otherwise, unless none is whole anyway.
 func TestHeld(t *testing.T) {

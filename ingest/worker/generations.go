@@ -110,7 +110,7 @@ func (w *Worker) project(ctx context.Context, number int64) (*definition.Project
 	}
 	p, problems := definition.Load(r.Files)
 	if p == nil {
-		return nil, fmt.Errorf("revision %d does not load with this version: %w", number, problems)
+		return nil, featurestore.Invalidf("revision %d does not load with this version: %w", number, problems)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
