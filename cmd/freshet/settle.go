@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/freshet/freshet/cmd/internal/cli"
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
@@ -56,13 +57,23 @@ func (x *session) building(ctx context.Context) ([]online.Generation, error) {
 		return nil, err
 	}
 	var out []online.Generation
+	var group []registry.Generation
 	for _, g := range list {
 		if g.State == registry.Broken && x.project.StreamView(g.View) != nil {
 			return nil, featurestore.Unavailablef("generation %d of view %q is broken; the generation before it goes on answering: %s", g.Number, g.View, g.Reason)
 		}
 		if g.State == registry.Building && x.project.StreamView(g.View) != nil {
 			out = append(out, online.Generation{Project: x.parts.Settings.Project, View: g.View, Number: g.Number})
+			group = append(group, g)
 		}
 	}
-	return out, nil
+	newest, err := x.parts.Registry.CurrentNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	why, err := registry.Held(newest, list, group, cli.LoaderOf(ctx, x.parts.Registry))
+	if err == nil && why != "" {
+		err = featurestore.Unavailablef("generation %d of view %q does not take over; the generation before it goes on answering: %s", group[0].Number, group[0].View, why)
+	}
+	return out, err
 }

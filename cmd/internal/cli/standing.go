@@ -25,15 +25,15 @@ func standingOf(ctx context.Context, r registry.Store, newest int64, applied *de
 	if err != nil {
 		return nil, err
 	}
-	s := &standing{newest: newest, list: list, load: loadsOf(ctx, r), applied: applied}
+	s := &standing{newest: newest, list: list, load: LoaderOf(ctx, r), applied: applied}
 	if applied != nil {
 		s.way = registry.WayTo(newest, applied, list)
 	}
 	return s, nil
 }
 
-// loadsOf loads the definitions of revisions.
-func loadsOf(ctx context.Context, r registry.Store) registry.Loader {
+// LoaderOf loads the definitions of revisions.
+func LoaderOf(ctx context.Context, r registry.Store) registry.Loader {
 	return func(n int64) (*definition.Project, error) {
 		revision, err := r.Revision(ctx, n)
 		if err != nil {

@@ -165,7 +165,7 @@ func (p *switching) revision(ctx context.Context) (chosen, newest int64, err err
 	if newest, err = p.registry.CurrentNumber(ctx); err != nil {
 		return 0, 0, err
 	}
-	load := loadsOf(ctx, p.registry)
+	load := LoaderOf(ctx, p.registry)
 	chosen, whole, err := registry.Choose(newest, p.live, load)
 	if err != nil || whole {
 		return chosen, newest, err
