@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
@@ -126,6 +127,31 @@ func (w *Worker) adoptMeanings(a *arrangement) {
 		}
 		r.outlived = r.waits != ""
 	}
+}
+
+// project is the definitions of a revision, which never change.
+func (w *Worker) project(ctx context.Context, number int64) (*definition.Project, error) {
+	w.mu.Lock()
+	known := w.projects[number]
+	w.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	r, err := w.c.Registry.Revision(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	p, problems := definition.Load(r.Files)
+	if p == nil {
+		return nil, featurestore.Invalidf("revision %d does not load with this version: %w", number, problems)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.projects == nil || len(w.projects) > 2*registry.LookBack {
+		w.projects = map[int64]*definition.Project{}
+	}
+	w.projects[number] = p
+	return p, nil
 }
 
 // writesLive reports whether the live generation of a view is one that this version

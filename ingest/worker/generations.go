@@ -96,31 +96,6 @@ func (a *arrangement) belongs() error {
 	return nil
 }
 
-// project is the definitions of a revision, which never change.
-func (w *Worker) project(ctx context.Context, number int64) (*definition.Project, error) {
-	w.mu.Lock()
-	known := w.projects[number]
-	w.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	r, err := w.c.Registry.Revision(ctx, number)
-	if err != nil {
-		return nil, err
-	}
-	p, problems := definition.Load(r.Files)
-	if p == nil {
-		return nil, featurestore.Invalidf("revision %d does not load with this version: %w", number, problems)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.projects == nil || len(w.projects) > 2*registry.LookBack {
-		w.projects = map[int64]*definition.Project{}
-	}
-	w.projects[number] = p
-	return p, nil
-}
-
 // open opens generations that are new, opens those anew that the store has lost,
 // and forgets those that are retired.
 func (w *Worker) open(ctx context.Context, a *arrangement, mine share) error {

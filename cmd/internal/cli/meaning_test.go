@@ -73,7 +73,9 @@ func (s *switchedBack) registry(do func(r *sqlite.Store) error) {
 func (s *switchedBack) live(v, w uint32) {
 	s.t.Helper()
 	got := [2]uint32{}
-	for deadline := time.Now().Add(time.Minute); got != [2]uint32{v, w}; time.Sleep(20 * time.Millisecond) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); got != [2]uint32{v, w}; <-tick.C {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("live are %v, want %d and %d", got, v, w)
 		}
@@ -114,7 +116,7 @@ func TestBackfillAfterASwitchBack(t *testing.T) {
 	s.says("generation 1 of view \"v\", of revision 1, answers, and that is the meaning which is built, not the newest; once it takes over, generation 2 of the newest is not kept any more: `freshet apply`", "backfill", "v")
 	s.live(3, 1)
 	table := strings.Join(strings.Fields(s.do("status", "-o", "table")), " ")
-	for _, words := range []string{"revision 1 ", "v 3 RUNNING", "w 1 RUNNING", "VIEW GENERATION REVISION STATE", "v 1 1 STANDBY", "v 3 1 LIVE", "w 1 1 LIVE", "w 2 2 STANDBY"} {
+	for _, words := range []string{"revision 1 ", "v 3 RUNNING", "w 1 RUNNING", "VIEW GENERATION STATE SINCE REVISION", "v 1 STANDBY", "v 3 LIVE", "w 1 LIVE", "w 2 STANDBY"} {
 		if !strings.Contains(table, words) {
 			t.Errorf("status lacks %q: %s", words, table)
 		}
@@ -186,7 +188,9 @@ func TestAGenerationThatWaits(t *testing.T) {
 		return find(list, registry.Generation{View: "v", Number: 3}).Trouble
 	}
 	const wait, next = `behind is generation 1 of view "w", of revision 1`, "(next: freshet apply)"
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(why(), wait); time.Sleep(20 * time.Millisecond) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(why(), wait); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("it says %q", why())
 		}

@@ -107,9 +107,9 @@ func generationRows(s *node.Status) (rows [][]string) {
 			continue
 		}
 		if rows == nil {
-			rows = [][]string{nil, {"VIEW", "GENERATION", "REVISION", "STATE", "SINCE", "REASON"}}
+			rows = [][]string{nil, {"VIEW", "GENERATION", "STATE", "SINCE", "REVISION", "REASON"}}
 		}
-		row := []string{g.View, fmt.Sprint(g.Generation), fmt.Sprint(g.Revision), g.State, g.Since, g.Reason}
+		row := []string{g.View, fmt.Sprint(g.Generation), g.State, g.Since, fmt.Sprint(g.Revision), g.Reason}
 		switch {
 		case g.Trouble != "":
 			row[5] = g.Trouble

@@ -20,8 +20,8 @@ import (
 type GenerationStatus struct {
 	View       string      `json:"view"`
 	Generation uint32      `json:"generation"`
-	Revision   int64       `json:"revision"` // that made it
 	State      string      `json:"state"`
+	Revision   int64       `json:"revision"` // that made it
 	Since      string      `json:"since,omitempty"`
 	Reason     string      `json:"reason,omitempty"`
 	Fill       *FillStatus `json:"fill,omitempty"`    // of one that is being built
