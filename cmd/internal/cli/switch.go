@@ -21,7 +21,7 @@ func (a *App) SwitchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "switch VIEW[@GENERATION]...", Short: "Let the generation before answer again, at once", Args: cobra.MinimumNArgs(1),
 		Long: "Go back to the generation that answered before, which is STANDBY and still written (`freshet status` shows it): all named views in one step, and no lookup sees both generations of a view.\n" +
-			"The definitions stay as they are: where the generation before has another meaning, the revision before answers, and the next `apply` of the newer meaning brings its generation back. Apply what shall stay.\n" +
+			"The definitions stay as they are: where the generation before has another meaning, the revision before answers, and another switch of the same views, or the next `apply` that changes anything, brings the newer one back. Apply what shall stay.\n" +
 			"A generation that would not answer (GAP, LOST, ...), stands still (HALTED), or cannot be looked at, is refused, with the reason and the next command.",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.switchTo(cmd.Context(), args, how) },
 	}
@@ -88,7 +88,7 @@ func (a *App) switchTo(ctx context.Context, args []string, how switchHow) (err e
 		t.Names = append(t.Names, c.View)
 	}
 	if done.Revision != done.Newest {
-		a.Note("note: revision %d answers, not the newest, %d: apply the definitions that shall stay, or the next apply of the newer ones brings their generations back", done.Revision, done.Newest)
+		a.Note("note: revision %d answers, not the newest, %d: apply the definitions that shall stay; `freshet switch` of the same views goes forward again, and so does the next apply that changes anything", done.Revision, done.Newest)
 	}
 	return a.Print(done, t)
 }
