@@ -37,7 +37,10 @@ func TestCapsEqualOracle(t *testing.T) {
 			return []window.Feature{over(window.Trailing, 1000*second, "sum", exactly), over(window.Trailing, 1010*second, "last_n", exactly), over(window.Trailing, hour, "count", exactly)}
 		}},
 		{"raw rows", 10_050, second, true, func(gen) []window.Feature {
-			return []window.Feature{over(window.Trailing, hour, "max", nil), over(window.Lifetime, 0, "last", nil), over(window.Trailing, day, "min", where), over(window.Session, 20*second, "count", nil)}
+			return []window.Feature{
+				over(window.Trailing, hour, "max", nil), over(window.Lifetime, 0, "last", nil), over(window.Trailing, day, "min", where), over(window.Session, 20*second, "count", nil),
+				over(window.Trailing, 10*second, "count", ago(10_020*second)), over(window.Trailing, 10*second, "min", ago(10_020*second)), over(window.Trailing, hour, "last", exactly), over(window.Trailing, 10*second, "sum", exactly),
+			}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -81,7 +84,10 @@ func over(kind window.Kind, width featurestore.Duration, function string, more f
 	return f
 }
 
-func where(f *window.Feature)     { f.Where = 2 }
+func where(f *window.Feature) { f.Where = 2 }
+func ago(d featurestore.Duration) func(*window.Feature) {
+	return func(f *window.Feature) { f.Offset = d }
+}
 func exactly(f *window.Feature)   { f.Exact = true }
 func doubles53(f *window.Feature) { f.Input, f.Call.Input = 1, featurestore.Double }
 

@@ -98,6 +98,8 @@ func TestCapOfRawRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCell(t, "all rows within the cap", cells[1], i(10_000), isPresent)
+	c.Features[0].Width, c.Features[0].Offset = second, 10_001*second
+	wantCell(t, "a window of nothing that is kept", readOne(t, c, rows, readAt(10_002)), i(0), isApproximate)
 	life.Features = life.Features[:2] // sums and counts subtract: nothing is kept, nothing is cut
 	wantCell(t, "sums alone", readOne(t, life, rows, readAt(10_002)), i(10_001*10_002/2), isPresent)
 }

@@ -30,7 +30,16 @@ func (k *knowledge) feature(f *window.Feature) (featurestore.Cell, error) {
 	}
 	inside, start, cut := k.span(f, rows, only(k.settled, passes))
 	cell, err := k.aggregate(f, inside)
-	return approximate(cell, cut || k.misses(start)), err
+	return k.unlessMissed(approximate(cell, cut), start), err
+}
+
+// unlessMissed weakens a cell of a window with this start edge where it may lack
+// events: that there are none is not known then.
+func (k *knowledge) unlessMissed(c featurestore.Cell, start featurestore.Instant) featurestore.Cell {
+	if c.Status == featurestore.Empty && k.misses(start) {
+		c.Status = featurestore.Approximate
+	}
+	return approximate(c, k.misses(start))
 }
 
 // misses reports whether the cap of raw rows may have cut events of a window
@@ -148,18 +157,18 @@ func (k *knowledge) latest(f *window.Feature, rows []*event) featurestore.Cell {
 	if keep, bounded := retention(k.entity.config); bounded && keepsRawRows(k.entity.config) {
 		rows = between(rows, k.at-featurestore.Instant(keep), k.at)
 	}
-	if len(rows) == 0 {
-		return featurestore.Cell{Status: featurestore.Empty}
-	}
-	newest := rows[len(rows)-1]
 	start := beginning
 	if ttl := k.entity.config.TTL; ttl > 0 {
 		start = k.at - featurestore.Instant(ttl)
 	}
+	if len(rows) == 0 {
+		return k.unlessMissed(featurestore.Cell{Status: featurestore.Empty}, start)
+	}
+	newest := rows[len(rows)-1]
 	if featurestore.Instant(newest.Time) < start {
 		return featurestore.Cell{Status: featurestore.Expired}
 	}
-	return approximate(present(newest.Inputs[f.Input]), k.misses(start))
+	return k.unlessMissed(present(newest.Inputs[f.Input]), start)
 }
 
 // series is a list of trailing windows, element i with the offset i x step: an
@@ -186,8 +195,8 @@ func (k *knowledge) series(f *window.Feature, rows []*event) (featurestore.Cell,
 		status = featurestore.Overflow
 	case !seen[featurestore.Present] && !seen[featurestore.Approximate]:
 		status = featurestore.Empty
-	case seen[featurestore.Approximate] || k.misses(oldest):
+	case seen[featurestore.Approximate]:
 		status = featurestore.Approximate
 	}
-	return featurestore.Cell{Value: featurestore.ListValue(values), Status: status}, nil
+	return k.unlessMissed(featurestore.Cell{Value: featurestore.ListValue(values), Status: status}, oldest), nil
 }

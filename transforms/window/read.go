@@ -74,26 +74,28 @@ func (p *Plan) readFound(s *State, t featurestore.Instant, out []featurestore.Ce
 }
 
 // markMissed marks the values that rows which were dropped for want of room
-// could be part of.
+// could be part of. Where nothing else is, too: nobody knows that it is EMPTY.
 func (p *Plan) markMissed(s *State, t featurestore.Instant, out []featurestore.Cell) {
 	missed, any := s.net.witness()
 	if !any {
 		return
 	}
 	for i := range p.features {
-		if missed >= p.begin(&p.features[i], &out[i], t) {
-			approximate(&out[i])
+		c := &out[i]
+		if (c.Status == featurestore.Present || c.Status == featurestore.Empty) && missed >= p.begin(s, i, t) {
+			c.Status = featurestore.Approximate
 		}
 	}
 }
 
 // begin is the start of a feature's window at t: of a series, of its oldest
 // element; never for a window without one.
-func (p *Plan) begin(f *Feature, c *featurestore.Cell, t featurestore.Instant) int64 {
+func (p *Plan) begin(s *State, i int, t featurestore.Instant) int64 {
+	f := &p.features[i]
 	switch {
 	case f.Kind == Latest && p.ttl > 0:
 		return int64(t) - int64(p.ttl)
-	case f.Exact && c.Status != featurestore.Approximate:
+	case f.Exact && p.listOf(s, i).reaches(f, t):
 		return int64(t) - int64(f.Offset+f.Width)
 	case f.Kind == Latest || kinds[f.Kind].spans == nil:
 		return never

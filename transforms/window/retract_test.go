@@ -134,6 +134,34 @@ func TestRetractionOfNothing(t *testing.T) {
 	}
 }
 
+// TestBeyondTheNetRows: that a window of dropped rows is empty is not known.
+func TestBeyondTheNetRows(t *testing.T) {
+	c := window.Config{Sources: []window.SourceRule{{AllowedLateness: featurestore.Minute, Changes: true}}}
+	for _, ago := range []featurestore.Duration{12_000, 12_002, 11_000, 1} {
+		c.Features = append(c.Features, window.Feature{
+			Call: agg.Call{Func: "max", Input: featurestore.Double}, Input: 0, Second: -1, By: -1, Where: -1, Width: 2 * featurestore.Second, Offset: ago * featurestore.Second,
+		})
+	}
+	c.Features = append(c.Features, window.Feature{Kind: window.Latest, Type: featurestore.Double, Input: 0, Second: -1, By: -1, Where: -1})
+	p, err := window.Compile(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(window.State)
+	for i := range 10_002 {
+		row := change(int64(i), featurestore.Added, float64(i), float64(i), float64(i))
+		if i > 1 {
+			row.Time += featurestore.EventTime(us(2000))
+			row.LogTime, row.Mutated = featurestore.LogTime(row.Time), row.Time
+		}
+		p.Apply(s, &row)
+	}
+	p.Settle(s)
+	if got, want := read(p, s, 12_002), "null:APPROXIMATE null:APPROXIMATE null:EMPTY 10000 10001:APPROXIMATE"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // TestNetRowsAreCapped: past 10,000 rows a window that reaches back to what was
 // dropped says so, and one that does not is exact.
 func TestNetRowsAreCapped(t *testing.T) {

@@ -114,7 +114,7 @@ func (p *listPlan) read(x *rawReader, settled *rowList, t featurestore.Instant, 
 		n := int64(forever)
 		if f.Kind == Rows {
 			start, end, n = never, forever, f.Count
-		} else if i := len(settled.rows) - int(f.MaxRows) - 1; i >= 0 && int64(settled.rows[i].order.Time) >= start {
+		} else if !settled.reaches(f, t) {
 			approximate(&out[u.feature])
 			continue
 		}
@@ -124,6 +124,21 @@ func (p *listPlan) read(x *rawReader, settled *rowList, t featurestore.Instant, 
 		u.finisher.ReadTo(&out[u.feature], cells, x.acc, t)
 	}
 	cells.Free(x.acc)
+}
+
+// reaches reports whether the rows that an exact window may read reach back to its
+// start.
+func (l *rowList) reaches(f *Feature, t featurestore.Instant) bool {
+	i := len(l.rows) - int(f.MaxRows) - 1
+	return i < 0 || int64(l.rows[i].order.Time) < int64(t)-int64(f.Offset+f.Width)
+}
+
+// listOf is the list that a feature is read from, which is one of a list.
+func (p *Plan) listOf(s *State, feature int) *rowList {
+	i := slices.IndexFunc(p.lists, func(l listPlan) bool {
+		return slices.ContainsFunc(l.uses, func(u use) bool { return u.feature == feature })
+	})
+	return &s.lists[i]
 }
 
 // addAll adds the newest n rows, those of [start, end) among them.
