@@ -54,12 +54,19 @@ func cutRaw(events []*event, folded func(*event) bool) (kept []*event, witness *
 	return kept, witness
 }
 
-// matchRetractions gives each retracted row the retraction that takes it away.
-// In the order of the log, a retraction takes one earlier row of its source that
-// has the same event time and inputs and was not taken before: the greatest in
-// the total order. Where there is none it takes nothing. None of this depends on
-// a read time, so that a retraction which a state folds before its row still
-// finds it.
+// matchRetractions gives each retracted row the retraction that takes it away: a
+// row of its source that has the same event time and inputs and that no other
+// took. Going through the retractions in the order of the log, each takes
+//   - of the rows before it in the log the greatest in the total order;
+//   - else of those in other partitions the greatest: where partitions were added,
+//     a key's later changes may lie in a lower one;
+//   - else, where all that is left comes after it in its own partition, the
+//     greatest row that a retraction of another partition took, which takes the
+//     greatest of these in its place;
+//   - else nothing.
+//
+// A later life of the topic is later. None of this depends on a read time, so
+// that a retraction which a state folds before its row still finds it.
 func matchRetractions(events []*event) map[*event]*event {
 	log := slices.Clone(events)
 	slices.SortFunc(log, func(x, y *event) int { return comparePosition(x.Row, y.Row) })
@@ -68,23 +75,35 @@ func matchRetractions(events []*event) map[*event]*event {
 		if r.Change != featurestore.Retracted {
 			continue
 		}
-		var best *event
-		for _, x := range log[:i] {
-			if x.Time != r.Time || x.Source != r.Source || x.Change == featurestore.Retracted {
-				continue
-			}
-			if _, gone := match[x]; gone || !slices.EqualFunc(x.Inputs, r.Inputs, featurestore.Value.Equal) {
-				continue
-			}
-			if best == nil || compareEvent(x, best) > 0 {
-				best = x
-			}
+		same := func(x *event) bool {
+			return x.Time == r.Time && x.Source == r.Source && x.Change != featurestore.Retracted && slices.EqualFunc(x.Inputs, r.Inputs, featurestore.Value.Equal)
 		}
-		if best != nil {
-			match[best] = r
+		before, after := only(log[:i], same), only(log[i:], same)
+		own := func(x *event) bool { return x.PartitionID == r.PartitionID }
+		others := only(after, func(x *event) bool { return !own(x) && x.Generation == r.Generation })
+		free := func(x *event) bool { return match[x] == nil }
+		if x := greatest(only(before, free)); x != nil {
+			match[x] = r
+		} else if x := greatest(only(others, free)); x != nil {
+			match[x] = r
+		} else if y := greatest(only(only(after, own), free)); y != nil {
+			x := greatest(only(slices.Concat(before, others), func(x *event) bool {
+				return match[x].Generation == r.Generation && match[x].Partition != r.Partition
+			}))
+			if x != nil {
+				match[y], match[x] = match[x], r
+			}
 		}
 	}
 	return match
+}
+
+// greatest is the last in the total order, nil of none.
+func greatest(events []*event) *event {
+	if len(events) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(events, compareEvent)
 }
 
 // net keeps the rows that are in effect, when this is what has taken effect.

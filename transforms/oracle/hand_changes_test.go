@@ -1,6 +1,7 @@
 package oracle_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
@@ -96,6 +97,27 @@ func TestMatchesByHand(t *testing.T) {
 		r := retracted(1, 3, 0, 5)
 		r.Generation = 1
 		wantChanges(t, "a row of the files", []window.Row{added(1, 1, 7, 5), r}, readAt(9), i(0), null, isEmpty)
+	})
+	t.Run("across partitions", func(t *testing.T) {
+		low := retracted(1, 3, 0, 5)
+		high := added(1, 1, 7, 5)
+		high.Partition = 1
+		wantChanges(t, "a key that moved to a lower one", []window.Row{high, low}, readAt(9), i(0), null, isEmpty)
+		again := []window.Row{high, low, added(1, 3, 0, 5)}
+		wantChanges(t, "changed there", again, readAt(9), i(5), i(5), isPresent)
+		back := retracted(1, 4, 8, 5) // back in 1, which got partitions between
+		back.Partition = 1
+		wantChanges(t, "and gone in the old one", append(again, back), readAt(9), i(0), null, isEmpty)
+		for k, first := range []int32{1, 0} { // the same where the other partition is the lower one
+			low.Partition, again[2].Partition = first, first
+			high.Partition, back.Partition = 1-first, 1-first
+			wantChanges(t, fmt.Sprint("whichever is the lower ", k), []window.Row{high, low, again[2], back}, readAt(9), i(0), null, isEmpty)
+		}
+	})
+	t.Run("a later life of the topic", func(t *testing.T) {
+		row := added(1, 4, 0, 5)
+		row.Generation, row.Partition = 2, 1
+		wantChanges(t, "is later", []window.Row{retracted(1, 3, 0, 5), row}, readAt(9), i(5), i(5), isPresent)
 	})
 	t.Run("a change that comes late", func(t *testing.T) {
 		row := added(1, 1, 0, 5)

@@ -172,10 +172,8 @@ type change struct {
 	taker      int // of the changes: the one that takes it away, -1 for none
 }
 
-// match lists the kept rows and the pending ones in the order of the log, and
-// gives each row that is retracted its retraction: a retraction takes an earlier
-// row of its source with the same event time and the same inputs that none took
-// before, the greatest in the total order.
+// match lists the kept rows and the pending ones by event time and in the order
+// of the log, and gives each row that is retracted its retraction (take).
 func (s *State) match() []change {
 	var all []change
 	for i := range s.net.kept() {
@@ -200,9 +198,7 @@ func (s *State) match() []change {
 	})
 	for i := range all {
 		if all[i].retraction {
-			if x := taken(all, i); x >= 0 {
-				all[x].taker = i
-			}
+			take(all, i)
 		}
 	}
 	return all
@@ -219,17 +215,60 @@ func compareBool(a, b bool) int {
 	}
 }
 
-// taken is the row that retraction i takes, -1 for none.
-func taken(all []change, i int) int {
-	best := -1
-	for k := i - 1; k >= 0 && all[k].order.Time == all[i].order.Time; k-- {
+// take lets retraction i, those before it done, take a row that is free, of its
+// source, with the same event time and the same inputs: of those before it the
+// greatest in the total order, else the greatest of other partitions. In its own
+// partition no later one: between partitions the order of the log says nothing
+// (a key moves when partitions are added), within one it is that of the table.
+//
+// Where only such later ones are left, it takes the greatest row that a retraction
+// of another partition has, and that one takes one of these in its place. So as
+// many rows go as can, and which ones follows from the set of the changes alone.
+func take(all []change, i int) {
+	r := &all[i]
+	earlier, apart, later, held := -1, -1, -1, -1
+	first := i
+	for first > 0 && all[first-1].order.Time == r.order.Time {
+		first--
+	}
+	for k := first; k < len(all) && all[k].order.Time == r.order.Time; k++ {
 		x := &all[k]
-		if x.retraction || x.taker >= 0 || x.order.Source != all[i].order.Source || !slices.EqualFunc(x.values, all[i].values, featurestore.Value.Equal) {
+		if x.retraction || x.order.Source != r.order.Source || !slices.EqualFunc(x.values, r.values, featurestore.Value.Equal) {
 			continue
 		}
-		if best < 0 || x.order.Compare(all[best].order) > 0 {
-			best = k
+		own, reached := x.order.PartitionID == r.order.PartitionID, k < i || x.order.Generation == r.order.Generation
+		switch {
+		case x.taker < 0 && k < i:
+			earlier = greater(all, earlier, k)
+		case x.taker < 0 && own:
+			later = greater(all, later, k)
+		case x.taker < 0 && reached:
+			apart = greater(all, apart, k)
+		case x.taker >= 0 && reached && (k < i || !own) && movable(&all[x.taker], r):
+			held = greater(all, held, k)
 		}
+	}
+	switch {
+	case earlier >= 0:
+		all[earlier].taker = i
+	case apart >= 0:
+		all[apart].taker = i
+	case later >= 0 && held >= 0:
+		all[held].taker, all[later].taker = i, all[held].taker
+	}
+}
+
+// movable reports whether a retraction may take what comes later in the partition
+// of r: it is of another one, of the same life of the topic.
+func movable(x, r *change) bool {
+	return x.order.Generation == r.order.Generation && x.order.Partition != r.order.Partition
+}
+
+// greater is the one of two rows that is greater in the total order; best is -1
+// for none.
+func greater(all []change, best, k int) int {
+	if best < 0 || all[k].order.Compare(all[best].order) > 0 {
+		return k
 	}
 	return best
 }

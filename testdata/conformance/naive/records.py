@@ -140,18 +140,26 @@ def known(rows, mode, at, clock, delay):
 
 
 def match(rows):
-    """The retraction that takes each row, by the row's place: the greatest row before it with its event time and fields."""
-    takers, before = {}, []
-    for row in sorted(rows, key=lambda r: r.position):
-        if row.change != "take":
-            before.append(row)
+    """The retraction that takes each row, by the row's place; as the README says under "A record"."""
+    takers = {}
+    for row in sorted((r for r in rows if r.change == "take"), key=lambda r: r.position):
+        same = [r for r in rows if r.change != "take" and r.source == row.source and r.e == row.e and r.inputs == row.inputs]
+        free = [r for r in same if r.position not in takers]
+        allowed = [r for r in same if r.partition != row.partition or r.position < row.position]
+        before = [r for r in free if r.position < row.position]
+        elsewhere = [r for r in free if r.partition != row.partition]
+        if before or elsewhere:
+            takers[last(before or elsewhere).position] = row
             continue
-        same = [r for r in before if r.source == row.source and r.e == row.e and r.inputs == row.inputs]
-        if same:
-            taken = max(same, key=lambda r: r.order)
-            before.remove(taken)
-            takers[taken.position] = row
+        theirs = [r for r in allowed if takers[r.position].partition != row.partition]
+        if free and theirs:  # all that are free come after it in its own partition
+            old, new = last(theirs).position, last(free).position
+            takers[new], takers[old] = takers[old], row
     return takers
+
+
+def last(rows):
+    return max(rows, key=lambda r: r.order)
 
 
 def present(rows, takers, there):

@@ -1,0 +1,207 @@
+package oracle_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/transforms/agg"
+	"github.com/freshet/freshet/transforms/oracle"
+	"github.com/freshet/freshet/transforms/window"
+)
+
+// tableRow is a row of a table: one that an entity has many of.
+type tableRow struct {
+	time featurestore.EventTime
+	x    int64
+}
+
+// moving is the change feed of a table whose topic gets more partitions: what
+// happens to a key lies where it hashes to at the time.
+type moving struct {
+	gen
+	partitions int
+	offsets    map[int32]int64
+	table      map[int]tableRow // by primary key
+	records    []record         // in the order of time
+}
+
+// grow makes n changes, one a second. Few rows differ in content.
+func (m *moving) grow(n int) {
+	for range n {
+		if m.chance(5) {
+			m.partitions++
+		}
+		key := m.IntN(7)
+		old, there := m.table[key]
+		fresh := tableRow{time: featurestore.EventTime(1+m.IntN(2)) * 1e6, x: int64(m.IntN(3))}
+		var rec record
+		if there {
+			rec = append(rec, m.row(key, old, featurestore.Retracted))
+		}
+		if there && m.chance(40) {
+			delete(m.table, key)
+		} else {
+			if there && m.chance(30) {
+				fresh = old // an update of another column
+			}
+			rec, m.table[key] = append(rec, m.row(key, fresh, featurestore.Added)), fresh
+		}
+		m.offsets[rec[0].Partition]++
+		m.records = append(m.records, rec)
+	}
+}
+
+func (m *moving) row(key int, r tableRow, change featurestore.Change) window.Row {
+	partition, at := int32(key*key%m.partitions), int64(10+len(m.records))*int64(second)
+	row := window.Row{Time: r.time, LogTime: featurestore.LogTime(at), Mutated: featurestore.EventTime(at), Change: change, Inputs: []featurestore.Value{i(r.x)}}
+	row.Position = featurestore.Position{PartitionID: featurestore.PartitionID{Generation: 1, Partition: partition}, Offset: m.offsets[partition]}
+	return row
+}
+
+// values are the count and the sum of the table's rows, and the greatest.
+func (m *moving) values(greatest bool) string {
+	sum, top := int64(0), int64(-1)
+	for _, r := range m.table {
+		sum, top = sum+r.x, max(top, r.x)
+	}
+	switch {
+	case !greatest:
+		return fmt.Sprint(len(m.table), sum)
+	case top < 0:
+		return fmt.Sprint(len(m.table), sum, " null")
+	}
+	return fmt.Sprint(len(m.table), sum, top)
+}
+
+func (m *moving) parts() [][]record {
+	parts := make([][]record, m.partitions)
+	for _, rec := range m.records {
+		p := rec[0].Partition
+		parts[p] = append(parts[p], rec)
+	}
+	return parts
+}
+
+// movingPlan counts and sums, and where it rebuilds it has a maximum.
+func movingPlan(t *testing.T, rebuilds bool) (window.Config, *window.Plan) {
+	t.Helper()
+	c := window.Config{Sources: []window.SourceRule{{AllowedLateness: hour, Changes: true}}}
+	for _, function := range []string{"count", "sum", "max"}[:map[bool]int{false: 2, true: 3}[rebuilds]] {
+		f := window.Feature{Name: function, Kind: window.Lifetime, Call: agg.Call{Func: function, Input: featurestore.Int64}, Second: -1, By: -1, Where: -1}
+		c.Features = append(c.Features, f)
+	}
+	p, err := window.Compile(c)
+	if err != nil || p.Rebuilds() != rebuilds {
+		t.Fatal(err, "rebuilds", p.Rebuilds())
+	}
+	return c, p
+}
+
+// fold feeds records and reads past all of them.
+func fold(p *window.Plan, records []record, at featurestore.Instant) []featurestore.Cell {
+	s := new(window.State)
+	for _, rec := range records {
+		for i := range rec {
+			p.Apply(s, &rec[i])
+		}
+		p.Settle(s)
+	}
+	cells := make([]featurestore.Cell, len(p.Features()))
+	p.Read(s, at, cells)
+	return cells
+}
+
+func valuesOf(cells []featurestore.Cell) string {
+	out := fmt.Sprint(cells[0].Value.Int64(), cells[1].Value.Int64())
+	for _, c := range cells[2:] {
+		out += " " + c.Value.Text(featurestore.Int64)
+	}
+	return out
+}
+
+// What a change feed leaves is what its table holds, also where partitions are
+// added and a key's later changes lie in a lower one: in views that rebuild and
+// in those that subtract, in whatever order partitions are read, and by the
+// oracle.
+func TestKeysMoveToOtherPartitions(t *testing.T) {
+	for seed := range uint64(400) {
+		m := &moving{gen: newGen(seed), partitions: 1 + int(seed%3), offsets: map[int32]int64{}, table: map[int]tableRow{}}
+		for range 4 {
+			m.grow(12)
+			at := featurestore.Instant(10+len(m.records)) * featurestore.Instant(second)
+			for _, rebuilds := range []bool{true, false} {
+				c, p := movingPlan(t, rebuilds)
+				want, records := m.values(rebuilds), m.records
+				if rebuilds {
+					records = m.interleave(m.parts())
+				}
+				if got := valuesOf(fold(p, records, at)); got != want {
+					t.Fatalf("seed %d, %d changes, rebuilds %v: %s, the table has %s", seed, len(m.records), rebuilds, got, want)
+				}
+				for _, mode := range []oracle.Mode{oracle.Available, oracle.EventTime} {
+					cells, err := oracle.Read(c, slices.Concat(slices.Concat(m.parts()...)...), oracle.Reading{At: at, Mode: mode})
+					if got := valuesOf(cells); err != nil || got != want {
+						t.Fatalf("seed %d, %d changes, oracle in mode %d: %s, the table has %s (%v)", seed, len(m.records), mode, got, want, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Whatever retractions a log holds, as many as can take a row, none a later one of
+// its own partition.
+func TestAsManyRowsGoAsCan(t *testing.T) {
+	c, p := movingPlan(t, true)
+	for seed := range uint64(3000) {
+		g := newGen(seed)
+		m := &moving{gen: g, partitions: 1 + g.IntN(4), offsets: map[int32]int64{}}
+		for range g.IntN(14) {
+			change := pick(g, featurestore.Added, featurestore.Retracted)
+			row := m.row(0, tableRow{time: 1e6, x: 1}, change)
+			row.Partition = int32(g.IntN(m.partitions))
+			row.Offset = m.offsets[row.Partition]
+			m.offsets[row.Partition]++
+			m.records = append(m.records, record{row})
+		}
+		at := featurestore.Instant(10+len(m.records)) * featurestore.Instant(second)
+		want := int64(0)
+		for k := range m.partitions {
+			want = max(want, m.left(int32(k)))
+		}
+		if got := fold(p, m.interleave(m.parts()), at)[0].Value.Int64(); got != want {
+			t.Fatalf("seed %d: %d rows are left, want %d", seed, got, want)
+		}
+		cells, err := oracle.Read(c, slices.Concat(m.records...), oracle.Reading{At: at})
+		if err != nil || cells[0].Value.Int64() != want {
+			t.Fatalf("seed %d: the oracle leaves %v (%v), want %d", seed, cells[0].Value.Int64(), err, want)
+		}
+	}
+}
+
+// left is how many rows must stay for the sake of one partition's order: those of
+// the others are there before its first change, their retractions come after its
+// last. By Hall's theorem no more stay than some partition makes stay.
+func (m *moving) left(partition int32) int64 {
+	n, gone := int64(0), int64(0)
+	for _, rec := range m.records {
+		switch own := rec[0].Partition == partition; {
+		case !own && rec[0].Change == featurestore.Added:
+			n++
+		case !own:
+			gone++
+		}
+	}
+	for _, rec := range m.records {
+		switch {
+		case rec[0].Partition != partition:
+		case rec[0].Change == featurestore.Added:
+			n++
+		default:
+			n = max(0, n-1)
+		}
+	}
+	return max(0, n-gone)
+}
