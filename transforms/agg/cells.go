@@ -17,6 +17,7 @@ type Cells struct {
 	cols   []column
 	free   []Slot
 	some   []Slot // scratch
+	owing  bool   // some slot may owe
 	next   Slot   // slots below were handed out
 	size   Slot   // slots below exist
 }
@@ -31,7 +32,7 @@ func (l *Layout) NewCells() *Cells {
 }
 
 // Reset takes all slots back.
-func (c *Cells) Reset() { c.free, c.next = c.free[:0], 0 }
+func (c *Cells) Reset() { c.free, c.next, c.owing = c.free[:0], 0, false }
 
 // Alloc hands out a slot that holds the identity everywhere.
 func (c *Cells) Alloc() Slot {
@@ -123,9 +124,13 @@ func (c *Cells) Add(s Slot, o *Order, inputs []featurestore.Value) {
 // Remove is the reverse of Add, for a Subtractable layout: it takes away what an
 // event with these inputs gave to the slot before. A group that loses its last
 // event is the identity again. Taking away what was never added leaves numbers
-// that no events have, but nothing that does not encode; from a group without
-// events it takes nothing.
+// that no events have, but nothing that does not encode. Where the layout Owes, it
+// comes right when it is added; else a group without events loses nothing.
 func (c *Cells) Remove(s Slot, o *Order, inputs []featurestore.Value) {
+	if c.layout.owes {
+		c.take(s, o, inputs)
+		return
+	}
 	counts := c.groupCounts(s)
 	for g := range c.layout.groups {
 		group := &c.layout.groups[g]
@@ -146,8 +151,8 @@ func (c *Cells) Remove(s Slot, o *Order, inputs []featurestore.Value) {
 // Blank reports whether a slot is the identity: no event contributes to any of
 // its groups.
 func (c *Cells) Blank(s Slot) bool {
-	for _, n := range c.groupCounts(s) {
-		if n != 0 {
+	for g, n := range c.groupCounts(s) {
+		if n != 0 || c.owing && !c.zero(s, g) {
 			return false
 		}
 	}
@@ -182,8 +187,9 @@ func (c *Cells) MergePartial(dst Slot, partial int, src []Slot) {
 // Append appends a slot's canonical bytes: for each group its count and, unless
 // that is zero, its cells. Times are written relative to origin.
 func (c *Cells) Append(dst []byte, s Slot, origin int64) []byte {
-	for g, n := range c.groupCounts(s) {
-		dst = pack.AppendUint(dst, uint64(n))
+	for g := range c.groupCounts(s) {
+		n := c.code(s, g)
+		dst = pack.AppendUint(dst, n)
 		if n == 0 {
 			continue
 		}
@@ -201,15 +207,15 @@ func (c *Cells) Decode(r *pack.Reader, s Slot, origin int64) {
 	counts := c.groupCounts(s)
 	for g := range counts {
 		n := r.Uint()
-		if n > 1<<62 {
-			r.Failf("a count of %d events is out of range", n)
-		}
+		counts[g] = c.decodeCount(r, n)
 		if r.Err() != nil || n == 0 {
 			continue
 		}
-		counts[g] = int64(n)
 		for _, p := range c.layout.groups[g].partials {
 			c.cols[p].decode(r, s, origin)
+		}
+		if r.Err() == nil && c.code(s, g) != n {
+			r.Fail(pack.ErrCanonical)
 		}
 	}
 }

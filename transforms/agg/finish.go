@@ -33,7 +33,7 @@ func (f *Finisher) Type() featurestore.Type { return f.result }
 // aggregate that is an estimate by its definition (approx_*) is PRESENT.
 func (f *Finisher) Read(c *Cells, s Slot, t featurestore.Instant) featurestore.Cell {
 	n := c.count(s, f.group)
-	if n == 0 {
+	if n <= 0 {
 		return f.Empty(featurestore.Empty)
 	}
 	if f.inner != nil {
@@ -44,7 +44,7 @@ func (f *Finisher) Read(c *Cells, s Slot, t featurestore.Instant) featurestore.C
 
 // ReadTo is Read into out, faster where the value is one number (direct).
 func (f *Finisher) ReadTo(out *featurestore.Cell, c *Cells, s Slot, t featurestore.Instant) {
-	if n := c.count(s, f.group); n == 0 || !f.direct.read(out, c, s, n) {
+	if n := c.count(s, f.group); n <= 0 || !f.direct.read(out, c, s, n) {
 		*out = f.Read(c, s, t)
 	}
 }

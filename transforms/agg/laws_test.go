@@ -159,6 +159,9 @@ func checkRemoval(rt *rapid.T, a algebra, list []event, k int) {
 	if !a.cells.Blank(s) {
 		rt.Fatal("a slot without events is not blank")
 	}
+	if a.layout.Owes() {
+		checkOwed(rt, a, list, k)
+	}
 	for i := range list { // what was never added
 		a.cells.Add(s, &list[i].order, list[i].inputs)
 		other := &list[len(list)-1-i]
@@ -167,6 +170,27 @@ func checkRemoval(rt *rapid.T, a algebra, list []event, k int) {
 	r := pack.NewReader(a.bytes(s))
 	if a.cells.Decode(&r, a.cells.Alloc(), 17); r.Err() != nil {
 		rt.Fatalf("%x does not decode: %v", a.bytes(s), r.Err())
+	}
+}
+
+// checkOwed takes away events from the kth on before they are added.
+func checkOwed(rt *rapid.T, a algebra, list []event, k int) {
+	s := a.of()
+	for i := range list[k:] {
+		a.cells.Remove(s, &list[k+i].order, list[k+i].inputs)
+	}
+	r, owes := pack.NewReader(a.bytes(s)), a.cells.Alloc()
+	if a.cells.Decode(&r, owes, 17); r.Err() != nil {
+		rt.Fatalf("%x does not decode: %v", a.bytes(s), r.Err())
+	}
+	a.same(rt, "encode and decode what is owed", owes, s)
+	a.same(rt, "merge with what is owed", a.merged(owes, a.of(list...)), a.of(list[:k]...))
+	for i := range list {
+		a.cells.Add(s, &list[i].order, list[i].inputs)
+	}
+	a.same(rt, "remove, then add", s, a.of(list[:k]...))
+	if k == 0 && !a.cells.Blank(s) {
+		rt.Fatal("a slot that owes nothing more is not blank")
 	}
 }
 

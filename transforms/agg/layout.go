@@ -26,6 +26,7 @@ type Layout struct {
 	partials   []partial
 	always     bool // some group admits every event
 	subtracted bool // every partial can take a contribution away
+	owes       bool // and tells when it holds nothing
 	byCell     bool // some column is merged from bytes cell by cell
 }
 
@@ -130,7 +131,7 @@ func (l *Layout) partial(p partial) int {
 
 // seal works out what is known once every feature is placed.
 func (l *Layout) seal() {
-	l.subtracted = true
+	l.subtracted, l.owes = true, true
 	for i := range l.partials {
 		p := &l.partials[i]
 		if p.inner != nil {
@@ -138,6 +139,8 @@ func (l *Layout) seal() {
 		}
 		col := p.column(p)
 		l.subtracted = l.subtracted && col.subtractable()
+		z, ok := col.(zeroColumn)
+		l.owes = l.owes && l.subtracted && ok && z.tellsZero()
 		if _, ok := col.(runMerger); !ok {
 			l.byCell = true
 		}

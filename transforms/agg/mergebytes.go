@@ -15,8 +15,9 @@ type TileMerge struct {
 	Runs    []TileRun
 	Origins []int64 // of each tile; only where the layout needs them (Layout.Origins)
 
-	counts []int64 // of each tile, a row a group; only where a column is read cell by cell
+	counts []int64 // of each tile, a row a group: 0 for none; only where a column is read cell by cell
 	totals []runTotal
+	most   uint64 // what a count is written as
 	spare  Slot
 	one    [1]Slot
 }
@@ -108,6 +109,9 @@ func (c *Cells) MergeTiles(r *pack.Reader, m *TileMerge) {
 	m.counts = sized(m.counts, each*groups)
 	m.totals = sized(m.totals, runs*groups)
 	m.spare = c.Alloc()
+	if m.most = maxCount; c.layout.owes {
+		m.most = maxCode
+	}
 	for g := range groups {
 		counts, totals := m.counts[g*each:(g+1)*each], m.totals[g*runs:(g+1)*runs]
 		same := r.Uint()
@@ -167,17 +171,17 @@ func (m *TileMerge) readCounts(r *pack.Reader, counts []int64, totals []runTotal
 			n, k := uint64(0), 1
 			if at < len(b) && b[at] < 0x80 {
 				n = uint64(b[at])
-			} else if n, k = binary.Uvarint(b[at:]); k <= 0 || n > maxCount {
+			} else if n, k = binary.Uvarint(b[at:]); k <= 0 || n > m.most {
 				r.Fail(pack.ErrCanonical)
 				return
 			}
 			at += k
 			left--
 			if len(counts) > 0 {
-				counts[tile] = int64(n)
+				counts[tile] = int64(min(n, maxCount))
 				tile++
 			}
-			total.events += int64(n)
+			total.events += countOf(n)
 			if n != 0 {
 				total.tiles++
 			}

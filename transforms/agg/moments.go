@@ -89,6 +89,7 @@ type intCubes struct{ sum exact.Float }
 func (c *intCubes) reset(*partial)                         { c.sum.Reset() }
 func (c *intCubes) add(_ *Order, x *featurestore.Value)    { c.sum.AddCubeInt(x.Int64()) }
 func (c *intCubes) remove(_ *Order, x *featurestore.Value) { c.sum.SubCubeInt(x.Int64()) }
+func (c *intCubes) isZero() bool                           { return c.sum.IsZero() }
 func (c *intCubes) merge(o *intCubes)                      { c.sum.Merge(&o.sum) }
 func (c *intCubes) append(dst []byte, _ int64) []byte      { return c.sum.Append(dst) }
 func (c *intCubes) decode(r *pack.Reader, _ int64)         { r.Continue(c.sum.Decode(r.Rest())) }
@@ -99,6 +100,7 @@ type doubleCubes struct{ sum exact.Float }
 func (c *doubleCubes) reset(*partial)                         { c.sum.Reset() }
 func (c *doubleCubes) add(_ *Order, x *featurestore.Value)    { c.sum.AddCube(x.Double()) }
 func (c *doubleCubes) remove(_ *Order, x *featurestore.Value) { c.sum.SubCube(x.Double()) }
+func (c *doubleCubes) isZero() bool                           { return c.sum.IsZero() }
 func (c *doubleCubes) merge(o *doubleCubes)                   { c.sum.Merge(&o.sum) }
 func (c *doubleCubes) append(dst []byte, _ int64) []byte      { return c.sum.Append(dst) }
 func (c *doubleCubes) decode(r *pack.Reader, _ int64)         { r.Continue(c.sum.Decode(r.Rest())) }
@@ -109,6 +111,7 @@ type intFourths struct{ sum exact.Float }
 func (c *intFourths) reset(*partial)                         { c.sum.Reset() }
 func (c *intFourths) add(_ *Order, x *featurestore.Value)    { c.sum.AddFourthInt(x.Int64()) }
 func (c *intFourths) remove(_ *Order, x *featurestore.Value) { c.sum.SubFourthInt(x.Int64()) }
+func (c *intFourths) isZero() bool                           { return c.sum.IsZero() }
 func (c *intFourths) merge(o *intFourths)                    { c.sum.Merge(&o.sum) }
 func (c *intFourths) append(dst []byte, _ int64) []byte      { return c.sum.Append(dst) }
 func (c *intFourths) decode(r *pack.Reader, _ int64)         { r.Continue(c.sum.Decode(r.Rest())) }
@@ -119,6 +122,7 @@ type doubleFourths struct{ sum exact.Float }
 func (c *doubleFourths) reset(*partial)                         { c.sum.Reset() }
 func (c *doubleFourths) add(_ *Order, x *featurestore.Value)    { c.sum.AddFourth(x.Double()) }
 func (c *doubleFourths) remove(_ *Order, x *featurestore.Value) { c.sum.SubFourth(x.Double()) }
+func (c *doubleFourths) isZero() bool                           { return c.sum.IsZero() }
 func (c *doubleFourths) merge(o *doubleFourths)                 { c.sum.Merge(&o.sum) }
 func (c *doubleFourths) append(dst []byte, _ int64) []byte      { return c.sum.Append(dst) }
 func (c *doubleFourths) decode(r *pack.Reader, _ int64)         { r.Continue(c.sum.Decode(r.Rest())) }

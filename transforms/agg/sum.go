@@ -49,6 +49,7 @@ type intSum struct{ sum exact.Int128 }
 func (c *intSum) reset(*partial)                         { c.sum = exact.Int128{} }
 func (c *intSum) add(_ *Order, x *featurestore.Value)    { c.sum.Add(x.Int64()) }
 func (c *intSum) remove(_ *Order, x *featurestore.Value) { c.sum.Sub(x.Int64()) }
+func (c *intSum) isZero() bool                           { return c.sum == exact.Int128{} }
 func (c *intSum) merge(o *intSum)                        { c.sum.Merge(o.sum) }
 func (c *intSum) append(dst []byte, _ int64) []byte      { return c.sum.Append(dst) }
 func (c *intSum) decode(r *pack.Reader, _ int64)         { r.Continue(c.sum.Decode(r.Rest())) }
@@ -59,6 +60,7 @@ type doubleSum struct{ sum exact.Float }
 func (c *doubleSum) reset(*partial)                         { c.sum.Reset() }
 func (c *doubleSum) add(_ *Order, x *featurestore.Value)    { c.sum.Add(x.Double()) }
 func (c *doubleSum) remove(_ *Order, x *featurestore.Value) { c.sum.Sub(x.Double()) }
+func (c *doubleSum) isZero() bool                           { return c.sum.IsZero() }
 func (c *doubleSum) merge(o *doubleSum)                     { c.sum.Merge(&o.sum) }
 func (c *doubleSum) append(dst []byte, _ int64) []byte      { return c.sum.Append(dst) }
 func (c *doubleSum) decode(r *pack.Reader, _ int64)         { r.Continue(c.sum.Decode(r.Rest())) }

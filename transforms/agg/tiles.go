@@ -36,7 +36,7 @@ func (c *Cells) AppendTiles(dst []byte, slots []Slot, origins []int64) []byte {
 				continue
 			}
 			for i, s := range slots {
-				if c.count(s, g) != 0 {
+				if c.code(s, g) != 0 {
 					dst = col.append(dst, s, origins[i])
 				}
 			}
@@ -45,17 +45,17 @@ func (c *Cells) AppendTiles(dst []byte, slots []Slot, origins []int64) []byte {
 	return dst
 }
 
-// filled are the slots whose count of a group is not 0. It is valid until the next
+// filled are the slots that hold something of a group. It is valid until the next
 // call, and not nil.
 func (c *Cells) filled(g int, slots []Slot) []Slot {
 	groups := len(c.layout.groups)
 	for i, s := range slots {
-		if c.counts[int(s)*groups+g] != 0 {
+		if c.counts[int(s)*groups+g] != 0 || c.owing && c.code(s, g) != 0 {
 			continue
 		}
 		c.some = append(c.some[:0], slots[:i]...)
 		for _, s := range slots[i+1:] {
-			if c.counts[int(s)*groups+g] != 0 {
+			if c.counts[int(s)*groups+g] != 0 || c.owing && c.code(s, g) != 0 {
 				c.some = append(c.some, s)
 			}
 		}
@@ -72,14 +72,14 @@ func (c *Cells) appendCounts(dst []byte, g int, slots []Slot) []byte {
 	}
 	dst = pack.AppendUint(dst, 0)
 	for _, s := range slots {
-		dst = pack.AppendUint(dst, uint64(c.count(s, g)))
+		dst = pack.AppendUint(dst, c.code(s, g))
 	}
 	return dst
 }
 
 func (c *Cells) sameCounts(g, h int, slots []Slot) bool {
 	for _, s := range slots {
-		if c.count(s, g) != c.count(s, h) {
+		if c.count(s, g) != c.count(s, h) || c.owing && c.code(s, g) != c.code(s, h) {
 			return false
 		}
 	}
@@ -98,43 +98,52 @@ func (c *Cells) DecodeTiles(r *pack.Reader, slots []Slot, origins []int64) {
 			r.Fail(pack.ErrCanonical)
 			return
 		}
-		for _, s := range slots {
+		var owed []uint64 // what was read of each, where one owes
+		for i, s := range slots {
+			n := uint64(0)
 			if same > 0 {
-				c.counts[int(s)*groups+g] = c.count(s, int(same)-1)
-				continue
+				n = c.code(s, int(same)-1)
+			} else {
+				n = r.Uint()
 			}
-			n := r.Uint()
-			if n > maxCount {
-				r.Failf("a count of %d events is out of range", n)
+			c.counts[int(s)*groups+g] = c.decodeCount(r, n)
+			if n > maxCount || owed != nil {
+				owed = c.codes(owed, i, slots, g)
+				owed[i] = n
 			}
-			c.counts[int(s)*groups+g] = int64(n)
 		}
 		if r.Err() != nil {
 			return
 		}
-		for h := range g {
-			if (same == 0 || h < int(same)-1) && c.sameCounts(g, h, slots) {
-				r.Fail(pack.ErrCanonical)
-			}
+		if owed != nil {
+			c.decodeOwed(r, g, slots, origins, owed)
+		} else {
+			c.decodeGroup(r, g, slots, origins)
 		}
-		var filled []Slot
-		for _, p := range c.layout.groups[g].partials {
-			col := c.cols[p]
-			if all, ok := col.(tileColumn); ok {
-				if filled == nil {
-					filled = c.filled(g, slots)
-				}
-				all.decodeTiles(r, filled)
-				continue
-			}
-			for i, s := range slots {
-				if c.count(s, g) != 0 {
-					col.decode(r, s, origins[i])
-				}
+		for h := range g {
+			if r.Err() == nil && (same == 0 || h < int(same)-1) && c.sameCounts(g, h, slots) {
+				r.Fail(pack.ErrCanonical)
 			}
 		}
 	}
 }
 
-// maxCount bounds the events of a cell.
-const maxCount = 1 << 62
+// decodeGroup reads the cells of a group whose counts are read.
+func (c *Cells) decodeGroup(r *pack.Reader, g int, slots []Slot, origins []int64) {
+	var filled []Slot
+	for _, p := range c.layout.groups[g].partials {
+		col := c.cols[p]
+		if all, ok := col.(tileColumn); ok {
+			if filled == nil {
+				filled = c.filled(g, slots)
+			}
+			all.decodeTiles(r, filled)
+			continue
+		}
+		for i, s := range slots {
+			if c.count(s, g) != 0 {
+				col.decode(r, s, origins[i])
+			}
+		}
+	}
+}

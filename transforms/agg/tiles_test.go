@@ -54,6 +54,7 @@ type tileLog struct {
 	trend      int64 // 1 or -1: each tile is above or below the one before, so that a last one counts
 	together   bool  // inputs are null together, so that groups have the same counts
 	offset     int64
+	owed       map[int][]event // by tile: what was removed and not added
 }
 
 func (g *tileLog) integer(tile int) int64 {
@@ -171,9 +172,27 @@ func checkTiles(t *rapid.T, n int, fast bool) {
 		slots = append(slots, of(fresh, tiles[i]))
 		origins[i] = int64(i) * 1000
 	}
+	if layout.Owes() {
+		g.owe(fresh, slots, tiles)
+	}
 	written := fresh.AppendTiles(nil, slots, origins)
 	checkDecoded(t, g, layout, written, fresh, slots, origins)
 	checkMerged(t, g, layout, finishers, tiles, fresh, slots, origins)
+}
+
+// owe removes from some tiles events that others have.
+func (g *tileLog) owe(cells *agg.Cells, slots []agg.Slot, tiles [][]event) {
+	g.owed = map[int][]event{}
+	for i, s := range slots {
+		from := tiles[g.IntN(len(tiles))]
+		if g.IntN(3) > 0 {
+			continue
+		}
+		for _, e := range from {
+			cells.Remove(s, &e.order, e.inputs)
+			g.owed[i] = append(g.owed[i], e)
+		}
+	}
 }
 
 // checkDecoded reads tiles into cells that are not new.
@@ -223,6 +242,7 @@ func checkMerged(t *rapid.T, g *tileLog, layout *agg.Layout, finishers []agg.Fin
 	cut := g.IntN(len(tiles)) // written in two parts, which merge into the same slots
 	into := used.Alloc()
 	var all [][]event
+	var owed []event
 	needs, needed := layout.NewNeeds(), []int(nil)
 	for i := range finishers {
 		if g.IntN(4) > 0 {
@@ -237,6 +257,9 @@ func checkMerged(t *rapid.T, g *tileLog, layout *agg.Layout, finishers []agg.Fin
 			if g.IntN(4) > 0 {
 				run.Into, run.Needs = into, needs
 				all = append(all, tiles[at:at+run.Tiles]...)
+				for i := range run.Tiles {
+					owed = append(owed, g.owed[at+i]...)
+				}
 			}
 			m.Runs = append(m.Runs, run)
 			at += run.Tiles
@@ -249,6 +272,9 @@ func checkMerged(t *rapid.T, g *tileLog, layout *agg.Layout, finishers []agg.Fin
 	}
 	oracle := layout.NewCells()
 	want := of(oracle, all...)
+	for _, e := range owed {
+		oracle.Remove(want, &e.order, e.inputs)
+	}
 	for _, i := range needed {
 		f := &finishers[i]
 		a, b := f.Read(used, into, 5e9), f.Read(oracle, want, 5e9)

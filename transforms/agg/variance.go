@@ -62,6 +62,7 @@ type intSquares struct{ sum exact.Float }
 func (c *intSquares) reset(*partial)                         { c.sum.Reset() }
 func (c *intSquares) add(_ *Order, x *featurestore.Value)    { c.sum.AddSquareInt(x.Int64()) }
 func (c *intSquares) remove(_ *Order, x *featurestore.Value) { c.sum.SubSquareInt(x.Int64()) }
+func (c *intSquares) isZero() bool                           { return c.sum.IsZero() }
 func (c *intSquares) merge(o *intSquares)                    { c.sum.Merge(&o.sum) }
 func (c *intSquares) append(dst []byte, _ int64) []byte      { return c.sum.Append(dst) }
 func (c *intSquares) decode(r *pack.Reader, _ int64)         { r.Continue(c.sum.Decode(r.Rest())) }
@@ -72,6 +73,7 @@ type doubleSquares struct{ sum exact.Float }
 func (c *doubleSquares) reset(*partial)                         { c.sum.Reset() }
 func (c *doubleSquares) add(_ *Order, x *featurestore.Value)    { c.sum.AddSquare(x.Double()) }
 func (c *doubleSquares) remove(_ *Order, x *featurestore.Value) { c.sum.SubSquare(x.Double()) }
+func (c *doubleSquares) isZero() bool                           { return c.sum.IsZero() }
 func (c *doubleSquares) merge(o *doubleSquares)                 { c.sum.Merge(&o.sum) }
 func (c *doubleSquares) append(dst []byte, _ int64) []byte      { return c.sum.Append(dst) }
 func (c *doubleSquares) decode(r *pack.Reader, _ int64)         { r.Continue(c.sum.Decode(r.Rest())) }

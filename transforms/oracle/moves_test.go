@@ -1,6 +1,7 @@
 package oracle_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -60,19 +61,20 @@ func (m *moving) row(key int, r tableRow, change featurestore.Change) window.Row
 	return row
 }
 
-// values are the count and the sum of the table's rows, and the greatest.
+// values are the count and the sum of the table's rows, twice, and the greatest.
 func (m *moving) values(greatest bool) string {
 	sum, top := int64(0), int64(-1)
 	for _, r := range m.table {
 		sum, top = sum+r.x, max(top, r.x)
 	}
+	out := fmt.Sprint(len(m.table), sum, len(m.table), sum)
 	switch {
 	case !greatest:
-		return fmt.Sprint(len(m.table), sum)
+		return out
 	case top < 0:
-		return fmt.Sprint(len(m.table), sum, " null")
+		return out + " null"
 	}
-	return fmt.Sprint(len(m.table), sum, top)
+	return fmt.Sprint(out, " ", top)
 }
 
 func (m *moving) parts() [][]record {
@@ -84,12 +86,19 @@ func (m *moving) parts() [][]record {
 	return parts
 }
 
-// movingPlan counts and sums, and where it rebuilds it has a maximum.
+// movingPlan counts and sums in a tile and over all, and where it rebuilds it has a
+// maximum.
 func movingPlan(t *testing.T, rebuilds bool) (window.Config, *window.Plan) {
 	t.Helper()
 	c := window.Config{Sources: []window.SourceRule{{AllowedLateness: hour, Changes: true}}}
-	for _, function := range []string{"count", "sum", "max"}[:map[bool]int{false: 2, true: 3}[rebuilds]] {
-		f := window.Feature{Name: function, Kind: window.Lifetime, Call: agg.Call{Func: function, Input: featurestore.Int64}, Second: -1, By: -1, Where: -1}
+	for i, function := range []string{"count", "sum", "count", "sum", "var_pop", "max"} {
+		f := window.Feature{Name: function, Call: agg.Call{Func: function, Input: featurestore.Int64}, Second: -1, By: -1, Where: -1, Width: hour, Tile: second}
+		switch {
+		case function == "var_pop" && rebuilds || function == "max" && !rebuilds:
+			continue
+		case i > 1:
+			f.Kind, f.Width, f.Tile = window.Lifetime, 0, 0
+		}
 		c.Features = append(c.Features, f)
 	}
 	p, err := window.Compile(c)
@@ -99,24 +108,31 @@ func movingPlan(t *testing.T, rebuilds bool) (window.Config, *window.Plan) {
 	return c, p
 }
 
-// fold feeds records and reads past all of them.
-func fold(p *window.Plan, records []record, at featurestore.Instant) []featurestore.Cell {
-	s := new(window.State)
-	for _, rec := range records {
+// fold feeds records, from bytes each time, and reads past all of them. It gives the
+// bytes of the last state too.
+func fold(t *testing.T, p *window.Plan, records []record, at featurestore.Instant) ([]featurestore.Cell, []byte) {
+	t.Helper()
+	r, s := &run{plan: p}, new(window.State)
+	for n, rec := range records {
 		for i := range rec {
 			p.Apply(s, &rec[i])
 		}
 		p.Settle(s)
+		again, problem := r.recode(s)
+		if problem != "" {
+			t.Fatalf("after %d records: %s", n+1, problem)
+		}
+		s = again
 	}
 	cells := make([]featurestore.Cell, len(p.Features()))
 	p.Read(s, at, cells)
-	return cells
+	return cells, encode(p, s)
 }
 
-func valuesOf(cells []featurestore.Cell) string {
-	out := fmt.Sprint(cells[0].Value.Int64(), cells[1].Value.Int64())
-	for _, c := range cells[2:] {
-		out += " " + c.Value.Text(featurestore.Int64)
+func valuesOf(cells []featurestore.Cell, greatest bool) string {
+	out := fmt.Sprint(cells[0].Value.Int64(), cells[1].Value.Int64(), cells[2].Value.Int64(), cells[3].Value.Int64())
+	if greatest {
+		out += " " + cells[4].Value.Text(featurestore.Int64)
 	}
 	return out
 }
@@ -133,22 +149,41 @@ func TestKeysMoveToOtherPartitions(t *testing.T) {
 			at := featurestore.Instant(10+len(m.records)) * featurestore.Instant(second)
 			for _, rebuilds := range []bool{true, false} {
 				c, p := movingPlan(t, rebuilds)
-				want, records := m.values(rebuilds), m.records
-				if rebuilds {
-					records = m.interleave(m.parts())
-				}
-				if got := valuesOf(fold(p, records, at)); got != want {
+				want := m.values(rebuilds)
+				cells, state := fold(t, p, m.interleave(m.parts()), at)
+				if got := valuesOf(cells, rebuilds); got != want {
 					t.Fatalf("seed %d, %d changes, rebuilds %v: %s, the table has %s", seed, len(m.records), rebuilds, got, want)
+				}
+				if _, again := fold(t, p, m.interleave(m.parts()), at); !bytes.Equal(state, again) {
+					t.Fatalf("seed %d, %d changes, rebuilds %v: two feedings leave other bytes", seed, len(m.records), rebuilds)
+				}
+				kept := m.interleave(m.parts())[:len(m.records)*2/3] // less than nothing may be left
+				if state, again := m.foldTwice(t, p, kept, at); !bytes.Equal(state, again) {
+					t.Fatalf("seed %d, %d changes, rebuilds %v: two feedings of a part leave other bytes", seed, len(m.records), rebuilds)
 				}
 				for _, mode := range []oracle.Mode{oracle.Available, oracle.EventTime} {
 					cells, err := oracle.Read(c, slices.Concat(slices.Concat(m.parts()...)...), oracle.Reading{At: at, Mode: mode})
-					if got := valuesOf(cells); err != nil || got != want {
+					if got := valuesOf(cells, rebuilds); err != nil || got != want {
 						t.Fatalf("seed %d, %d changes, oracle in mode %d: %s, the table has %s (%v)", seed, len(m.records), mode, got, want, err)
 					}
 				}
 			}
 		}
 	}
+}
+
+// foldTwice feeds records in their order and in another, which keeps that of each
+// partition.
+func (m *moving) foldTwice(t *testing.T, p *window.Plan, records []record, at featurestore.Instant) (first, second []byte) {
+	t.Helper()
+	parts := make([][]record, m.partitions)
+	for _, rec := range records {
+		n := rec[0].Partition
+		parts[n] = append(parts[n], rec)
+	}
+	_, first = fold(t, p, records, at)
+	_, second = fold(t, p, m.interleave(parts), at)
+	return first, second
 }
 
 // Whatever retractions a log holds, as many as can take a row, none a later one of
@@ -171,7 +206,8 @@ func TestAsManyRowsGoAsCan(t *testing.T) {
 		for k := range m.partitions {
 			want = max(want, m.left(int32(k)))
 		}
-		if got := fold(p, m.interleave(m.parts()), at)[0].Value.Int64(); got != want {
+		cells, _ := fold(t, p, m.interleave(m.parts()), at)
+		if got := cells[0].Value.Int64(); got != want {
 			t.Fatalf("seed %d: %d rows are left, want %d", seed, got, want)
 		}
 		cells, err := oracle.Read(c, slices.Concat(m.records...), oracle.Reading{At: at})

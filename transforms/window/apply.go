@@ -79,6 +79,9 @@ func (s *State) derive(o *agg.Order, inputs []featurestore.Value) {
 	if p.tiled.layout != nil && p.tiled.layout.Wants(inputs) {
 		if slot, ok := s.tile(int64(o.Time)); ok {
 			s.cells.Add(slot, o, inputs)
+			if s.cells.Owing() {
+				s.dropBlank(int64(o.Time)) // a retraction of the row came before it
+			}
 		}
 	}
 	if p.lifetime.layout != nil {

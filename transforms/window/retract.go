@@ -14,8 +14,9 @@ import (
 //
 // Where every partial can be subtracted exactly and nothing but the ladder's
 // tiles and a lifetime is kept, the row's contribution is subtracted. Whether the
-// row was there cannot be told: a source delivers it first, or the values are
-// those of a row less.
+// row was there cannot be told: a source delivers it, in whatever partition, or the
+// values are those of a row less. It may also come later than its retraction, where
+// that lies in another partition: until then a tile may hold less than nothing.
 //
 // Else the state keeps the raw rows of the log, retractions too (netRows), and
 // nothing that follows from them; tiles and all else are folded from these when
@@ -79,16 +80,34 @@ func (s *State) retract(o *agg.Order, inputs []featurestore.Value) {
 	}
 }
 
-// subtract takes a row out of its tile, and the tile away with its last row.
+// subtract takes a row out of its tile, and the tile away with its last row. Where
+// the tile is not there, the row is still to come: the tile then owes it.
 func (s *State) subtract(o *agg.Order, inputs []featurestore.Value) {
-	t := &s.tiles
-	i := t.before(int64(o.Time)+1) - 1
-	if i < 0 || int64(o.Time) >= t.starts[i]+s.plan.ladder.sizes[t.levels[i]] {
+	layout := s.plan.tiled.layout
+	if !layout.Wants(inputs) || !layout.Owes() && s.findTile(int64(o.Time)) < 0 {
 		return
 	}
-	t.mark.touch(t.starts[i])
-	s.cells.Remove(t.slots[i], o, inputs)
-	if s.cells.Blank(t.slots[i]) {
+	if slot, ok := s.tile(int64(o.Time)); ok {
+		s.cells.Remove(slot, o, inputs)
+		s.dropBlank(int64(o.Time))
+	}
+}
+
+// findTile is the place of the tile that holds e, -1 for none.
+func (s *State) findTile(e int64) int {
+	t := &s.tiles
+	i := t.before(e+1) - 1
+	if i < 0 || e >= t.starts[i]+s.plan.ladder.sizes[t.levels[i]] {
+		return -1
+	}
+	return i
+}
+
+// dropBlank takes the tile that holds e away where it holds nothing.
+func (s *State) dropBlank(e int64) {
+	t := &s.tiles
+	if i := s.findTile(e); i >= 0 && s.cells.Blank(t.slots[i]) {
+		t.mark.touch(t.starts[i])
 		s.cells.Free(t.slots[i])
 		t.remove(i, i+1)
 	}

@@ -88,6 +88,10 @@ func (s *State) compact() {
 			t.mark.touch(start)
 			s.cells.Merge(t.slots[w-1], t.slots[i:i+1])
 			s.cells.Free(t.slots[i])
+			if s.cells.Owing() && s.cells.Blank(t.slots[w-1]) {
+				s.cells.Free(t.slots[w-1])
+				w--
+			}
 			continue
 		}
 		if level != int(t.levels[i]) {
