@@ -22,13 +22,14 @@ type tableRow struct {
 // happens to a key lies where it hashes to at the time.
 type moving struct {
 	gen
+	pace       featurestore.Duration // of the changes
 	partitions int
 	offsets    map[int32]int64
 	table      map[int]tableRow // by primary key
 	records    []record         // in the order of time
 }
 
-// grow makes n changes, one a second. Few rows differ in content.
+// grow makes n changes. Few rows differ in content.
 func (m *moving) grow(n int) {
 	for range n {
 		if m.chance(5) {
@@ -36,7 +37,7 @@ func (m *moving) grow(n int) {
 		}
 		key := m.IntN(7)
 		old, there := m.table[key]
-		fresh := tableRow{time: featurestore.EventTime(1+m.IntN(2)) * 1e6, x: int64(m.IntN(3))}
+		fresh := tableRow{time: featurestore.EventTime(4*(1+m.Int64N(2))*int64(m.pace) + m.Int64N(2)*int64(m.pace)/5), x: int64(m.IntN(3))}
 		var rec record
 		if there {
 			rec = append(rec, m.row(key, old, featurestore.Retracted))
@@ -54,8 +55,13 @@ func (m *moving) grow(n int) {
 	}
 }
 
+// now is past the last change.
+func (m *moving) now() featurestore.Instant {
+	return featurestore.Instant(11+len(m.records)) * featurestore.Instant(m.pace)
+}
+
 func (m *moving) row(key int, r tableRow, change featurestore.Change) window.Row {
-	partition, at := int32(key*key%m.partitions), int64(10+len(m.records))*int64(second)
+	partition, at := int32(key*key%m.partitions), int64(m.now())-int64(m.pace)
 	row := window.Row{Time: r.time, LogTime: featurestore.LogTime(at), Mutated: featurestore.EventTime(at), Change: change, Inputs: []featurestore.Value{i(r.x)}}
 	row.Position = featurestore.Position{PartitionID: featurestore.PartitionID{Generation: 1, Partition: partition}, Offset: m.offsets[partition]}
 	return row
@@ -92,15 +98,18 @@ func movingPlan(t *testing.T, rebuilds bool) (window.Config, *window.Plan) {
 	t.Helper()
 	c := window.Config{Sources: []window.SourceRule{{AllowedLateness: hour, Changes: true}}}
 	for i, function := range []string{"count", "sum", "count", "sum", "var_pop", "max"} {
-		f := window.Feature{Name: function, Call: agg.Call{Func: function, Input: featurestore.Int64}, Second: -1, By: -1, Where: -1, Width: hour, Tile: second}
+		f := window.Feature{Name: function, Call: agg.Call{Func: function, Input: featurestore.Int64}, Second: -1, By: -1, Where: -1, Width: 2 * day}
 		switch {
 		case function == "var_pop" && rebuilds || function == "max" && !rebuilds:
 			continue
 		case i > 1:
-			f.Kind, f.Width, f.Tile = window.Lifetime, 0, 0
+			f.Kind, f.Width = window.Lifetime, 0
 		}
 		c.Features = append(c.Features, f)
 	}
+	short := c.Features[0] // makes tiles small until they are old
+	short.Width = hour
+	c.Features = append(c.Features, short)
 	p, err := window.Compile(c)
 	if err != nil || p.Rebuilds() != rebuilds {
 		t.Fatal(err, "rebuilds", p.Rebuilds())
@@ -124,8 +133,16 @@ func fold(t *testing.T, p *window.Plan, records []record, at featurestore.Instan
 		}
 		s = again
 	}
-	cells := make([]featurestore.Cell, len(p.Features()))
+	cells, packed := make([]featurestore.Cell, len(p.Features())), make([]featurestore.Cell, len(p.Features()))
 	p.Read(s, at, cells)
+	newest, folded := s.Newest()
+	in := window.Packed{Open: p.AppendOpen(nil, s), Closed: p.AppendClosed(nil, s), Header: window.Header{Applied: s.Applied, Newest: newest, Folded: folded}}
+	if err := p.ReadPacked(in, at, new(window.Scratch), packed); err != nil {
+		t.Fatal(err)
+	}
+	if problem := (&run{scenario: &scenario{config: window.Config{Features: p.Features()}}, valued: map[string]int{}}).compare(packed, cells); problem != "" {
+		t.Fatalf("from bytes: %s", problem)
+	}
 	return cells, encode(p, s)
 }
 
@@ -143,10 +160,10 @@ func valuesOf(cells []featurestore.Cell, greatest bool) string {
 // oracle.
 func TestKeysMoveToOtherPartitions(t *testing.T) {
 	for seed := range uint64(400) {
-		m := &moving{gen: newGen(seed), partitions: 1 + int(seed%3), offsets: map[int32]int64{}, table: map[int]tableRow{}}
+		m := &moving{gen: newGen(seed), pace: []featurestore.Duration{second, 10 * minute}[seed%2], partitions: 1 + int(seed%3), offsets: map[int32]int64{}, table: map[int]tableRow{}}
 		for range 4 {
 			m.grow(12)
-			at := featurestore.Instant(10+len(m.records)) * featurestore.Instant(second)
+			at := m.now()
 			for _, rebuilds := range []bool{true, false} {
 				c, p := movingPlan(t, rebuilds)
 				want := m.values(rebuilds)
@@ -192,7 +209,7 @@ func TestAsManyRowsGoAsCan(t *testing.T) {
 	c, p := movingPlan(t, true)
 	for seed := range uint64(3000) {
 		g := newGen(seed)
-		m := &moving{gen: g, partitions: 1 + g.IntN(4), offsets: map[int32]int64{}}
+		m := &moving{gen: g, pace: second, partitions: 1 + g.IntN(4), offsets: map[int32]int64{}}
 		for range g.IntN(14) {
 			change := pick(g, featurestore.Added, featurestore.Retracted)
 			row := m.row(0, tableRow{time: 1e6, x: 1}, change)
@@ -201,7 +218,7 @@ func TestAsManyRowsGoAsCan(t *testing.T) {
 			m.offsets[row.Partition]++
 			m.records = append(m.records, record{row})
 		}
-		at := featurestore.Instant(10+len(m.records)) * featurestore.Instant(second)
+		at := m.now()
 		want := int64(0)
 		for k := range m.partitions {
 			want = max(want, m.left(int32(k)))
