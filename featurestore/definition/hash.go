@@ -14,7 +14,7 @@ import (
 
 // StateVersion is the version of fold and codec: it is part of every hash, so
 // that a change of either makes new generations.
-const StateVersion = 3
+const StateVersion = 4
 
 // meaning collects what changes a definition's values, unambiguously: every text
 // is preceded by its length. Names of files, comments, owners, descriptions and
