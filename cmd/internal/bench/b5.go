@@ -97,7 +97,7 @@ func (b *streamBench) keysCase(ctx context.Context, name string, zipf bool) ([]r
 		return append(rows, more...), err
 	}
 	rows = append(rows, more...)
-	more, err = b.sustain(ctx, 0.8*medianOf(r.ours, (*lap).rate))
+	more, err = b.sustain(ctx, b.o.share*medianOf(r.ours, (*lap).rate))
 	return append(rows, more...), err
 }
 

@@ -48,6 +48,7 @@ type options struct {
 	profile    string
 	profiled   time.Duration
 	sustained  time.Duration
+	share      float64
 	slice      time.Duration
 	rates      rates
 }
@@ -88,7 +89,8 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&o.freshetd, "freshetd", "bin/freshetd", "the program that is measured")
 	flags.IntVar(&o.events, "events", 3_000_000, "events of the stream")
 	flags.IntVar(&o.partitions, "partitions", 4, "of the topic")
-	flags.DurationVar(&o.sustained, "sustained", time.Minute, "how long B5 holds 80 % of its rate; 0: not at all")
+	flags.DurationVar(&o.sustained, "sustained", time.Minute, "how long B5 holds a share of its rate; 0: not at all")
+	flags.Float64Var(&o.share, "share", 0.8, "which share of its rate B5 holds: whoever sends the events, and Kafka, which takes them, need the same cores")
 	flags.DurationVar(&o.slice, "slice", 5*time.Second, "how long B6 measures one rate, a side and pair")
 	flags.Var(&o.rates, "rates", "events/s that B6 measures, as in 1000,10000; those of the benchmark where none is given")
 	flags.BoolVar(&o.verbose, "v", false, "say what Redis did")
