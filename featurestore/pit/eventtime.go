@@ -37,13 +37,10 @@ func (e *eventTime) entity(rows []buffer, reads []read) {
 		end := featurestore.EventTime(int64(r.at) - int64(e.s.r.Delay))
 		for ; next < len(accepted) && accepted[next].seen() < end; next++ {
 			row := accepted[next].Row
-			// One partition whose offsets are the ranks in the total order: ties
-			// fall as they did, and offsets ascend as Apply wants them.
-			row.Position = featurestore.Position{Offset: int64(next)}
+			// Offsets are the ranks in the total order, so that they ascend as Apply
+			// wants them. The partition stays: what a retraction takes goes by it.
+			row.Offset = int64(next)
 			row.LogTime = featurestore.LogTime(accepted[next].seen())
-			if row.Change == featurestore.NoChange { // changes are in the order in which they happened
-				row.Sequence = featurestore.Null
-			}
 			e.apply(&row)
 		}
 		newest, seen := e.read(r.at, e.cells)
