@@ -35,6 +35,7 @@ type openArchive struct {
 
 	mu     sync.Mutex           // one caller at a time; guards what follows
 	taken  int64                // chunks
+	seen   int64                // of these, by the last tick
 	rested int64                // of these, when it was sealed last
 	new    bool                 // some since is of a partition of which nothing was at rest
 	since  featurestore.Instant // the first tick that saw some
@@ -90,29 +91,30 @@ func (a *openArchive) sealed(err error) error {
 	return a.failed(err)
 }
 
-// restless is into how many parts the time is cut that events may wait until they are
-// at rest: a source of which now and then one comes seals no more often than that.
-const restless = 12
+// idlePart is which part of the time that events may wait until they are at rest lies
+// between two seals of a source of which now and then one comes.
+const idlePart = 12
 
 // tend seals what has waited for so long, and sooner where nothing has come since the
-// archive had taken so many chunks. The first of a partition is sealed at once: what
-// expired before anything was at rest would not be missed. It gives how many chunks
-// there are now.
-func (a *openArchive) tend(now featurestore.Instant, within time.Duration, taken int64) (int64, error) {
+// last tick, which this is. The first of a partition is sealed at once: what expired
+// before anything was at rest would not be missed.
+func (a *openArchive) tend(now featurestore.Instant, within time.Duration) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	quiet := a.taken == a.seen
+	a.seen = a.taken
 	if a.taken == a.rested {
-		return a.taken, nil
+		return nil
 	}
 	if a.since == 0 {
 		a.since = now
 	}
-	idle := a.taken == taken && passed(now, a.last, within/restless)
+	idle := quiet && passed(now, a.last, within/idlePart)
 	if !a.new && !idle && !passed(now, a.since, within) {
-		return a.taken, nil
+		return nil
 	}
 	a.last = now
-	return a.taken, a.sealHeld()
+	return a.sealHeld()
 }
 
 // passed reports whether so long has passed; also where the clock was put back.

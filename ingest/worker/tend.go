@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
@@ -36,7 +38,6 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 		cancel()
 		chores.wait()
 	}()
-	seals := seals{w: w}
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,7 +50,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 		case <-ticker.C:
 		}
 		w.commit(mine, parts)
-		if err := seals.tick(); err != nil {
+		if err := w.tendArchives(); err != nil {
 			return err
 		}
 		again, err := w.changed(ctx, changes)
@@ -84,29 +85,18 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 	}
 }
 
-// seals seals each source's archive where nothing has come to it since the last tick,
-// and where something has waited for long, so that what is applied can soon be read at
-// rest: what is not is lost to history where the log drops it while nobody reads.
-type seals struct {
-	w     *Worker
-	taken map[*openArchive]int64
-}
-
-func (s *seals) tick() error {
-	s.w.mu.Lock()
-	defer s.w.mu.Unlock()
-	now := make(map[*openArchive]int64, len(s.w.archives))
+// tendArchives seals each source's archive where nothing has come to it since the last
+// tick, and where something has waited for long, so that what is applied can soon be
+// read at rest: what is not is lost to history where the log drops it while nobody
+// reads. While an arrangement runs, none is closed; a disk may take its time.
+func (w *Worker) tendArchives() error {
+	w.mu.Lock()
+	open := slices.Collect(maps.Values(w.archives))
+	w.mu.Unlock()
 	var errs []error
-	for _, a := range s.w.archives {
-		before, known := s.taken[a]
-		if !known {
-			before = -1
-		}
-		taken, err := a.tend(s.w.c.Now(), s.w.c.RestWithin, before)
-		now[a] = taken
-		errs = append(errs, err)
+	for _, a := range open {
+		errs = append(errs, a.tend(w.c.Now(), w.c.RestWithin))
 	}
-	s.taken = now
 	return errors.Join(errs...)
 }
 
