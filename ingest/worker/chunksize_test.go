@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 // A chunk is large where few share the memory, and small where many do.
@@ -25,26 +26,58 @@ func TestChunkSize(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name                      string
-		bytes, partitions         int
+		sources, partitions       int
 		views, inputs             int
 		leastEvents, greatestThen int
 	}{
-		{"one view", chunkBytes, 2, 1, 1, mostOfChunk, mostOfChunk},
-		{"many partitions", chunkBytes, 127, 1, 1, 18_000, 1 << 20 / (24 + 3*9)},
-		{"many wide views", chunkBytes, 2, 25, 10, 15_000, laidBytes / 25 / 10 / valueBytes},
-		{"more than there is room for", 100, 200, 25, 10, 1, 1},
+		{"one view", 1, 2, 1, 1, mostOfChunk, mostOfChunk},
+		{"many partitions", 1, 127, 1, 1, 18_000, 1 << 20 / (24 + 3*9)},
+		{"many wide views", 1, 2, 25, 10, 15_000, laidBytes / 25 / 10 / valueBytes},
+		{"as many in each of some sources", 5, 2, 25, 10, 3_000, laidBytes / 5 / 25 / 10 / valueBytes},
+		{"more than there is room for", 1000, 20_000, 25, 10, 1, 1},
 	} {
-		size := chunkSizeOf(c.bytes, c.partitions, readings(c.views, c.inputs))
-		if size.bytes != c.bytes/(c.partitions+1) || size.events < c.leastEvents || size.events > c.greatestThen {
+		size := chunkSizeOf(c.sources, c.partitions, readings(c.views, c.inputs))
+		if size.bytes != chunkBytes/c.sources/(c.partitions+1) || size.events < c.leastEvents || size.events > c.greatestThen {
 			t.Errorf("%s: %+v", c.name, size)
 		}
 	}
 	two := append(readings(1, 1), readings(1, 1)...)
-	if one, both := chunkSizeOf(chunkBytes, 15, two[:1]), chunkSizeOf(chunkBytes, 15, two); both.events > one.events/2+1 {
+	if one, both := chunkSizeOf(1, 15, two[:1]), chunkSizeOf(1, 15, two); both.events > one.events/2+1 {
 		t.Errorf("events that are decoded twice are as many as others: %+v, %+v", one, both)
 	}
 	source.EventID = 0
 	if plain, more := rowBytesOf(&definition.Binding{Source: &definition.StreamSource{EventID: -1, Sequence: -1}}), rowBytesOf(&definition.Binding{Source: source}); more != plain+moreBytes {
 		t.Errorf("a row takes %d bytes, one with an id %d", plain, more)
+	}
+}
+
+// A view makes room for the rows of the chunks that it gets, and for no more: also
+// where it got larger ones before.
+func TestRoomForRows(t *testing.T) {
+	source := &definition.StreamSource{Meta: definition.Meta{Name: "payments"}, EventID: -1, Sequence: -1}
+	v := &View{view: &definition.StreamView{Bindings: []definition.Binding{{Source: source}}}, most: mostOfChunk}
+	v.lanes.marks = make([]map[online.Partition]mark, 4)
+	room := func() int {
+		v.begin(online.Partition{Source: "payments"}, 0, v.most)
+		p := &v.fold.parts[0]
+		for len(p.offsets) < v.fold.most/8+1 {
+			if n := len(p.offsets); n == cap(p.offsets) {
+				p.grow(&v.fold, n)
+			}
+			p.offsets = append(p.offsets, 0)
+		}
+		p.grow(&v.fold, len(p.offsets))
+		return cap(p.offsets)
+	}
+	if large := room(); large < mostOfChunk/4 || large > mostOfChunk/2 {
+		t.Errorf("room for %d of %d rows in 4 lanes", large, mostOfChunk)
+	}
+	const few = 8000
+	expectChunks([]*partition{
+		{chunk: chunkSize{events: few / 2}, readings: []reading{{views: []*View{v}}}},
+		{chunk: chunkSize{events: few}, readings: []reading{{views: []*View{v}}}},
+	})
+	if small := room(); small < few/4 || small > few/2 {
+		t.Errorf("room for %d of %d rows in 4 lanes", small, few)
 	}
 }

@@ -87,10 +87,11 @@ func (p *lanePart) unfinished() []*work {
 	return left
 }
 
-// begin empties the buffers for the rows of a partition.
-func (v *View) begin(p online.Partition, bindingIndex int) {
+// begin empties the buffers for the rows of a partition, of which there come to be so
+// many, at most about.
+func (v *View) begin(p online.Partition, bindingIndex, most int) {
 	f, b := &v.fold, &v.view.Bindings[bindingIndex]
-	f.reset(len(v.lanes.marks))
+	f.reset(len(v.lanes.marks), most)
 	for lane := range f.from {
 		f.from[lane] = v.lanes.at(uint16(lane), p).offset
 	}
@@ -187,13 +188,13 @@ func fromFiles(s *definition.StreamSource, generation uint32, ev *featurestore.E
 	return generation != offline.FilesGeneration && s.FromFiles(ev.LogTime)
 }
 
-func (f *foldBuffers) reset(lanes int) {
+func (f *foldBuffers) reset(lanes, most int) {
 	if f.byKey == nil {
 		f.byKey = map[string]int32{}
 		f.from = make([]int64, lanes)
 		f.parts = make([]lanePart, lanes)
-		f.most = mostOfChunk/lanes + mostOfChunk/lanes/8
 	}
+	f.most = (most + most/8) / lanes // some get more than others
 	f.chunk++
 	f.size, f.row, f.blobs = 0, window.Row{}, f.blobs[:0]
 	for i := range f.parts {

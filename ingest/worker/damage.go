@@ -98,7 +98,7 @@ func (v *View) refold(ctx context.Context, targets map[string]*target, replay re
 }
 
 func (v *View) refoldChunk(c *Chunk, binding int, targets map[string]*target) {
-	v.begin(c.Partition, binding)
+	v.begin(c.Partition, binding, v.most)
 	v.collect(c)
 	for lane := range v.fold.parts {
 		v.group(uint16(lane))

@@ -261,12 +261,13 @@ func (w *Worker) partitions(ctx context.Context, a *arrangement, mine share) ([]
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
 		w.sources, w.topics[list[0].source.Topic] = append(w.sources, name), n
-		parts, err := w.sourcePartitions(ctx, list, registry.Newest(a.logs, name), mine, chunkBytes/len(readings))
+		parts, err := w.sourcePartitions(ctx, list, registry.Newest(a.logs, name), mine, len(readings))
 		if err != nil {
 			return nil, fmt.Errorf("source %q: %w", name, err)
 		}
 		out = append(out, parts...)
 	}
+	expectChunks(out)
 	return out, nil
 }
 
@@ -306,9 +307,9 @@ func (w *Worker) sorted() []online.Generation {
 	return ids
 }
 
-// sourcePartitions are the partitions of a source that this process reads, with so
-// many bytes for the chunks of all.
-func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, generation uint32, mine share, bytes int) ([]*partition, error) {
+// sourcePartitions are the partitions of a source, one of so many, that this process
+// reads.
+func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, generation uint32, mine share, sources int) ([]*partition, error) {
 	s := readings[0].source
 	n := w.topics[s.Topic]
 	if n == 0 {
@@ -336,7 +337,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, gener
 			own = append(own, number)
 		}
 	}
-	chunk := chunkSizeOf(bytes, len(own), readings)
+	chunk := chunkSizeOf(sources, len(own), readings)
 	var out []*partition
 	spent, turn := newSpending(w.c.Budget), new(turns)
 	spare := make(chan *decodedChunk, 1)

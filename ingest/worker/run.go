@@ -24,7 +24,7 @@ func (v *View) ApplyRun(ctx context.Context, first *Chunk, next func() (*Chunk, 
 	if through := v.through(run.Partition); run.From > through+1 {
 		return nil, nil, &rewindError{Offset: through}
 	}
-	v.begin(run.Partition, b)
+	v.begin(run.Partition, b, runBytes/rowBytesOf(&v.view.Bindings[b]))
 	for c := first; ; c = behind {
 		v.collect(c)
 		run.Through, run.LogTime, run.Prints = c.Through, max(run.LogTime, c.LogTime), mergePrints(run.Prints, c.Prints)
