@@ -175,8 +175,9 @@ func WayOut(newest int64, list []Generation, load Loader) (Way, error) {
 	return *first, nil
 }
 
-// Held says why generations that are being built must not become live now, with the next command; "" where they may. While some
-// revision answers, whole, one must afterwards.
+// Held says why generations that are being built must not become live now, with the
+// next command; "" where they may. While some revision answers, whole, one must
+// afterwards.
 func Held(newest int64, list, group []Generation, load Loader) (string, error) {
 	live := LiveOf(list)
 	after := maps.Clone(live)

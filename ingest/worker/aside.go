@@ -16,12 +16,17 @@ func (e *unknownError) Error() string        { return e.err.Error() }
 func (e *unknownError) Unwrap() error        { return e.err }
 func (e *unknownError) Is(target error) bool { return target == errLost }
 
-// unknownLanes is an unknownError where some lane has a state that is not known.
-func unknownLanes(lanes []online.Lane) error {
-	if err := online.Unknown(lanes); err != nil {
-		return &unknownError{err}
+// storedLanes are the lanes of a generation as a store has them. It is an unknownError
+// where some lane has a state that is not known.
+func storedLanes(ctx context.Context, store online.Store, id online.Generation, lanes uint16) ([]online.Lane, error) {
+	stored, err := store.Lanes(ctx, id, lanes)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if err := online.Unknown(stored); err != nil {
+		return nil, &unknownError{err}
+	}
+	return stored, nil
 }
 
 // aside is a generation that nothing is done with: what its lanes say may mean

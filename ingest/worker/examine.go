@@ -84,10 +84,7 @@ func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, 
 
 // lanes reads the watermarks of the generation.
 func (x *examination) lanes(ctx context.Context) ([]online.Lane, error) {
-	lanes, err := x.view.store.Lanes(ctx, x.view.id, x.view.laneCount())
-	if err == nil {
-		err = unknownLanes(lanes)
-	}
+	lanes, err := storedLanes(ctx, x.view.store, x.view.id, x.view.laneCount())
 	if err != nil {
 		return nil, err
 	}

@@ -79,10 +79,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 func (w *Worker) sayFilled(ctx context.Context, v *View) error {
 	w.states.Lock()
 	defer w.states.Unlock()
-	stored, err := v.store.Lanes(ctx, v.id, v.laneCount())
-	if err == nil {
-		err = unknownLanes(stored)
-	}
+	stored, err := storedLanes(ctx, v.store, v.id, v.laneCount())
 	if err != nil {
 		return err
 	}

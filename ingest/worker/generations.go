@@ -133,11 +133,8 @@ func (w *Worker) tellOtherVersions(a *arrangement) {
 }
 
 func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generation, want wantedView, mine share) error {
-	stored, err := w.c.Online.Lanes(ctx, id, want.generation.Lanes)
+	stored, err := storedLanes(ctx, w.c.Online, id, want.generation.Lanes)
 	if err != nil {
-		return err
-	}
-	if err := unknownLanes(stored); err != nil {
 		return err
 	}
 	whole, some := intact(stored)

@@ -85,10 +85,7 @@ func (w *Worker) sayHalted(ctx context.Context) error {
 			continue
 		}
 		for _, v := range p.views() {
-			stored, err := w.c.Online.Lanes(ctx, v.id, v.laneCount())
-			if err == nil {
-				err = unknownLanes(stored)
-			}
+			stored, err := storedLanes(ctx, w.c.Online, v.id, v.laneCount())
 			if err != nil {
 				return err
 			}

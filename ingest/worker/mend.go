@@ -72,10 +72,7 @@ func (v *View) asStored(ctx context.Context, found []damage) (map[string]*target
 	if err != nil {
 		return nil, err
 	}
-	lanes, err := v.store.Lanes(ctx, v.id, v.laneCount())
-	if err == nil {
-		err = unknownLanes(lanes)
-	}
+	lanes, err := storedLanes(ctx, v.store, v.id, v.laneCount())
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +133,7 @@ func (v *View) replace(ctx context.Context, targets map[string]*target) (written
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	// As the lanes stand now: nothing moves those of this process's partitions meanwhile.
-	stored, err := v.store.Lanes(ctx, v.id, uint16(len(v.lanes.marks)))
-	if err == nil {
-		err = unknownLanes(stored)
-	}
+	stored, err := storedLanes(ctx, v.store, v.id, uint16(len(v.lanes.marks)))
 	if err != nil {
 		return 0, nil, err
 	}

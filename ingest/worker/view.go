@@ -365,11 +365,8 @@ func (v *View) mark(ctx context.Context, c *Chunk, batches []online.Batch) error
 func (v *View) Audit(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	stored, err := v.store.Lanes(ctx, v.id, uint16(len(v.lanes.marks)))
+	stored, err := storedLanes(ctx, v.store, v.id, uint16(len(v.lanes.marks)))
 	if err != nil {
-		return err
-	}
-	if err := unknownLanes(stored); err != nil {
 		return err
 	}
 	v.filled = filled(stored)
