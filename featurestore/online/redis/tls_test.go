@@ -116,7 +116,7 @@ func TestSentinelTLS(t *testing.T) {
 	if got := settledOffset(t, s); got != 0 {
 		t.Fatalf("watermark at %d, want 0", got)
 	}
-	apply(t, s, step(0, 0), online.OutcomeOK)
+	applySettled(t, s, 0)
 }
 
 // TestClusterTLS: every node speaks mutual TLS only, to clients and to each other;
