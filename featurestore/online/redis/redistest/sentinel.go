@@ -92,6 +92,11 @@ func (g *Group) Addr() string { return g.sentinel.Addr() }
 // Failover ends the master by SIGKILL, waits until the sentinel has promoted the
 // replica, and starts the old master again, which becomes the new one's replica.
 func (g *Group) Failover(ctx context.Context) error {
+	if g.Master.process != nil { // else it is up to who ended it
+		if err := g.promotable(ctx); err != nil {
+			return err
+		}
+	}
 	if err := g.Master.Kill(); err != nil {
 		return err
 	}
@@ -103,6 +108,19 @@ func (g *Group) Failover(ctx context.Context) error {
 		return err
 	}
 	return g.follow(ctx)
+}
+
+// promotable waits until the sentinel holds the replica for one that can be promoted:
+// of one that it had just lost sight of, as on a busy machine, it makes no master.
+func (g *Group) promotable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for _, word := range []string{"flags:slave ", "master-link-status:ok "} {
+		if err := g.sentinel.says(ctx, word, "SENTINEL", "REPLICAS", MasterName); err != nil {
+			return fmt.Errorf("%w: the sentinel said last: %s", err, g.sentinel.process.lastLines())
+		}
+	}
+	return nil
 }
 
 // follow makes the replica follow the master: the sentinel may still believe the
