@@ -313,12 +313,17 @@ func (w *Writer) feed(p offline.Partition) (*feed, error) {
 func (w *Writer) Buffered() int { return w.active.rows }
 
 // Flush seals all that was appended and returns when it is durable and listed.
-func (w *Writer) Flush() error {
+func (w *Writer) Flush() error { return w.Seal()() }
+
+// Seal hands over all that was appended, to be sealed; the function that it gives
+// waits until it is durable and listed, and may be called by another goroutine while
+// more is appended.
+func (w *Writer) Seal() (durable func() error) {
 	done := make(chan error, 1)
 	if err := w.seal(done); err != nil {
-		return err
+		done <- err
 	}
-	return <-done
+	return func() error { return <-done }
 }
 
 // Close flushes and stops the writer. It is idempotent; no other method may be

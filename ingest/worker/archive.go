@@ -23,7 +23,7 @@ type Archive interface {
 	Begin(p offline.Partition, offset int64) error
 	Append(events *columnar.Events) error
 	Consumed(p offline.Partition, through int64) error
-	Flush() error
+	Seal() (durable func() error) // hands over what was appended; the function waits for it
 	Close() error
 }
 
@@ -77,18 +77,14 @@ func (a *openArchive) take(p offline.Partition, c *decodedPart) error {
 func (a *openArchive) seal() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.sealHeld()
+	return a.failed(a.handOver()())
 }
 
-func (a *openArchive) sealHeld() error {
-	return a.sealed(a.Flush())
-}
-
-func (a *openArchive) sealed(err error) error {
-	if err == nil {
-		a.rested, a.new, a.since = a.taken, false, 0
-	}
-	return a.failed(err)
+// handOver gives what was appended to be sealed. What fails there breaks the archive,
+// which is fed again from where it ends. The caller holds mu.
+func (a *openArchive) handOver() (durable func() error) {
+	a.rested, a.new, a.since = a.taken, false, 0
+	return a.Seal()
 }
 
 // idlePart is which part of the time that events may wait until they are at rest lies
@@ -97,24 +93,35 @@ const idlePart = 12
 
 // tend seals what has waited for so long, and sooner where nothing has come since the
 // last tick, which this is. The first of a partition is sealed at once: what expired
-// before anything was at rest would not be missed.
+// before anything was at rest would not be missed. The stream goes on meanwhile.
 func (a *openArchive) tend(now featurestore.Instant, within time.Duration) error {
+	if !a.due(now, within) {
+		return nil
+	}
+	a.mu.Lock()
+	durable := a.handOver()
+	a.mu.Unlock()
+	return a.failed(durable())
+}
+
+// due reports whether something has waited for long enough.
+func (a *openArchive) due(now featurestore.Instant, within time.Duration) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	quiet := a.taken == a.seen
 	a.seen = a.taken
 	if a.taken == a.rested {
-		return nil
+		return false
 	}
 	if a.since == 0 {
 		a.since = now
 	}
 	idle := quiet && passed(now, a.last, within/idlePart)
 	if !a.new && !idle && !passed(now, a.since, within) {
-		return nil
+		return false
 	}
 	a.last = now
-	return a.sealHeld()
+	return true
 }
 
 // passed reports whether so long has passed; also where the clock was put back.
@@ -126,7 +133,8 @@ func passed(now, since featurestore.Instant, d time.Duration) bool {
 func (a *openArchive) release(p offline.Partition) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.sealed(a.Release(p))
+	a.rested, a.new, a.since = a.taken, false, 0
+	return a.failed(a.Release(p))
 }
 
 // archive gives the open archive of a source. One that broke, or that was opened

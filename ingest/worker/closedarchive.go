@@ -16,5 +16,5 @@ func (u closedArchive) First(offline.Partition) int64                  { return 
 func (u closedArchive) Begin(offline.Partition, int64) error           { return u.why }
 func (u closedArchive) Append(*columnar.Events) error                  { return u.why }
 func (u closedArchive) Consumed(offline.Partition, int64) error        { return u.why }
-func (u closedArchive) Flush() error                                   { return nil }
+func (u closedArchive) Seal() (durable func() error)                   { return u.Close }
 func (u closedArchive) Close() error                                   { return nil }

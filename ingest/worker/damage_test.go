@@ -68,7 +68,7 @@ func (p *plant) damaged(view *definition.StreamView) (keys []string) {
 // unsealed is an archive of which nothing ever comes to rest.
 type unsealed struct{ Archive }
 
-func (unsealed) Flush() error { return nil }
+func (unsealed) Seal() (durable func() error) { return func() error { return nil } }
 
 // Entities whose bytes have rotted are rebuilt when the next record of theirs
 // comes: from what is at rest, and from the log what is not; the partition goes on.

@@ -72,7 +72,7 @@ func (a *archiveOf) Release(p offline.Partition) error {
 	if a.feeds[p] == nil {
 		return nil
 	}
-	err := a.Flush()
+	err := a.flush()
 	delete(a.feeds, p)
 	a.p.w.history.part(a.source, p).holder = nil
 	return err
@@ -96,7 +96,7 @@ func (a *archiveOf) Begin(p offline.Partition, offset int64) error {
 		f.from, f.next = offset, offset
 	}
 	if offset > f.next {
-		if err := a.Flush(); err != nil {
+		if err := a.flush(); err != nil {
 			return err
 		}
 		f.from, f.next = offset, offset
@@ -139,8 +139,13 @@ func (a *archiveOf) Consumed(p offline.Partition, through int64) error {
 	return nil
 }
 
-// Flush puts everything to rest, partition by partition.
-func (a *archiveOf) Flush() error {
+// Seal puts everything to rest, partition by partition.
+func (a *archiveOf) Seal() (durable func() error) {
+	err := a.flush()
+	return func() error { return err }
+}
+
+func (a *archiveOf) flush() error {
 	for _, p := range a.held() {
 		f, rest := a.feeds[p], a.p.w.history.part(a.source, p)
 		if f.from >= f.next {
@@ -167,7 +172,7 @@ func (a *archiveOf) held() []offline.Partition {
 
 // Close puts what it can to rest, and lets go of its partitions.
 func (a *archiveOf) Close() error {
-	err := a.Flush()
+	err := a.flush()
 	a.abandon()
 	return err
 }

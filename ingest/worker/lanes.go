@@ -16,6 +16,7 @@ type mark struct {
 	logTime   featurestore.LogTime
 	fetchTime featurestore.Instant
 	prints    []online.Fingerprint
+	moved     bool // by records, since the last heartbeat
 }
 
 // lanes is a view generation's picture of the store's watermarks. It is changed
@@ -42,8 +43,20 @@ func (l *lanes) at(lane uint16, p online.Partition) mark {
 	return mark{offset: -1, logTime: math.MinInt64}
 }
 
-func (l *lanes) set(lane uint16, p online.Partition, w online.Watermark) {
-	l.marks[lane][p] = mark{offset: w.Offset, logTime: w.LogTime, fetchTime: w.FetchTime, prints: w.Prints}
+// set takes over what the store has accepted; moved says that records came with it.
+func (l *lanes) set(lane uint16, p online.Partition, w online.Watermark, moved bool) {
+	l.marks[lane][p] = mark{offset: w.Offset, logTime: w.LogTime, fetchTime: w.FetchTime, prints: w.Prints, moved: moved}
+}
+
+// hasMoved reports whether records have moved a lane since it was asked last.
+func (l *lanes) hasMoved(lane uint16, p online.Partition) bool {
+	m, ok := l.marks[lane][p]
+	if !ok || !m.moved {
+		return false
+	}
+	m.moved = false
+	l.marks[lane][p] = m
+	return true
 }
 
 // lowest is the least offset of a partition over all lanes: everything after it
@@ -131,7 +144,7 @@ func (l *lanes) take(stored []online.Lane, mine map[online.Partition]bool) {
 	for i, s := range stored {
 		for p, w := range s.Watermarks {
 			if !mine[p] {
-				l.set(uint16(i), p, w)
+				l.set(uint16(i), p, w, false)
 			}
 		}
 	}

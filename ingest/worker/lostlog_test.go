@@ -11,7 +11,7 @@ import (
 // last seal is not at rest.
 type crashing struct{ Archive }
 
-func (a crashing) Flush() error { return nil }
+func (crashing) Seal() (durable func() error) { return func() error { return nil } }
 
 func (a crashing) Close() error {
 	return a.Archive.(interface{ Abandon() error }).Abandon()

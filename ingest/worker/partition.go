@@ -299,12 +299,7 @@ func (p *partition) beat(ctx context.Context) error {
 		}
 	}
 	for _, v := range p.views() {
-		if p.last.Through >= 0 || p.last.FetchTime > 0 {
-			if err := v.Advance(ctx, p.last); err != nil {
-				return err
-			}
-		}
-		if err := v.Audit(ctx); err != nil {
+		if err := v.Beat(ctx, p.last); err != nil {
 			return err
 		}
 		if !v.isFilled() { // the store has gone back, or another process makes it anew

@@ -2,11 +2,15 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // What is applied comes to rest in its time, also of a source that never pauses, and
@@ -48,4 +52,47 @@ func TestEventsComeToRestWhileTheyFlow(t *testing.T) {
 	<-done
 	p.eventually("all of them are, once none comes", func() bool { return atRest("clicks") == sent })
 	p.right(view, 1)
+}
+
+// slowDisk is an archive that takes what it is given, and waits for its disk.
+type slowDisk struct {
+	nothingKept
+	waited  chan struct{} // for it
+	durable chan error
+}
+
+func (s slowDisk) Seal() (durable func() error) {
+	return func() error {
+		close(s.waited)
+		return <-s.durable
+	}
+}
+
+// nothingKept is an archive of nothing.
+type nothingKept struct{ Archive }
+
+func (nothingKept) Next(offline.Partition) (int64, bool)    { return 0, true }
+func (nothingKept) Append(*columnar.Events) error           { return nil }
+func (nothingKept) Consumed(offline.Partition, int64) error { return nil }
+
+// The stream does not wait while what was applied comes to rest: a minute of events
+// takes a slow disk for long.
+func TestStreamGoesOnWhileEventsComeToRest(t *testing.T) {
+	disk := slowDisk{waited: make(chan struct{}), durable: make(chan error)}
+	a := &openArchive{Archive: disk, source: new(definition.StreamSource)}
+	p, chunk := offline.Partition{Generation: 1}, &decodedPart{}
+	ok(t, a.take(p, chunk))
+	ok(t, a.tend(0, time.Minute))
+	tended := make(chan error)
+	go func() { tended <- a.tend(featurestore.Instant(time.Minute.Microseconds()), time.Minute) }()
+	<-disk.waited
+	ok(t, a.take(p, chunk))
+	failed := featurestore.Unavailablef("the disk is full")
+	disk.durable <- failed
+	if err := <-tended; !errors.Is(err, failed) {
+		t.Errorf("got %v, not the disk's error", err)
+	}
+	if !a.broken.Load() {
+		t.Error("the archive goes on though what it was given is not at rest")
+	}
 }

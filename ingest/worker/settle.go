@@ -58,7 +58,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, call *storeCall) (again boo
 		switch r.Outcome {
 		case online.OutcomeOK:
 			v.counts.Batches++
-			v.lanes.set(lane, c.Partition, call.batches[i].To)
+			v.lanes.set(lane, c.Partition, call.batches[i].To, len(works) > 0)
 			v.acknowledge(&call.batches[i], works, r)
 		case online.OutcomeVersion:
 			v.remember(c, works)

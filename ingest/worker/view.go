@@ -82,12 +82,15 @@ type View struct {
 	// without a hole since its lanes were last read. Lanes that had nothing to
 	// apply stand lower; without an entry, every lane's own mark is the start.
 	fed map[online.Partition]int64
+
+	audits int64                      // how often the lanes were compared
+	heard  map[online.Partition]int64 // how often they had been by each partition's last beat
 }
 
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, now: c.Now, stepwise: c.stepwise, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}, most: mostOfChunk}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, now: c.Now, stepwise: c.stepwise, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, heard: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}, most: mostOfChunk}
 	if v.now == nil {
 		v.now = func() featurestore.Instant { return 0 }
 	}
@@ -226,6 +229,7 @@ func (v *View) Detach(p online.Partition) {
 	defer v.mu.Unlock()
 	delete(v.mine, p)
 	delete(v.fed, p)
+	delete(v.heard, p)
 }
 
 // setState changes the state of every lane from those that it was decided on, from
@@ -320,37 +324,6 @@ func (v *View) apply(ctx context.Context, c *Chunk) error {
 	}
 }
 
-// Advance moves every lane of a partition to at least the chunk's end, with an
-// empty batch where nothing was written: the heartbeat, which also notices a
-// store that lost acknowledged writes.
-func (v *View) Advance(ctx context.Context, c *Chunk) error {
-	if _, wanted := v.binding[c.Partition.Source]; !wanted {
-		return nil
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.mine[c.Partition] = true
-	if through := v.through(c.Partition); c.Through > through {
-		return &rewindError{Offset: through} // no lane may pass what it has not seen
-	}
-	return v.advance(ctx, c)
-}
-
-func (v *View) advance(ctx context.Context, c *Chunk) error {
-	var batches []online.Batch
-	for lane := range v.lanes.marks {
-		m := v.lanes.at(uint16(lane), c.Partition)
-		if m.offset > c.Through {
-			continue
-		}
-		batches = append(batches, online.Batch{
-			Lane: online.LaneID{Generation: v.id, Lane: uint16(lane)}, Definition: v.view.Hash,
-			Partition: c.Partition, From: m.offset, To: c.target(m),
-		})
-	}
-	return v.mark(ctx, c, batches)
-}
-
 // mark sends batches that move lanes along and write nothing.
 func (v *View) mark(ctx context.Context, c *Chunk, batches []online.Batch) error {
 	if len(batches) == 0 {
@@ -358,29 +331,4 @@ func (v *View) mark(ctx context.Context, c *Chunk, batches []online.Batch) error
 	}
 	_, err := v.settle(ctx, c, &storeCall{batches: batches, works: make([][]*work, len(batches)), results: v.send(ctx, batches)})
 	return err
-}
-
-// Audit compares the store's watermarks with what was acknowledged: a store that
-// lost or changed something is noticed here also where nothing moves.
-func (v *View) Audit(ctx context.Context) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	stored, err := storedLanes(ctx, v.store, v.id, uint16(len(v.lanes.marks)))
-	if err != nil {
-		return err
-	}
-	v.filled = filled(stored)
-	if v.state = online.Worst(stored); v.state == online.StateLost {
-		return errLost // says another process, which has seen the store evict keys
-	}
-	if v.lanes.equal(stored, v.mine) {
-		v.lanes.take(stored, v.mine)
-		return nil
-	}
-	v.cache.clear()
-	v.counts.Rewinds++
-	if err := v.reload(ctx); err != nil {
-		return err
-	}
-	return &rewindError{Offset: -1}
 }

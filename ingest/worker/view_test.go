@@ -377,7 +377,7 @@ func TestFedBehindTheLanes(t *testing.T) {
 	p := partition0("clicks", 0)
 	v.fed[p] = 0
 	for lane := range v.lanes.marks {
-		v.lanes.set(uint16(lane), p, online.Watermark{Offset: 3})
+		v.lanes.set(uint16(lane), p, online.Watermark{Offset: 3}, false)
 	}
 	if got := v.through(p); got != 3 {
 		t.Errorf("nothing is missing up to %d, want 3", got)

@@ -85,7 +85,7 @@ func (nothing) First(offline.Partition) int64           { return 0 }
 func (nothing) Begin(offline.Partition, int64) error    { return nil }
 func (nothing) Append(*columnar.Events) error           { return nil }
 func (nothing) Consumed(offline.Partition, int64) error { return nil }
-func (nothing) Flush() error                            { return nil }
+func (n nothing) Seal() (durable func() error)          { return n.Close }
 func (nothing) Close() error                            { return nil }
 
 // expired is the canary's history: what its topic no longer holds. Those records
