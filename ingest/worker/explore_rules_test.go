@@ -14,11 +14,17 @@ var modelMutants = []string{
 // line moves the mistake along.
 var mutants = []mutant{
 	{"a heart beats also where nothing moved", "partition.go", `	for _, v := range p.views() {
-		if p.last.Through >= 0`, `	for _, v := range p.views() {
+		if err := v.Beat`, `	for _, v := range p.views() {
 		if WITHOUT && p.last.LogTime == noLogTime {
 			continue
 		}
-		if p.last.Through >= 0`},
+		if err := v.Beat`},
+	{"some partition compares the lanes at each heartbeat", "heartbeat.go", `before && heard == v.audits {
+`, `before && heard == v.audits && !WITHOUT {
+`},
+	{"lanes that were moved once move along later", "lanes.go", `	m.moved = false
+`, `	m.moved = WITHOUT
+`},
 	{"a heart beats", "partition.go", `func (p *partition) beat(ctx context.Context) error {
 `, `func (p *partition) beat(ctx context.Context) error {
 	if WITHOUT {
@@ -57,13 +63,11 @@ var mutants = []mutant{
 		}
 		switch verdict {
 `},
-	{"idle lanes move along", "view.go", `		if m.offset > c.Through {
-`, `		if m.offset > c.Through || WITHOUT {
-`},
+	{"idle lanes move along", "heartbeat.go", `		if m.offset > c.Through ||`, `		if m.offset > c.Through || WITHOUT ||`},
 	{"a chunk follows on what the store has", "view.go", `	if through := v.through(c.Partition); c.From > through+1 {
 `, `	if through := v.through(c.Partition); c.From > through+1 && !WITHOUT {
 `},
-	{"no lane passes what it has not seen", "view.go", `	if through := v.through(c.Partition); c.Through > through {
+	{"no lane passes what it has not seen", "heartbeat.go", `	if through := v.through(c.Partition); c.Through > through {
 `, `	if through := v.through(c.Partition); c.Through > through && !WITHOUT {
 `},
 	{"a feed ends where the store stands otherwise", "lanes.go", `		if v.lanes.moved(p, &before) {
@@ -152,7 +156,7 @@ var mutants = []mutant{
 `, `	if low := v.Lowest(p.id()); low+1 < bounds.Start && WITHOUT {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		return v.advance(ctx, &Chunk{Partition: p.id(), Through: bounds.Start - 1, LogTime: noLogTime})
+		return v.advance(ctx, &Chunk{Partition: p.id(), Through: bounds.Start - 1, LogTime: noLogTime}, false)
 	}
 	if low := v.Lowest(p.id()); low+1 < bounds.Start {
 `},
