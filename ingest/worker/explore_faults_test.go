@@ -291,6 +291,17 @@ func (w *world) logFault() {
 	}
 }
 
+// bringBack restores all that was replaced, and says whether there was something.
+func (w *world) bringBack() (some bool) {
+	for _, m := range w.log.all() {
+		if m.broken {
+			w.restore(m)
+			some = true
+		}
+	}
+	return some
+}
+
 // restore brings a partition back that was replaced. Of a process that is just
 // reading it, nobody can say which of the two it has read.
 func (w *world) restore(m *modelPart) {

@@ -154,9 +154,9 @@ var mutants = []mutant{
 `},
 	{"expired records come from history, or are a GAP", "identity.go", `	if low := v.Lowest(p.id()); low+1 < bounds.Start {
 `, `	if low := v.Lowest(p.id()); low+1 < bounds.Start && WITHOUT {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		return v.advance(ctx, &Chunk{Partition: p.id(), Through: bounds.Start - 1, LogTime: noLogTime}, false)
+		c := &Chunk{Partition: p.id(), Through: bounds.Start - 1, LogTime: noLogTime}
+		v.fed[p.id()] = c.Through
+		return v.Advance(ctx, c)
 	}
 	if low := v.Lowest(p.id()); low+1 < bounds.Start {
 `},

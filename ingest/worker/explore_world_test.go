@@ -355,7 +355,7 @@ func (w *world) settle() {
 			w.crash(p)
 		}
 	}
-	tookBack := false
+	tookBack, brought := false, false
 	for round, quiet := 0, 0; quiet < 2 || quiet < 8 && !w.live(); round++ {
 		before := w.store.moved
 		w.clock += 20 * micros
@@ -375,6 +375,11 @@ func (w *world) settle() {
 		}
 		if quiet == 2 && !tookBack && w.live() { // a person does so once all is in order
 			if tookBack = true; w.n(2) == 1 && w.registry.takeBack() {
+				quiet = 0
+			}
+		}
+		if quiet == 2 && !brought {
+			if brought = true; w.n(2) == 1 && w.bringBack() {
 				quiet = 0
 			}
 		}
