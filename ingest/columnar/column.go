@@ -56,6 +56,22 @@ func (c *Column) Text(row int) []byte {
 	return c.texts[start:c.ends[row]]
 }
 
+// BitsOf are those of the rows [from, to). They must not be changed.
+func (c *Column) BitsOf(from, to int) []uint64 { return c.bits[from:to] }
+
+// TextsOf are the texts of the rows [from, to), one behind the other, and where each
+// ends, counted from start before the first. They must not be changed.
+func (c *Column) TextsOf(from, to int) (texts []byte, ends []int, start int) {
+	if from > 0 {
+		start = c.ends[from-1]
+	}
+	end := start
+	if from < to {
+		end = c.ends[to-1]
+	}
+	return c.texts[start:end], c.ends[from:to], start
+}
+
 func (c *Column) text(row int) string {
 	b := c.Text(row)
 	return unsafe.String(unsafe.SliceData(b), len(b))

@@ -13,13 +13,12 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/parquet-go/parquet-go"
-
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/offline/atomicfile"
+	"github.com/freshet/freshet/featurestore/offline/columnfile"
 	"github.com/freshet/freshet/ingest/columnar"
 )
 
@@ -48,8 +47,9 @@ type Writer struct {
 	change changeLock
 
 	feeds  map[offline.Partition]*feed
-	schema *parquet.Schema // of the sealing goroutine
-	plain  []bool          // which fields that writes without a dictionary
+	layout *columnfile.Layout // this and the next two of the sealing goroutine
+	plain  []bool             // which fields that writes without a dictionary
+	pages  pages
 	active *buffers
 	spare  chan *buffers // the other buffers, once they are sealed
 	jobs   chan job
@@ -91,8 +91,12 @@ func Open(o Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	layout, err := columnfile.LayoutOf(schema)
+	if err != nil {
+		return nil, err
+	}
 	w := &Writer{
-		o: o, schema: schema, plain: make([]bool, len(o.Source.Fields)), folder: archive.Folder(o.Dir, o.Source.Name), change: changeLock{archive.Folder(o.Dir, o.Source.Name)},
+		o: o, layout: layout, pages: pages{buffers: columnfile.NewBuffers()}, plain: make([]bool, len(o.Source.Fields)), folder: archive.Folder(o.Dir, o.Source.Name), change: changeLock{archive.Folder(o.Dir, o.Source.Name)},
 		feeds:  map[offline.Partition]*feed{},
 		active: newBuffers(o.Source, o.SealRows), spare: make(chan *buffers, 1),
 		jobs: make(chan job, 1), ended: make(chan struct{}),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -515,47 +514,4 @@ func TestNewFieldIsNullInOldFiles(t *testing.T) {
 	if len(got) != 1 || !got[0].Fields[0].IsNull() || got[0].ID != "id0" || !got[0].Fields[2].Equal(featurestore.Int64Value(0)) {
 		t.Errorf("events %+v", got)
 	}
-}
-
-// BenchmarkAppend archives what one chunk of a stream brings: three fields, one of
-// them a text of many values, one of few.
-func BenchmarkAppend(b *testing.B) {
-	source := &definition.StreamSource{Meta: definition.Meta{Name: "payments"}, EventID: -1, Sequence: -1, AllowedLateness: featurestore.Hour, Fields: []definition.Field{
-		{Name: "user", Type: featurestore.String}, {Name: "amount", Type: featurestore.Int64}, {Name: "channel", Type: featurestore.String},
-	}}
-	const rows = 100_000
-	chunk := func(k int) *columnar.Events {
-		events, r := columnar.New(source), rand.New(rand.NewPCG(1, uint64(k)))
-		for i := range rows {
-			n, user := k*rows+i, r.IntN(100_000)
-			at := featurestore.Instant(n) * 216_000
-			ok(b, events.Append(&featurestore.Event{
-				Position: featurestore.Position{PartitionID: featurestore.PartitionID{Generation: 1}, Offset: int64(n)}, Time: featurestore.EventTime(at) - featurestore.EventTime(r.IntN(100)/99*r.IntN(600_000_000)), LogTime: featurestore.LogTime(at),
-				Fields: []featurestore.Value{
-					featurestore.StringValue(fmt.Sprintf("u%07d", user)), featurestore.Int64Value(int64(r.IntN(20_000))), featurestore.StringValue([]string{"web", "shop", "phone", "partner"}[user%4]),
-				},
-			}))
-		}
-		return events
-	}
-	dir, p := b.TempDir(), offline.Partition{Generation: 1}
-	w := open(b, Options{Dir: dir, Source: source, Disk: fast})
-	ok(b, w.Begin(p, 0))
-	b.ReportAllocs()
-	b.ResetTimer()
-	for k := range b.N {
-		b.StopTimer()
-		events := chunk(k)
-		b.StartTimer()
-		ok(b, w.Append(events))
-	}
-	ok(b, w.Close())
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
-	m, err := archive.LoadPartition(dir, source.Name, p)
-	ok(b, err)
-	size := int64(0)
-	for _, f := range m.Files {
-		size += f.Bytes
-	}
-	b.ReportMetric(float64(size)/float64(b.N*rows), "bytes/row")
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/offline/archive"
@@ -46,6 +47,13 @@ type mergeInput struct {
 	rows   parquet.Rows
 	buffer []parquet.Row
 	have   []parquet.Row
+}
+
+// newParquet writes one file. None is used again: after a Reset the library leaves the
+// columns' paths out of the file's footer, and readers that go by these find nothing.
+func newParquet(out io.Writer, schema *parquet.Schema) *parquet.GenericWriter[any] {
+	return parquet.NewGenericWriter[any](out, schema,
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes), parquet.DataPageStatistics(false))
 }
 
 // schemaOf reads the schema of an archived file.

@@ -9,12 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
-
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
+	"github.com/freshet/freshet/featurestore/offline/columnfile"
 )
 
 // job is what one seal makes durable: rows, and the offsets that are complete
@@ -101,7 +99,7 @@ func (w *Writer) writePartition(j *job, p offline.Partition) error {
 	var sealed []archive.File
 	if rows := j.rows.of[p]; rows != nil && rows.Len() > 0 {
 		for _, day := range days(rows) {
-			f, err := w.writeFile(p, rows, day)
+			f, err := w.writeFile(p, rows, &day)
 			if err != nil {
 				return err
 			}
@@ -149,81 +147,49 @@ func lastOf(ranges []offline.Range) int64 {
 	return ranges[len(ranges)-1].To
 }
 
-// dayRows are the rows of one date, ascending by offset.
-type dayRows struct {
-	date archive.Date
-	rows []int
-}
-
-// days splits a buffer by the date of the log time, ascending.
-func days(b *buffer) []dayRows {
-	var out []dayRows
-	at := map[archive.Date]int{}
-	i, date := -1, archive.Date(0)
-	for row, a := range b.LogTimes() {
-		if d := archive.DateOf(a); i < 0 || d != date {
-			var known bool
-			if i, known = at[d]; !known {
-				i = len(out)
-				at[d] = i
-				out = append(out, dayRows{date: d})
-			}
-			date = d
-		}
-		out[i].rows = append(out[i].rows, row)
-	}
-	slices.SortFunc(out, func(a, b dayRows) int { return cmp.Compare(a.date, b.date) })
-	return out
-}
-
-func (w *Writer) writeFile(p offline.Partition, b *buffer, day dayRows) (archive.File, error) {
-	first, last := day.rows[0], day.rows[len(day.rows)-1]
+func (w *Writer) writeFile(p offline.Partition, b *buffer, day *dayRows) (archive.File, error) {
+	first, last := day.spans[0].from, day.spans[len(day.spans)-1].to-1
 	f := archive.File{
 		Generation: p.Generation, Partition: p.Partition,
-		From: b.Offsets()[first], To: b.Offsets()[last] + 1, Rows: int64(len(day.rows)),
+		From: b.Offsets()[first], To: b.Offsets()[last] + 1, Rows: int64(day.rows),
 		MinEventTime: int64(b.Times()[first]), MaxEventTime: int64(b.Times()[first]),
 		MinLogTime: int64(b.LogTimes()[first]), MaxLogTime: int64(b.LogTimes()[first]),
 	}
-	for _, row := range day.rows {
-		f.MinEventTime, f.MaxEventTime = min(f.MinEventTime, int64(b.Times()[row])), max(f.MaxEventTime, int64(b.Times()[row]))
-		f.MinLogTime, f.MaxLogTime = min(f.MinLogTime, int64(b.LogTimes()[row])), max(f.MaxLogTime, int64(b.LogTimes()[row]))
+	for _, s := range day.spans {
+		times, logs := b.Times()[s.from:s.to], b.LogTimes()[s.from:s.to]
+		f.MinEventTime, f.MaxEventTime = min(f.MinEventTime, int64(slices.Min(times))), max(f.MaxEventTime, int64(slices.Max(times)))
+		f.MinLogTime, f.MaxLogTime = min(f.MinLogTime, int64(slices.Min(logs))), max(f.MaxLogTime, int64(slices.Max(logs)))
 	}
 	f.Path = archive.FileName(p, day.date.String(), offline.Range{From: f.From, To: f.To})
 	info, err := w.o.Disk.Write(filepath.Join(w.folder, filepath.FromSlash(f.Path)), func(out io.Writer) error {
-		return w.writeColumns(out, b, day.rows, p.Partition)
+		return w.writeColumns(out, b, day, p.Partition)
 	})
 	f.Bytes, f.XXH3 = info.Bytes, info.XXH3
 	return f, err
 }
 
-// dictionaryBytes is where a dictionary of texts costs more than it saves.
-const dictionaryBytes = 1 << 20
-
-// writeRows is how many values are made at a time: they stay in the processor's cache.
-const writeRows = 1024
-
-// newParquet writes one file. None is used again: after a Reset the library leaves the
-// columns' paths out of the file's footer, and readers that go by these find nothing.
-func newParquet(out io.Writer, schema *parquet.Schema) *parquet.GenericWriter[any] {
-	return parquet.NewGenericWriter[any](out, schema,
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.DictionaryMaxBytes(dictionaryBytes), parquet.DataPageStatistics(false))
-}
-
-// writeColumns writes the chosen rows as one row group.
-func (w *Writer) writeColumns(out io.Writer, b *buffer, rows []int, partition int32) error {
-	schema, err := w.schemaOf(b, rows)
+// writeColumns writes the rows of a day as one row group.
+func (w *Writer) writeColumns(out io.Writer, b *buffer, day *dayRows, partition int32) error {
+	layout, err := w.layoutOf(b, day)
 	if err != nil {
 		return err
 	}
-	file := newParquet(out, schema)
+	file, err := columnfile.Begin(out, layout, w.pages.buffers)
+	if err != nil {
+		return err
+	}
 	system := archive.SystemColumns(w.o.Source)
-	values := make([]parquet.Value, 0, writeRows)
-	for i, c := range file.ColumnWriters() {
-		for some := range slices.Chunk(rows, writeRows) {
-			values = b.appendValues(values[:0], system, i, some, partition)
-			if n, err := c.WriteRowValues(values); err != nil || n != len(some) {
-				return fmt.Errorf("column %d: wrote %d of %d rows: %w", i, n, len(some), err)
-			}
+	for i := range system + len(w.o.Source.Fields) {
+		column, err := file.Next()
+		switch {
+		case err != nil:
+		case i < system:
+			err = w.pages.writeSystem(column, b, day.spans, i, partition)
+		default:
+			err = w.pages.writeField(column, b.Field(i-system), day.spans)
+		}
+		if err != nil {
+			return fmt.Errorf("column %d: %w", i, err)
 		}
 	}
 	return file.Close()

@@ -3,9 +3,8 @@ package history
 import (
 	"slices"
 
-	"github.com/parquet-go/parquet-go"
-
 	"github.com/freshet/freshet/featurestore/offline/archive"
+	"github.com/freshet/freshet/featurestore/offline/columnfile"
 	"github.com/freshet/freshet/ingest/columnar"
 )
 
@@ -16,34 +15,39 @@ const sampled = 1024
 // of them is worth its making, which takes longer than all else of a seal; of a
 // column that has none now, whether they come again more clearly than that. Of few
 // rows nobody knows: it stays as it is.
-func repeats(c *columnar.Column, rows []int, plain bool) bool {
-	if len(rows) < sampled {
+func repeats(c *columnar.Column, day *dayRows, plain bool, seen *columnfile.Dictionary) bool {
+	if day.rows < sampled {
 		return !plain
 	}
-	seen := make(map[string]struct{}, sampled)
-	for i := range sampled {
-		seen[string(c.Text(rows[i*len(rows)/sampled]))] = struct{}{}
+	seen.Reset()
+	for row := range day.sample(sampled) {
+		seen.Place(c.Text(row))
 	}
 	if plain {
-		return len(seen) < sampled/4
+		return seen.Len() < sampled/4
 	}
-	return len(seen) < sampled/3
+	return seen.Len() < sampled/3
 }
 
-// schemaOf is the schema to write some rows by.
-func (w *Writer) schemaOf(b *buffer, rows []int) (*parquet.Schema, error) {
+// layoutOf is the layout to write some rows by.
+func (w *Writer) layoutOf(b *buffer, day *dayRows) (*columnfile.Layout, error) {
 	plain := slices.Clone(w.plain)
 	for i := range w.o.Source.Fields {
 		if archive.Dictionary(w.o.Source.Fields[i].Type) {
-			plain[i] = !repeats(b.Field(i), rows, plain[i])
+			plain[i] = !repeats(b.Field(i), day, plain[i], &w.pages.dictionary)
 		}
 	}
 	if slices.Equal(plain, w.plain) {
-		return w.schema, nil
+		return w.layout, nil
 	}
 	schema, err := archive.SchemaOf(w.o.Source, plain)
-	if err == nil {
-		w.schema, w.plain = schema, plain
+	if err != nil {
+		return nil, err
 	}
-	return schema, err
+	layout, err := columnfile.LayoutOf(schema)
+	if err != nil {
+		return nil, err
+	}
+	w.layout, w.plain = layout, plain
+	return layout, nil
 }

@@ -41,7 +41,7 @@ func floors() []floor {
 		}},
 		{name: state, upTo: state, packages: []string{
 			"featurestore/online", "featurestore/registry", "featurestore/predictions", "ingest/logrecord",
-			"featurestore/offline", "featurestore/offline/archive", "featurestore/offline/atomicfile", "featurestore/offline/files",
+			"featurestore/offline", "featurestore/offline/archive", "featurestore/offline/atomicfile", "featurestore/offline/columnfile", "featurestore/offline/files",
 			"featurestore/offline/history", "featurestore/offline/runs", "featurestore/offline/warehouse",
 		}},
 		{name: engines, upTo: engines, packages: []string{
