@@ -185,7 +185,7 @@ func (p *pages) write(to *columnfile.Column, rows []span, of content) error {
 	return p.flush(to, of.kind)
 }
 
-// fillValid fills by the runs of rows that are not null, and notes which are.
+// fillValid fills by the runs of rows that are not null, and says which are.
 func (p *pages) fillValid(valid []bool, s span, fill func(span)) {
 	for from := s.from; from < s.to; {
 		is, to := valid[from], s.to
@@ -202,7 +202,6 @@ func (p *pages) fillValid(valid []bool, s span, fill func(span)) {
 			fill(span{from, to})
 		} else {
 			clear(levels)
-			p.page.Nulls += to - from
 		}
 		from = to
 	}

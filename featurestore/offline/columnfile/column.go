@@ -1,6 +1,7 @@
 package columnfile
 
 import (
+	"bytes"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -15,9 +16,39 @@ import (
 // Page is what a column has in some rows.
 type Page struct {
 	Rows   int
-	Nulls  int
 	Levels []byte          // of an optional column: of each row 1, or 0 where it is null
 	Values encoding.Values // those that are not null; of a column with a dictionary their places there (Int32Values)
+}
+
+// count is how many values there are; of booleans how many there may be.
+func count(values *encoding.Values) int {
+	data, ends := values.Data()
+	switch values.Kind() {
+	case encoding.Boolean:
+		return 8 * len(data)
+	case encoding.Int32:
+		return len(data) / 4
+	case encoding.ByteArray:
+		return len(ends) - 1
+	default:
+		return len(data) / 8
+	}
+}
+
+// nulls counts the rows that are null. A page that does not hold together is refused.
+func (c *Column) nulls(p *Page) (int, error) {
+	rows, nulls, values := p.Rows, 0, count(&p.Values)
+	if c.optional {
+		rows, nulls = len(p.Levels), bytes.Count(p.Levels, []byte{0})
+	}
+	want := p.Rows - nulls
+	if p.Values.Kind() == encoding.Boolean {
+		want = (want + 7) / 8 * 8
+	}
+	if p.Rows <= 0 || rows != p.Rows || values != want {
+		return 0, fmt.Errorf("column %q: a page of %d rows with %d levels and %d nulls has %d values", c.path[0], p.Rows, len(p.Levels), nulls, values)
+	}
+	return nulls, nil
 }
 
 // Column is the column of a file that is being written. It is valid until the next.
@@ -74,8 +105,9 @@ var levelsOf = rle.Encoding{BitWidth: 1}
 
 // Write writes a page of at least one row.
 func (c *Column) Write(p *Page) (err error) {
-	if levels := len(p.Levels); c.optional && levels != p.Rows || !c.optional && (levels > 0 || p.Nulls > 0) {
-		return fmt.Errorf("column %q: a page of %d rows with %d levels and %d nulls", c.path[0], p.Rows, levels, p.Nulls)
+	nulls, err := c.nulls(p)
+	if err != nil {
+		return err
 	}
 	b := c.f.b
 	b.levels = b.levels[:0]
@@ -83,7 +115,7 @@ func (c *Column) Write(p *Page) (err error) {
 		if b.levels, err = levelsOf.EncodeLevels(b.levels, p.Levels); err != nil {
 			return err
 		}
-		c.levels = append(c.levels, int64(p.Nulls), int64(p.Rows-p.Nulls))
+		c.levels = append(c.levels, int64(nulls), int64(p.Rows-nulls))
 	}
 	if c.dictionary() != (c.dict != nil) {
 		return fmt.Errorf("column %q: a page without the dictionary", c.path[0])
@@ -103,14 +135,14 @@ func (c *Column) Write(p *Page) (err error) {
 	err = c.writePage(&format.PageHeader{
 		Type: format.DataPageV2,
 		DataPageHeaderV2: thrift.New(format.DataPageHeaderV2{
-			NumValues: int32(p.Rows), NumNulls: int32(p.Nulls), NumRows: int32(p.Rows), Encoding: c.encoding.Encoding(),
+			NumValues: int32(p.Rows), NumNulls: int32(nulls), NumRows: int32(p.Rows), Encoding: c.encoding.Encoding(),
 			DefinitionLevelsByteLength: int32(len(b.levels)), IsCompressed: thrift.New(true),
 		}),
 	}, c.encoding.Encoding())
 	c.places.PageLocations = append(c.places.PageLocations, format.PageLocation{
 		Offset: first, CompressedPageSize: int32(c.meta.TotalCompressedSize - before), FirstRowIndex: c.rows,
 	})
-	c.bound(p)
+	c.bound(p, nulls)
 	c.rows += int64(p.Rows)
 	return err
 }
@@ -148,21 +180,21 @@ func (c *Column) writePage(header *format.PageHeader, by format.Encoding) (err e
 }
 
 // bound puts the bounds of a page into the index, and widens the column's.
-func (c *Column) bound(p *Page) {
+func (c *Column) bound(p *Page, nulls int) {
 	c.meta.NumValues += int64(p.Rows)
-	c.meta.Statistics.NullCount += int64(p.Nulls)
+	c.meta.Statistics.NullCount += int64(nulls)
 	var lower, upper parquet.Value
 	has := false
 	if c.dict != nil {
 		lower, upper, has = c.dict.bounds(p.Values.Int32())
 	} else {
-		page := c.typ.NewPage(c.at, p.Rows-p.Nulls, p.Values)
+		page := c.typ.NewPage(c.at, p.Rows-nulls, p.Values)
 		lower, upper, has = page.Bounds()
 	}
 	if c.typ.Kind() == parquet.ByteArray && c.dict == nil {
 		c.meta.SizeStatistics.UnencodedByteArrayDataBytes += p.Values.Size()
 	}
-	c.index.IndexPage(int64(p.Rows), int64(p.Nulls), lower, upper)
+	c.index.IndexPage(int64(p.Rows), int64(nulls), lower, upper)
 	if !has {
 		return
 	}

@@ -73,7 +73,6 @@ func pageOf(kind parquet.Kind, optional bool, values []parquet.Value, d *Diction
 		}
 		switch {
 		case v.IsNull():
-			p.Nulls++
 		case d != nil:
 			int32s = append(int32s, d.Place(v.ByteArray()))
 		case kind == parquet.Boolean:
@@ -343,7 +342,7 @@ func TestRefusals(t *testing.T) {
 	layout, err := LayoutOf(file{{name: "i", node: parquet.Optional(parquet.Int(64))}, {name: "s", node: parquet.Encoded(parquet.String(), &parquet.RLEDictionary)}}.schema())
 	ok(t, err)
 	b := NewBuffers()
-	three := &Page{Rows: 3, Nulls: 1, Levels: []byte{1, 0, 1}, Values: encoding.Int64Values([]int64{1, 2})}
+	three := &Page{Rows: 3, Levels: []byte{1, 0, 1}, Values: encoding.Int64Values([]int64{1, 2})}
 	begin := func(out io.Writer) (*File, *Column) {
 		f, err := Begin(out, layout, b)
 		ok(t, err)
@@ -360,6 +359,8 @@ func TestRefusals(t *testing.T) {
 	f, c := begin(io.Discard)
 	refused(c.Dictionary(&Dictionary{}), "no dictionary")
 	refused(c.Write(&Page{Rows: 2, Values: encoding.Int64Values([]int64{1, 2})}), "0 levels")
+	refused(c.Write(&Page{Rows: 2, Levels: []byte{1, 0}, Values: encoding.Int64Values([]int64{1, 2})}), "1 nulls has 2 values")
+	refused(c.Write(&Page{Levels: []byte{}, Values: encoding.Int64Values(nil)}), "0 rows")
 	ok(t, c.Write(three))
 	refused(f.Close(), "1 of 2 columns")
 
