@@ -4,9 +4,9 @@ import (
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // buffers hold the rows that wait for a seal, by partition and column, without a

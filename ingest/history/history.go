@@ -14,12 +14,12 @@ import (
 	"sync"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/offline/atomicfile"
 	"github.com/freshet/freshet/featurestore/offline/columnfile"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // Options are the settings of a writer.

@@ -17,12 +17,12 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/offline/atomicfile"
 	reader "github.com/freshet/freshet/featurestore/offline/history"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

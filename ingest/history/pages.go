@@ -7,8 +7,8 @@ import (
 	"github.com/parquet-go/parquet-go/encoding"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/offline/columnfile"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 const (

@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // payments is a source with two texts, one of many values and one of few.

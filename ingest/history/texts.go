@@ -3,9 +3,9 @@ package history
 import (
 	"slices"
 
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/offline/columnfile"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // sampled is how many texts of a column are looked at before a file is written.

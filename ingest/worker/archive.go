@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // Archive takes the decoded events of one source, by position (ingest/history).

@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // obliging is a store that holds nothing and accepts everything: what is left is

@@ -1,8 +1,8 @@
 package worker
 
 import (
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // What chunks take at most, about: the decoded events of all sources' chunks, the

@@ -1,8 +1,8 @@
 package worker
 
 import (
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/offline"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // closedArchive stands for an archive that a person must mend, as where a manifest of

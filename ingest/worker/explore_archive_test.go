@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // modelHistory is what is at rest.

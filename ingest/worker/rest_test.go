@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
-	"github.com/freshet/freshet/ingest/columnar"
 )
 
 // What is applied comes to rest in its time, also of a source that never pauses, and

@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
-	"github.com/freshet/freshet/ingest/columnar"
 	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/decode"
 	"github.com/freshet/freshet/ingest/logrecord"

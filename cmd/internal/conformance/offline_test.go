@@ -10,12 +10,12 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/frame"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/pit"
-	"github.com/freshet/freshet/ingest/columnar"
 	"github.com/freshet/freshet/ingest/decode"
 	archive "github.com/freshet/freshet/ingest/history"
 	"github.com/freshet/freshet/ingest/logrecord"

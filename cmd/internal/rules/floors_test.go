@@ -36,7 +36,7 @@ func floors() []floor {
 		{name: vocabulary, upTo: vocabulary, pure: true, packages: []string{"featurestore"}},
 		{name: computation, upTo: computation, pure: true, packages: []string{"transforms/..."}},
 		{name: logic, upTo: logic, pure: true, packages: []string{
-			"featurestore/codec", "featurestore/definition", "featurestore/frame", "featurestore/latest",
+			"featurestore/codec", "featurestore/columnar", "featurestore/definition", "featurestore/frame", "featurestore/latest",
 			"featurestore/ondemand", "featurestore/pit", "featurestore/plan", "featurestore/schema", "featurestore/skew",
 		}},
 		{name: state, upTo: state, packages: []string{
@@ -45,7 +45,7 @@ func floors() []floor {
 			"featurestore/offline/history", "featurestore/offline/runs", "featurestore/offline/warehouse",
 		}},
 		{name: engines, upTo: engines, packages: []string{
-			"ingest/columnar", "ingest/deadletter", "ingest/decode", "ingest/history", "ingest/materialize", "ingest/replay", "ingest/worker",
+			"ingest/deadletter", "ingest/decode", "ingest/history", "ingest/materialize", "ingest/replay", "ingest/worker",
 			"serving/...", "featurestore/dataset",
 		}, rooms: [][]string{{"ingest/..."}, {"serving/..."}, {"featurestore/dataset"}}},
 		// An adapter knows the contract that it fulfils and no engine.
