@@ -74,8 +74,17 @@ func ok(t tester, err error) {
 	}
 }
 
-// scanAll reads the archive back; the events own their fields.
+// scanAll reads the archive back, row by row and by column; the events own their fields.
 func scanAll(t tester, dir string, source *definition.StreamSource) []featurestore.Event {
+	t.Helper()
+	out := scanRows(t, dir, source)
+	for _, most := range []int{1, 5, 1000} {
+		sameEvents(t, scanColumns(t, dir, source, most), out)
+	}
+	return out
+}
+
+func scanRows(t tester, dir string, source *definition.StreamSource) []featurestore.Event {
 	t.Helper()
 	ctx := context.Background()
 	s, err := reader.New(reader.Options{Dir: dir, Files: reader.ArchiveOnly, BatchRows: 7}).Scan(ctx, offline.Spec{Source: source})

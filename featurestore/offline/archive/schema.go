@@ -153,3 +153,9 @@ func RowSpec(source *definition.StreamSource, needed []int) files.Spec {
 	}
 	return spec
 }
+
+// Columns is how archived events are read by column: no change feed's. needed nil is
+// all.
+func Columns(source *definition.StreamSource, needed []int) *files.ColumnSpec {
+	return &files.ColumnSpec{Time: ColumnEventTime, Available: ColumnLogTime, Offset: ColumnOffset, Fields: source.Fields, Needed: needed}
+}

@@ -55,30 +55,38 @@ func openParquet(path, name string, spec *Spec, invalid *int64) (source, error) 
 }
 
 func (p *parquetFile) open(invalid *int64) (err error) {
-	defer p.caught(&err)
+	defer caught(p.name, &err)
 	info, err := p.f.Stat()
 	if err != nil {
 		return unreadable(p.name, err)
 	}
-	file, err := parquet.OpenFile(p.f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
+	file, err := openFile(p.f, p.name, info.Size())
 	if err != nil {
-		return featurestore.Invalidf("file %q is not readable as Parquet: %v", p.name, err)
+		return err
 	}
 	p.groups = file.RowGroups()
 	b := binder{p: p, root: file.Root(), convert: &converter{invalid: invalid}}
 	return b.bind()
 }
 
+func openFile(f *os.File, name string, size int64) (*parquet.File, error) {
+	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
+	if err != nil {
+		return nil, featurestore.Invalidf("file %q is not readable as Parquet: %v", name, err)
+	}
+	return file, nil
+}
+
 // caught turns a panic of the Parquet library, which a damaged file can cause,
 // into an error about the file.
-func (p *parquetFile) caught(err *error) {
+func caught(name string, err *error) {
 	if v := recover(); v != nil {
-		*err = featurestore.Invalidf("file %q is damaged: %v", p.name, v)
+		*err = featurestore.Invalidf("file %q is damaged: %v", name, v)
 	}
 }
 
 func (p *parquetFile) read(rows []Row) (n int, err error) {
-	defer p.caught(&err)
+	defer caught(p.name, &err)
 	for p.left == 0 {
 		if p.group++; p.group >= len(p.groups) {
 			p.group = len(p.groups)
@@ -116,7 +124,7 @@ func (p *parquetFile) openGroup() error {
 }
 
 func (p *parquetFile) close() (err error) {
-	defer p.caught(&err)
+	defer caught(p.name, &err)
 	for _, c := range p.columns {
 		err = errors.Join(err, c.release())
 	}

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
@@ -314,6 +315,10 @@ func TestAnArchivedFileIsGone(t *testing.T) {
 		ok(t, change())
 		s, err := New(Options{Dir: dir}).Scan(context.Background(), offline.Spec{Source: src})
 		ok(t, err)
+		_, err = s.(offline.ColumnStream).NextColumns(context.Background(), columnar.New(src), 10)
+		if !errors.Is(err, featurestore.ErrInvalid) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move the folder") {
+			t.Errorf("%s, by column: %v", name, err)
+		}
 		_, err = s.Next(context.Background())
 		if !errors.Is(err, featurestore.ErrInvalid) || errors.Is(err, featurestore.ErrUnavailable) ||
 			!strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move the folder") {

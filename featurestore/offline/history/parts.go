@@ -16,6 +16,7 @@ type part struct {
 	offsets   offline.Range
 	archived  []archive.File // of an archive, ascending by first offset
 	files     []historyFile  // of history files, ascending by name
+	byRow     bool           // some archived file of it cannot be read by column
 }
 
 // filesPartition is the partition of all history files.

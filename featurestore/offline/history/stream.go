@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/featurestore/offline/files"
@@ -23,9 +24,10 @@ type stream struct {
 	needed []int
 	parts  []part
 
-	open   *merge // of parts[0]; nil before it is opened
-	rank   int64  // of the next row, where parts[0] is of history files
-	held   *held  // a row that waits for the other one of its record
+	open   *merge       // of parts[0]; nil before it is opened
+	merge  *columnMerge // the same by column
+	rank   int64        // of the next row, where parts[0] is of history files
+	held   *held        // a row that waits for the other one of its record
 	events []featurestore.Event
 	stats  offline.Stats
 	done   int64 // invalid cells of the merges that are closed
@@ -52,34 +54,47 @@ func neededFields(spec *offline.Spec) []int {
 // Next implements offline.Stream.
 func (s *stream) Next(ctx context.Context) (offline.Batch, error) {
 	for len(s.parts) > 0 {
-		if err := ctx.Err(); err != nil {
-			return offline.Batch{}, err
-		}
-		if s.open == nil {
-			if err := s.openPart(ctx); err != nil {
-				return offline.Batch{}, s.wayOn(err)
-			}
-		}
-		before := s.stats
-		batch, err := s.fill(&s.parts[0])
-		if errors.Is(err, errMoved) {
-			s.stats = before
-			if err = s.moved(&s.parts[0], err); err == nil {
-				continue
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			err = s.closePart()
-			s.parts = s.parts[1:]
-		}
-		if err != nil {
-			return offline.Batch{}, fmt.Errorf("history of source %q: %w", s.spec.Source.Name, s.wayOn(err))
-		}
-		if batch.Through >= 0 {
-			return batch, nil
+		batch, err := s.step(ctx)
+		if err != nil || batch.Through >= 0 {
+			return batch, err
 		}
 	}
 	return offline.Batch{}, io.EOF
+}
+
+// step gives the next batch of the first part, which is left behind where it ends.
+// Through is below 0 for nothing.
+func (s *stream) step(ctx context.Context) (offline.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return offline.Batch{}, err
+	}
+	if s.open == nil {
+		if err := errors.Join(s.closePart(), s.openPart(ctx)); err != nil { // it may have been begun by column
+			return offline.Batch{}, s.wayOn(err)
+		}
+	}
+	before := s.stats
+	batch, err := s.fill(&s.parts[0])
+	if errors.Is(err, errMoved) {
+		s.stats = before
+		if err = s.moved(&s.parts[0], err); err == nil {
+			return offline.Batch{Through: -1}, nil
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = s.endPart()
+	}
+	if err != nil {
+		return offline.Batch{}, fmt.Errorf("history of source %q: %w", s.spec.Source.Name, s.wayOn(err))
+	}
+	return batch, nil
+}
+
+// endPart leaves the first part behind.
+func (s *stream) endPart() error {
+	err := s.closePart()
+	s.parts = s.parts[1:]
+	return err
 }
 
 // wayOn adds to an error what a person can do about an archived file that is gone
@@ -108,12 +123,16 @@ func (s *stream) Close() error {
 }
 
 func (s *stream) closePart() error {
-	if s.open == nil {
-		return nil
+	var err error
+	if s.merge != nil {
+		err = s.merge.close()
+		s.merge = nil
 	}
-	s.done += s.open.invalidCells()
-	err := s.open.close()
-	s.open = nil
+	if s.open != nil {
+		s.done += s.open.invalidCells()
+		err = errors.Join(err, s.open.close())
+		s.open = nil
+	}
 	return err
 }
 
@@ -135,7 +154,11 @@ func (s *stream) openPart(ctx context.Context) (err error) {
 		if f.To <= p.offsets.From || f.From >= p.offsets.To || s.outOfTime(&f) {
 			continue
 		}
-		feeds = append(feeds, &feed{first: place{key: f.From}, open: func() (input, error) { return s.openArchived(&f) }})
+		feeds = append(feeds, &feed{first: place{key: f.From}, open: func() (input, error) {
+			return openArchived(s, &f, func(path string) (*files.Reader, error) {
+				return files.Open(path, path, archive.RowSpec(s.spec.Source, s.needed))
+			})
+		}})
 	}
 	s.open = newMerge(feeds, offsetPlace(len(s.spec.Source.Fields)))
 	return nil
@@ -146,24 +169,25 @@ func (s *stream) outOfTime(f *archive.File) bool {
 	return t != nil && (f.MaxEventTime < int64(t.From) || f.MinEventTime >= int64(t.To))
 }
 
-func (s *stream) openArchived(f *archive.File) (input, error) {
+// openArchived opens a file that is as it was listed.
+func openArchived[T any](s *stream, f *archive.File, open func(path string) (T, error)) (none T, err error) {
 	path := filepath.Join(archive.Folder(s.r.o.Dir, s.spec.Source.Name), filepath.FromSlash(f.Path))
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %w", errMoved, featurestore.Unavailablef("archived file %q is listed and not there", path))
+		return none, fmt.Errorf("%w: %w", errMoved, featurestore.Unavailablef("archived file %q is listed and not there", path))
 	}
 	if err != nil {
-		return nil, featurestore.Unavailablef("archived file %q is listed and cannot be read: %v", path, err)
+		return none, featurestore.Unavailablef("archived file %q is listed and cannot be read: %v", path, err)
 	}
 	if info.Size() != f.Bytes {
-		return nil, featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), f.Bytes)
+		return none, featurestore.Invalidf("archived file %q has %d bytes, its manifest says %d: it was changed or damaged", path, info.Size(), f.Bytes)
 	}
 	if err := s.r.unchanged(s.spec.Source.Name, path, info, f); err != nil {
-		return nil, err
+		return none, err
 	}
-	in, err := files.Open(path, path, archive.RowSpec(s.spec.Source, s.needed))
+	in, err := open(path)
 	if _, gone := os.Stat(path); err != nil && errors.Is(gone, fs.ErrNotExist) { // just now
-		return nil, fmt.Errorf("%w: %w", errMoved, err)
+		return none, fmt.Errorf("%w: %w", errMoved, err)
 	}
 	return in, err
 }
@@ -323,7 +347,7 @@ func (s *stream) take(p *part, row *files.Row, offset int64) {
 		ev.Sequence = ev.Fields[source.Sequence]
 	}
 	if source.EventID >= 0 {
-		ev.ID = eventID(ev.Fields[source.EventID], source.Fields[source.EventID].Type)
+		ev.ID = columnar.EventID(ev.Fields[source.EventID], source.Fields[source.EventID].Type)
 	}
 	if p.partition.Generation != offline.FilesGeneration && source.FromFiles(ev.LogTime) {
 		s.stats.Before++
@@ -347,16 +371,4 @@ func (s *stream) change(p *part, row *files.Row, ev *featurestore.Event) {
 		ev.Change, ev.Mutated = featurestore.Change(row.Fields[n+1].Int64()), featurestore.EventTime(row.Fields[n+2].Timestamp())
 	}
 	s.last = ev.Change
-}
-
-// eventID is the text of an event id; "" for a null.
-func eventID(v featurestore.Value, t featurestore.Type) string {
-	switch v.Kind() {
-	case featurestore.KindNull:
-		return ""
-	case featurestore.KindString, featurestore.KindBytes:
-		return v.Str()
-	default:
-		return v.Text(t)
-	}
 }
