@@ -65,7 +65,14 @@ const keyBytes = 16
 
 // rowBytesOf is what a row takes that a view lays out, about.
 func rowBytesOf(b *definition.Binding) int {
-	n := rowBytes + keyBytes + len(b.Inputs)*valueBytes
+	n := rowBytes + keyBytes
+	for _, p := range b.Inputs {
+		if isScalar(p) {
+			n += bitsBytes
+		} else {
+			n += valueBytes
+		}
+	}
 	if hasMore(b.Source) {
 		n += moreBytes
 	}

@@ -3,17 +3,21 @@ package worker
 import (
 	"testing"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/transforms/expr"
 )
 
 // A chunk is large where few share the memory, and small where many do.
 func TestChunkSize(t *testing.T) {
 	source := &definition.StreamSource{Meta: definition.Meta{Name: "payments"}, EventID: -1, Sequence: -1, Fields: make([]definition.Field, 3)}
+	text, err := expr.Compile("channel", []expr.Var{{Name: "channel", Type: featurestore.String}})
+	ok(t, err)
 	viewOf := func(inputs int) *View {
 		b := definition.Binding{Source: source}
 		for range inputs {
-			b.Inputs = append(b.Inputs, nil)
+			b.Inputs = append(b.Inputs, text)
 		}
 		return &View{view: &definition.StreamView{Bindings: []definition.Binding{b}}, binding: map[string]int{"payments": 0}}
 	}
@@ -60,14 +64,14 @@ func TestRoomForRows(t *testing.T) {
 	room := func() int {
 		v.begin(online.Partition{Source: "payments"}, 0, v.most)
 		p := &v.fold.parts[0]
-		for len(p.offsets) < v.fold.most/8+1 {
-			if n := len(p.offsets); n == cap(p.offsets) {
+		for len(p.rows) < v.fold.most/8+1 {
+			if n := len(p.rows); n == cap(p.rows) {
 				p.grow(&v.fold, n)
 			}
-			p.offsets = append(p.offsets, 0)
+			p.rows = append(p.rows, laidRow{})
 		}
-		p.grow(&v.fold, len(p.offsets))
-		return cap(p.offsets)
+		p.grow(&v.fold, len(p.rows))
+		return cap(p.rows)
 	}
 	if large := room(); large < mostOfChunk/4 || large > mostOfChunk/2 {
 		t.Errorf("room for %d of %d rows in 4 lanes", large, mostOfChunk)

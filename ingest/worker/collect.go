@@ -1,9 +1,6 @@
 package worker
 
 import (
-	"slices"
-	"unsafe"
-
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -18,50 +15,28 @@ import (
 // other: what a lane's entities take fits the processor's caches, what all take
 // does not.
 type foldBuffers struct {
-	parts []lanePart
-	from  []int64 // per lane: the offset that it has applied
-	keys  []featurestore.Value
-	key   []byte
-	byKey map[string]int32 // works of a lane's entities that are not cached
-	chunk int64            // counts the chunks
-	most  int              // rows that a lane may come to have, about
-	width int              // inputs of a row
-	full  bool             // rows have more
-	size  int              // of all rows, in bytes
-	row   window.Row       // that rowAt gives
-	blobs []byte
+	parts   []lanePart
+	from    []int64 // per lane: the offset that it has applied
+	keys    []featurestore.Value
+	key     []byte
+	byKey   map[string]int32 // works of a lane's entities that are not cached
+	chunk   int64            // counts the chunks
+	most    int              // rows that a lane may come to have, about
+	bits    []bool           // of each input of a row: whether it is a scalar
+	wide    int              // those that are none
+	full    bool             // rows have more
+	own     bool             // rows have texts of their own: they outlive the events
+	texts   texts            // of these
+	size    int              // of all rows, in bytes
+	row     window.Row       // that rowAt gives
+	touched byte             // so that what touch reads is read
+	blobs   []byte
 
 	partition featurestore.PartitionID // of the chunk
+	binding   *definition.Binding      // likewise
+	types     []featurestore.Type      // of keys
+	counts    Counts                   // of its events, until the view takes them
 }
-
-// lanePart is what a chunk has for one lane: its rows, column by column.
-type lanePart struct {
-	offsets []int64
-	times   []featurestore.EventTime
-	logs    []featurestore.LogTime
-	more    []moreOfRow
-	inputs  []featurestore.Value // of a row behind those of the one before
-	keys    []byte               // and so the entities' keys
-	ends    []int                // each row's key ends there
-	next    []int32              // the entity's next row, -1 at the end
-	works   []work
-	grouped bool // rows belong to works
-}
-
-// moreOfRow is what only rows of some sources have.
-type moreOfRow struct {
-	sequence featurestore.Value
-	id       string
-	change   featurestore.Change
-	mutated  featurestore.EventTime
-}
-
-// The sizes of rows.
-const (
-	rowBytes   = 3*8 + 8 + 4 // offset, times, where its key ends, the next row
-	valueBytes = int(unsafe.Sizeof(featurestore.Value{}))
-	moreBytes  = int(unsafe.Sizeof(moreOfRow{}))
-)
 
 // work is one entity of a chunk: its rows, and the entity once it is loaded.
 type work struct {
@@ -90,96 +65,63 @@ func (p *lanePart) unfinished() []*work {
 // begin empties the buffers for the rows of a partition, of which there come to be so
 // many, at most about.
 func (v *View) begin(p online.Partition, bindingIndex, most int) {
-	f, b := &v.fold, &v.view.Bindings[bindingIndex]
-	f.reset(len(v.lanes.marks), most)
+	f := &v.fold
+	f.begin(v, p, bindingIndex, len(v.lanes.marks), most)
 	for lane := range f.from {
 		f.from[lane] = v.lanes.at(uint16(lane), p).offset
 	}
+}
+
+// begin is View.begin, but for what lanes have applied: it reads nothing of the view
+// that changes.
+func (f *foldBuffers) begin(v *View, p online.Partition, bindingIndex, lanes, most int) {
+	b := &v.view.Bindings[bindingIndex]
+	f.reset(lanes, most)
 	f.partition = featurestore.PartitionID{Source: uint16(bindingIndex), Generation: p.Generation, Partition: p.Number}
-	f.width = len(b.Inputs)
-	f.full = hasMore(b.Source)
+	f.bits, f.wide = f.bits[:0], 0
+	for _, p := range b.Inputs {
+		scalar := isScalar(p)
+		if f.bits = append(f.bits, scalar); !scalar {
+			f.wide++
+		}
+	}
+	f.row.Inputs = make([]featurestore.Value, len(b.Inputs))
+	f.binding, f.types, f.full = b, v.types, hasMore(b.Source)
 }
 
 // collect evaluates the view's expressions over events and lays the rows that some
 // lane still needs out by lane, behind those that are there.
 func (v *View) collect(c *Chunk) {
+	v.fold.collect(c)
+	v.counts.take(&v.fold.counts)
+}
+
+// collect is View.collect, but for the counts of the view.
+func (f *foldBuffers) collect(c *Chunk) {
 	if c.events() == 0 {
 		return
 	}
-	b := &v.view.Bindings[v.fold.partition.Source]
 	for ev := range c.Events.All() {
-		if v.wanted(b, ev) {
-			v.lay(b, ev)
+		if f.wanted(ev) {
+			f.lay(ev)
 		}
 	}
 }
 
 // wanted reports whether an event counts for anybody. It leaves its key in the buffers.
-func (v *View) wanted(b *definition.Binding, ev *featurestore.Event) bool {
+func (f *foldBuffers) wanted(ev *featurestore.Event) bool {
+	b := f.binding
 	switch {
-	case fromFiles(b.Source, v.fold.partition.Generation, ev):
-		v.counts.Before++
+	case fromFiles(b.Source, f.partition.Generation, ev):
+		f.counts.Before++
 	case ev.Late(b.Source.AllowedLateness):
-		v.counts.Late++
-	case !v.passes(b.Source.Where, ev) || !v.passes(b.Where, ev):
-		v.counts.Filtered++
+		f.counts.Late++
+	case !f.passes(b.Source.Where, ev) || !f.passes(b.Where, ev):
+		f.counts.Filtered++
 	default:
-		return v.entityKey(b, ev)
+		return f.entityKey(b, ev)
 	}
 	return false
-}
-
-// lay adds the row of an event, whose key stands in the buffers, where its lane
-// still needs it.
-func (v *View) lay(b *definition.Binding, ev *featurestore.Event) {
-	f := &v.fold
-	lane := codec.Lane(f.key, uint16(len(f.from)))
-	if ev.Offset <= f.from[lane] {
-		return
-	}
-	p := &f.parts[lane]
-	if n := len(p.offsets); n == cap(p.offsets) {
-		p.grow(f, n)
-	}
-	p.offsets, p.times, p.logs = append(p.offsets, ev.Offset), append(p.times, ev.Time), append(p.logs, ev.LogTime)
-	p.inputs = v.evaluate(p.inputs, b.Inputs, ev.Fields)
-	p.keys = append(p.keys, f.key...)
-	p.ends = append(p.ends, len(p.keys))
-	f.size += rowBytes + len(f.key) + f.width*valueBytes
-	if f.full {
-		p.more = append(p.more, moreOfRow{sequence: ev.Sequence, id: ev.ID, change: ev.Change, mutated: ev.Mutated})
-		f.size += moreBytes
-	}
-}
-
-// grow makes room for more than the n rows that are there: once they are a few, for
-// as many as may come to be, instead of moving them again and again.
-func (p *lanePart) grow(f *foldBuffers, n int) {
-	more := max(n, 16)
-	if n >= f.most/8 && n < f.most {
-		more = f.most - n
-	}
-	p.offsets, p.times, p.logs = slices.Grow(p.offsets, more), slices.Grow(p.times, more), slices.Grow(p.logs, more)
-	p.inputs, p.ends, p.next = slices.Grow(p.inputs, more*f.width), slices.Grow(p.ends, more), slices.Grow(p.next, n+more)
-	if n > 0 { // as long as those that are there, and a little more
-		p.keys = slices.Grow(p.keys, (len(p.keys)/n+1)*more)
-	}
-	if f.full {
-		p.more = slices.Grow(p.more, more)
-	}
-}
-
-// rowAt is a row of a lane, valid until the next call.
-func (f *foldBuffers) rowAt(p *lanePart, at int32) *window.Row {
-	r := &f.row
-	r.PartitionID, r.Offset, r.Time, r.LogTime = f.partition, p.offsets[at], p.times[at], p.logs[at]
-	first := int(at) * f.width
-	r.Inputs = p.inputs[first : first+f.width : first+f.width]
-	if f.full {
-		more := &p.more[at]
-		r.Sequence, r.ID, r.Change, r.Mutated = more.sequence, more.id, more.change, more.mutated
-	}
-	return r
 }
 
 // fromFiles reports whether a record of a log counts for nothing, because history
@@ -196,14 +138,11 @@ func (f *foldBuffers) reset(lanes, most int) {
 	}
 	f.most = (most + most/8) / lanes // some get more than others
 	f.chunk++
-	f.size, f.row, f.blobs = 0, window.Row{}, f.blobs[:0]
+	f.size, f.row, f.blobs, f.own = 0, window.Row{}, f.blobs[:0], false
 	for i := range f.parts {
 		p := &f.parts[i]
 		clear(p.works)
-		*p = lanePart{
-			offsets: p.offsets[:0], times: p.times[:0], logs: p.logs[:0], more: p.more[:0],
-			inputs: p.inputs[:0], keys: p.keys[:0], ends: p.ends[:0], next: p.next[:0], works: p.works[:0],
-		}
+		*p = lanePart{rows: p.rows[:0], data: p.data[:0], values: p.values[:0], more: p.more[:0], next: p.next[:0], works: p.works[:0]}
 	}
 }
 
@@ -216,11 +155,9 @@ func (v *View) group(lane uint16) {
 	}
 	p.grouped = true
 	clear(f.byKey)
-	begin := 0
-	for i := range p.offsets {
+	for i := range p.rows {
 		p.next = append(p.next, -1)
-		w := &p.works[v.workOf(lane, p.keys[begin:p.ends[i]])]
-		begin = p.ends[i]
+		w := &p.works[v.workOf(lane, f.keyAt(p, i))]
 		if w.first < 0 {
 			w.first = int32(i)
 		} else {
@@ -254,48 +191,48 @@ func (p *lanePart) newWork(key string, lane uint16) int32 {
 	return int32(len(p.works) - 1)
 }
 
-func (v *View) passes(where *expr.Program, ev *featurestore.Event) bool {
+func (f *foldBuffers) passes(where *expr.Program, ev *featurestore.Event) bool {
 	if where == nil {
 		return true
 	}
 	keep, failed := where.Eval(ev.Fields)
 	if failed {
-		v.counts.FailedExpr++
+		f.counts.FailedExpr++
 	}
 	return keep.Bool()
 }
 
 // entityKey leaves the event's key in the buffers; false drops the event.
 func (v *View) entityKey(b *definition.Binding, ev *featurestore.Event) bool {
-	f := &v.fold
+	v.fold.types = v.types
+	defer v.counts.take(&v.fold.counts)
+	return v.fold.entityKey(b, ev)
+}
+
+func (f *foldBuffers) entityKey(b *definition.Binding, ev *featurestore.Event) bool {
 	f.keys = f.keys[:0]
 	for _, p := range b.Keys {
 		value, failed := p.Eval(ev.Fields)
 		if failed {
-			v.counts.FailedExpr++
+			f.counts.FailedExpr++
 		}
 		if value.IsNull() {
-			v.counts.NullKey++
+			f.counts.NullKey++
 			return false
 		}
 		f.keys = append(f.keys, value)
 	}
 	var err error
-	if f.key, err = codec.AppendKey(f.key[:0], v.types, f.keys); err != nil {
-		v.counts.LongKey++
+	if f.key, err = codec.AppendKey(f.key[:0], f.types, f.keys); err != nil {
+		f.counts.LongKey++
 		return false
 	}
 	return true
 }
 
-// evaluate appends the inputs of a row.
-func (v *View) evaluate(dst []featurestore.Value, programs []*expr.Program, fields []featurestore.Value) []featurestore.Value {
-	for _, p := range programs {
-		value, failed := p.Eval(fields)
-		if failed {
-			v.counts.FailedExpr++
-		}
-		dst = append(dst, value)
-	}
-	return dst
+// take adds what was counted of events elsewhere, where it then is 0.
+func (c *Counts) take(o *Counts) {
+	c.Before, c.Late, c.Filtered = c.Before+o.Before, c.Late+o.Late, c.Filtered+o.Filtered
+	c.NullKey, c.LongKey, c.FailedExpr = c.NullKey+o.NullKey, c.LongKey+o.LongKey, c.FailedExpr+o.FailedExpr
+	*o = Counts{}
 }

@@ -115,7 +115,7 @@ func (v *View) refoldChunk(c *Chunk, binding int, targets map[string]*target) {
 func (v *View) refoldWork(p *lanePart, w *work, t *target, from online.Partition) {
 	mark, applied := t.through[from]
 	for at := w.first; applied && at >= 0; at = p.next[at] {
-		if p.offsets[at] <= mark.Offset {
+		if p.rows[at].offset <= mark.Offset {
 			v.view.Plan.Apply(t.state, v.fold.rowAt(p, at))
 		}
 	}

@@ -23,7 +23,7 @@ const (
 func (v *View) foldAll(ctx context.Context, c *Chunk, calls *storeCalls) error {
 	rows := 0
 	for lane := range v.fold.parts {
-		rows += len(v.fold.parts[lane].offsets)
+		rows += len(v.fold.parts[lane].rows)
 	}
 	enough := min(max(leastOfCall, rows/4), mostOfCall)
 	if v.stepwise {
@@ -142,6 +142,7 @@ func (v *View) foldEntity(w *work) (entered bool, err error) {
 	if err := v.use(w.entity); err != nil {
 		return false, err
 	}
+	v.fold.touch(p, w)
 	for at := w.first; at >= 0; at = p.next[at] {
 		switch v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at)) {
 		case window.Folded:
