@@ -166,8 +166,8 @@ var mutants = []mutant{
 	}
 	if low := v.Lowest(p.id()); !v.Met(p.id()) {
 `},
-	{"a fill hands over behind its last record", "refill.go", `		c := &Chunk{Partition: id, Events: List(batch.Events), Through: batch.Through}
-`, `		c := &Chunk{Partition: id, Events: List(batch.Events), Through: batch.Through}
+	{"a fill hands over behind its last record", "refill.go", `		c := &Chunk{Partition: id, Events: batch.events, Through: batch.Through}
+`, `		c := &Chunk{Partition: id, Events: batch.events, Through: batch.Through}
 		if WITHOUT {
 			c.Through++
 		}

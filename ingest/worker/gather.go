@@ -4,24 +4,24 @@ import (
 	"context"
 	"errors"
 	"io"
-	"unsafe"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 )
 
-// gatherBytes bounds the events of each of the batches that a gathered stream has:
-// one is being applied while the others are being read.
+// gatherBytes bounds the events of each of the batches that a gathered stream has, but
+// for their texts: one is being applied while the others are being read.
 const (
-	gatherBytes   = 8 << 20
+	gatherBytes   = 1 << 20
 	gatherBatches = 4
 )
 
-// gathered reads a stream ahead, and joins its small batches.
+// gathered reads a stream ahead, by column.
 type gathered struct {
-	in      offline.Stream
+	in      offline.ColumnStream
 	most    int // events of a batch, about
 	batches chan *gatheredBatch
 	spare   chan *gatheredBatch
@@ -31,25 +31,24 @@ type gathered struct {
 	group   *errgroup.Group
 }
 
-// gatheredBatch is a batch with memory of its own.
+// gatheredBatch is a batch whose events stand in columns.
 type gatheredBatch struct {
 	offline.Batch
-	fields []featurestore.Value
+	events *columnar.Events
 }
 
-// eventsOf is how many events with so many fields take so many bytes, their texts
-// left out; at least a thousand.
-func eventsOf(bytes, fields int) int {
-	event := int(unsafe.Sizeof(featurestore.Event{})) + (fields+1)*int(unsafe.Sizeof(featurestore.Value{}))
-	return max(1000, bytes/event)
+// eventsOf is how many events of a source take so many bytes, their texts left out; at
+// least a thousand.
+func eventsOf(bytes int, s *definition.StreamSource) int {
+	return max(1000, bytes/columnar.EventBytes(s))
 }
 
-// gather starts to read a stream, which it closes.
-func gather(ctx context.Context, in offline.Stream, fields int) *gathered {
+// gather starts to read a stream of a source, which it closes.
+func gather(ctx context.Context, in offline.Stream, s *definition.StreamSource) *gathered {
 	ctx, cancel := context.WithCancel(ctx)
-	g := &gathered{in: in, most: eventsOf(gatherBytes, fields), batches: make(chan *gatheredBatch, gatherBatches), spare: make(chan *gatheredBatch, gatherBatches), cancel: cancel}
+	g := &gathered{in: offline.ByColumn(in), most: eventsOf(gatherBytes, s), batches: make(chan *gatheredBatch, gatherBatches), spare: make(chan *gatheredBatch, gatherBatches), cancel: cancel}
 	for range gatherBatches {
-		g.spare <- new(gatheredBatch)
+		g.spare <- &gatheredBatch{events: columnar.New(s)}
 	}
 	g.group, ctx = errgroup.WithContext(ctx)
 	g.group.Go(func() error {
@@ -60,7 +59,7 @@ func gather(ctx context.Context, in offline.Stream, fields int) *gathered {
 }
 
 // Next gives the next batch, io.EOF after the last. It is valid until the next call.
-func (g *gathered) Next(context.Context) (offline.Batch, error) {
+func (g *gathered) Next(context.Context) (*gatheredBatch, error) {
 	if g.current != nil {
 		g.spare <- g.current
 		g.current = nil
@@ -68,10 +67,10 @@ func (g *gathered) Next(context.Context) (offline.Batch, error) {
 	b, ok := <-g.batches
 	if !ok {
 		g.told = true
-		return offline.Batch{}, g.group.Wait()
+		return nil, g.group.Wait()
 	}
 	g.current = b
-	return b.Batch, nil
+	return b, nil
 }
 
 // Close ends the reading.
@@ -85,51 +84,21 @@ func (g *gathered) Close() error {
 	return g.in.Close()
 }
 
-// read joins batches of one partition until they are enough.
-func (g *gathered) read(ctx context.Context) error {
-	var open *gatheredBatch
-	give := func() error {
-		b := open
-		open = nil
+func (g *gathered) read(ctx context.Context) (err error) {
+	for {
+		var b *gatheredBatch
 		select {
-		case g.batches <- b:
-			return nil
+		case b = <-g.spare:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-	for {
-		b, err := g.in.Next(ctx)
-		if open != nil && (err != nil || b.Partition != open.Partition || len(open.Events) >= g.most) {
-			if lost := give(); lost != nil {
-				return lost
-			}
-		}
-		if err != nil {
+		if b.Batch, err = g.in.NextColumns(ctx, b.events, g.most); err != nil {
 			return err
 		}
-		if open == nil {
-			select {
-			case open = <-g.spare:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			open.Events, open.fields = open.Events[:0], open.fields[:0]
-			open.Partition = b.Partition
+		select {
+		case g.batches <- b:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		open.add(&b)
-	}
-}
-
-// add copies a batch behind this one.
-func (b *gatheredBatch) add(more *offline.Batch) {
-	b.Through = more.Through
-	for i := range more.Events {
-		ev := more.Events[i]
-		start := len(b.fields)
-		// Where it moves, rows that were given out keep the old memory.
-		b.fields = append(b.fields, ev.Fields...)
-		ev.Fields = b.fields[start:len(b.fields):len(b.fields)]
-		b.Events = append(b.Events, ev)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/logrecord"
+	"github.com/freshet/freshet/transforms/expr"
 )
 
 // refill gives a view from history, by position, what the log no longer holds.
@@ -77,9 +78,25 @@ func completeRanges(ctx context.Context, h offline.History, s *definition.Stream
 	return out, nil
 }
 
+// needed are the fields that a view reads of a source.
+func needed(b *definition.Binding) []int {
+	programs := slices.Concat(b.Keys, b.Inputs, []*expr.Program{b.Where, b.Source.Where})
+	fields := []int{}
+	for _, p := range programs {
+		if p != nil {
+			fields = append(fields, p.Slots()...)
+		}
+	}
+	slices.Sort(fields)
+	return slices.Compact(fields)
+}
+
 // fillFrom folds what history gives into a view, partition by partition. What it
 // has read is told where all of it was.
 func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec) (read offline.Stats, err error) {
+	if spec.Source.History == nil { // of its files, a row with any field that cannot be read does not count
+		spec.Fields = needed(&v.view.Bindings[v.binding[spec.Source.Name]])
+	}
 	marks, err := restingOf(ctx, h, spec.Source)
 	if err != nil {
 		return read, err
@@ -88,9 +105,8 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 	if err != nil {
 		return read, err
 	}
-	stream := gather(ctx, scan, len(spec.Source.Fields))
+	stream := gather(ctx, scan, spec.Source)
 	defer func() { err = errors.Join(err, stream.Close()) }()
-	defer v.dropRows()
 	var last *Chunk
 	fed := map[online.Partition]bool{}
 	defer func() {
@@ -107,18 +123,28 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 			return nil, err
 		}
 		id := online.Partition{Source: spec.Source.Name, Generation: batch.Partition.Generation, Number: batch.Partition.Partition}
-		fed[id] = true
-		c := &Chunk{Partition: id, Events: List(batch.Events), Through: batch.Through}
-		for i := range batch.Events {
-			c.LogTime = max(c.LogTime, batch.Events[i].LogTime)
+		c := &Chunk{Partition: id, Events: batch.events, Through: batch.Through}
+		for _, at := range batch.events.LogTimes() {
+			c.LogTime = max(c.LogTime, at)
 		}
-		if n := len(batch.Events); n > 0 {
-			c.Prints = marks.print(&batch.Events[n-1])
+		if n := batch.events.Len(); n > 0 {
+			c.Prints = marks.print(batch.Partition, batch.events.Offsets()[n-1], batch.events.LogTimes()[n-1])
 		}
 		return c, nil
 	}
-	c, err := next()
-	for c != nil && err == nil {
+	defer v.dropRows()
+	runs := layOut(ctx, v, spec.Source.Name, next)
+	defer runs.Close()
+	for {
+		r, err := runs.Next()
+		if err != nil {
+			return read, err
+		}
+		if r == nil {
+			break
+		}
+		c := r.chunk
+		fed[c.Partition] = true
 		if last != nil && last.Partition != c.Partition {
 			if err := v.Advance(ctx, last); err != nil {
 				return read, err
@@ -128,10 +154,11 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 		if last != nil {
 			c.LogTime, c.Prints = max(c.LogTime, last.LogTime), mergePrints(last.Prints, c.Prints)
 		}
-		last, c, err = v.ApplyRun(ctx, c, next)
-	}
-	if err != nil {
-		return read, err
+		if err := v.applyRun(ctx, r); err != nil {
+			return read, err
+		}
+		last = c
+		runs.Done(r)
 	}
 	read = scan.Stats() // whoever read it has ended
 	if last == nil {

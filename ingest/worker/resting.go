@@ -36,10 +36,10 @@ func restingOf(ctx context.Context, h offline.History, s *definition.StreamSourc
 
 // print is the fingerprint of an archived event; none where it is not from a log, or
 // from one of which the archive keeps other log times: a replay.
-func (r resting) print(ev *featurestore.Event) []online.Fingerprint {
-	p := offline.Partition{Generation: ev.Generation, Partition: ev.Partition}
-	if p.Generation == offline.FilesGeneration || !slices.ContainsFunc(r[p], func(g offline.Range) bool { return g.Contains(ev.Offset) }) {
+func (r resting) print(id featurestore.PartitionID, offset int64, at featurestore.LogTime) []online.Fingerprint {
+	p := offline.Partition{Generation: id.Generation, Partition: id.Partition}
+	if p.Generation == offline.FilesGeneration || !slices.ContainsFunc(r[p], func(g offline.Range) bool { return g.Contains(offset) }) {
 		return nil
 	}
-	return []online.Fingerprint{{Offset: ev.Offset, LogTime: ev.LogTime, Hash: noHash}}
+	return []online.Fingerprint{{Offset: offset, LogTime: at, Hash: noHash}}
 }

@@ -1,40 +1,138 @@
 package worker
 
-import "context"
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet/freshet/featurestore/online"
+)
 
 // runBytes bounds the rows that are folded at once from history: the more they
-// are, the seldomer an entity is written.
-const runBytes = 96 << 20
+// are, the seldomer an entity is written. While they are folded, as many others are
+// laid out.
+const (
+	runBytes = 68 << 20
+	runCount = 2
+)
 
-// ApplyRun applies chunks that follow one another as if they were one: first, and
-// of those that next gives as many as are of its partition, until their rows are
-// enough. It gives the end of what it has applied, without events, and the chunk
-// that next gave behind it, nil for none. A chunk is not used once next is called
-// again. The error is next's, or Apply's. The view takes nothing else meanwhile.
-func (v *View) ApplyRun(ctx context.Context, first *Chunk, next func() (*Chunk, error)) (run, behind *Chunk, err error) {
-	run = &Chunk{Partition: first.Partition, From: first.From, Through: first.Through, LogTime: first.LogTime}
-	b, wanted := v.binding[first.Partition.Source]
-	if !wanted {
-		behind, err = next()
-		return run, behind, err
+// run is chunks of one partition that follow one another and are applied as if they
+// were one.
+type run struct {
+	chunk *Chunk // without events
+	rows  foldBuffers
+}
+
+// runs lays runs out ahead of who applies them.
+type runs struct {
+	view    *View
+	binding int
+	from    []map[online.Partition]int64 // of each lane, when it was begun
+	next    func() (*Chunk, error)       // nil after the last; a chunk is not used once it is called again
+
+	ready  chan *run
+	spare  chan *run
+	cancel context.CancelFunc
+	group  *errgroup.Group
+}
+
+// layOut starts to lay out what next gives of a source.
+func layOut(ctx context.Context, v *View, source string, next func() (*Chunk, error)) *runs {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &runs{view: v, binding: v.binding[source], from: v.offsets(), next: next, ready: make(chan *run), spare: make(chan *run, runCount), cancel: cancel}
+	for range runCount {
+		r.spare <- new(run)
 	}
+	r.group, ctx = errgroup.WithContext(ctx)
+	r.group.Go(func() error {
+		defer close(r.ready)
+		return r.layOut(ctx)
+	})
+	return r
+}
+
+// Next gives the next run, nil after the last. Who has applied it gives it back (Done).
+func (r *runs) Next() (*run, error) {
+	if next, ok := <-r.ready; ok {
+		return next, nil
+	}
+	return nil, r.group.Wait()
+}
+
+// Done takes a run back, whose memory is used again.
+func (r *runs) Done(done *run) { r.spare <- done }
+
+// Close ends it.
+func (r *runs) Close() {
+	r.cancel()
+	for range r.ready {
+	}
+	_ = r.group.Wait() // that Next has not told was of no interest
+}
+
+func (r *runs) layOut(ctx context.Context) error {
+	c, err := r.next()
+	for c != nil && err == nil {
+		var next *run
+		select {
+		case next = <-r.spare:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if c, err = r.fill(ctx, next, c); err != nil {
+			return err
+		}
+		select {
+		case r.ready <- next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+// fill lays out chunks from the first on, until their rows are enough, and gives the
+// one behind.
+func (r *runs) fill(ctx context.Context, to *run, first *Chunk) (behind *Chunk, err error) {
+	whole := &Chunk{Partition: first.Partition, From: first.From, LogTime: first.LogTime}
+	f := &to.rows
+	f.begin(r.view, whole.Partition, r.binding, len(r.from), runBytes/rowBytesOf(&r.view.view.Bindings[r.binding]))
+	f.own = true // a chunk's memory is used again for the one behind
+	for lane := range f.from {
+		f.from[lane] = -1
+		if through, met := r.from[lane][whole.Partition]; met {
+			f.from[lane] = through
+		}
+	}
+	to.chunk = whole
+	for c := first; ; c = behind {
+		f.collect(c)
+		whole.Through, whole.LogTime, whole.Prints = c.Through, max(whole.LogTime, c.LogTime), mergePrints(whole.Prints, c.Prints)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if behind, err = r.next(); err != nil || behind == nil || behind.Partition != whole.Partition || f.size >= runBytes {
+			return behind, err
+		}
+	}
+}
+
+// applyRun is Apply of what was laid out.
+func (v *View) applyRun(ctx context.Context, r *run) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.mine[run.Partition] = true
-	if through := v.through(run.Partition); run.From > through+1 {
-		return nil, nil, &rewindError{Offset: through}
+	v.mine[r.chunk.Partition] = true
+	if through := v.through(r.chunk.Partition); r.chunk.From > through+1 {
+		return &rewindError{Offset: through}
 	}
-	v.begin(run.Partition, b, runBytes/rowBytesOf(&v.view.Bindings[b]))
-	for c := first; ; c = behind {
-		v.collect(c)
-		run.Through, run.LogTime, run.Prints = c.Through, max(run.LogTime, c.LogTime), mergePrints(run.Prints, c.Prints)
-		if behind, err = next(); err != nil {
-			return nil, nil, err
-		}
-		if behind == nil || behind.Partition != run.Partition || v.fold.size >= runBytes {
-			return run, behind, v.apply(ctx, run)
-		}
-	}
+	v.counts.take(&r.rows.counts)
+	r.rows.chunk, r.rows.blobs = v.fold.chunk+1, v.fold.blobs[:0] // runs share the memory that one alone needs
+	v.fold, r.rows = r.rows, foldBuffers{}
+	defer func() {
+		v.fold, r.rows = foldBuffers{chunk: v.fold.chunk, blobs: v.fold.blobs}, v.fold
+		r.rows.blobs = nil
+	}()
+	return v.apply(ctx, r.chunk)
 }
 
 // dropRows gives up the memory of runs, which is large.
