@@ -157,6 +157,9 @@ func (v *View) group(lane uint16) {
 	clear(f.byKey)
 	for i := range p.rows {
 		p.next = append(p.next, -1)
+		if p.rows[i].offset <= f.from[lane] {
+			continue // applied since it was laid out
+		}
 		w := &p.works[v.workOf(lane, f.keyAt(p, i))]
 		if w.first < 0 {
 			w.first = int32(i)

@@ -125,6 +125,13 @@ func (v *View) applyRun(ctx context.Context, r *run) error {
 	if through := v.through(r.chunk.Partition); r.chunk.From > through+1 {
 		return &rewindError{Offset: through}
 	}
+	for lane := range r.rows.from { // others may have moved lanes since the rows were laid out
+		stands := v.lanes.at(uint16(lane), r.chunk.Partition).offset
+		if stands < r.rows.from[lane] {
+			return &rewindError{Offset: stands}
+		}
+		r.rows.from[lane] = stands
+	}
 	v.counts.take(&r.rows.counts)
 	r.rows.chunk, r.rows.blobs = v.fold.chunk+1, v.fold.blobs[:0] // runs share the memory that one alone needs
 	v.fold, r.rows = r.rows, foldBuffers{}

@@ -110,6 +110,49 @@ func TestFillGivesTheBytesOfTheStream(t *testing.T) {
 	}
 }
 
+// Lanes that others have moved since rows were laid out take what they lack, and no
+// more; where the store lost what the rows begin behind, the fill begins anew.
+func TestLanesMoveWhileRunsAreLaidOut(t *testing.T) {
+	view := activity(t)
+	p := newPart(t, view, partition0("clicks", 0), user("a", 1, 0), user("b", 2, 1), user("c", 3, 2), user("a", 4, 3), user("b", 5, 4), user("c", 6, 5))
+	one := func() func() (*Chunk, error) {
+		chunks := []*Chunk{p.all(), nil}
+		return func() (c *Chunk, err error) {
+			c, chunks = chunks[0], chunks[1:]
+			return c, nil
+		}
+	}
+	for _, lost := range []bool{false, true} {
+		s := newMemoryStore()
+		other, v := openView(t, view, s, lanesOfTests), openView(t, view, s, lanesOfTests)
+		old := s.snapshot()
+		ok(t, other.Apply(t.Context(), p.chunk(0, 2)))
+		ok(t, v.refresh(t.Context()))
+		laid := layOut(t.Context(), v, "clicks", one())
+		r, err := laid.Next()
+		ok(t, err)
+		if lost {
+			for id := range old {
+				s.failover(old, id)
+			}
+		} else {
+			ok(t, other.Apply(t.Context(), p.chunk(2, 4)))
+		}
+		ok(t, v.refresh(t.Context()))
+		if err = v.applyRun(t.Context(), r); lost {
+			wantRewind(t, err, -1)
+		} else {
+			ok(t, err)
+			ok(t, v.Advance(t.Context(), p.all()))
+			sameStates(t, s, undisturbed(t, view, lanesOfTests, p))
+			if n := v.Counts(); n.Duplicate > 0 || n.Folded != 2 {
+				t.Errorf("%d rows were folded and %d were there, want 2 and none", n.Folded, n.Duplicate)
+			}
+		}
+		laid.Close()
+	}
+}
+
 // Only what a view reads is read for it.
 func TestNeededFields(t *testing.T) {
 	var fields []string
