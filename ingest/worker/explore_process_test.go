@@ -398,10 +398,11 @@ func (p *process) leads() bool { return p.worker.share.leads() }
 
 // fill fills a new generation, while others go on.
 func (p *process) fill() {
-	v := p.worker.unfilled()
-	if v == nil || p.cancel != nil {
+	views := p.worker.unfilled()
+	if len(views) == 0 || p.cancel != nil {
 		return
 	}
+	v := views[0]
 	if !p.leads() {
 		if again, err := p.worker.filledElsewhere(background()); again || err != nil {
 			p.rearrange()

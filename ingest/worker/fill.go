@@ -13,16 +13,17 @@ import (
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
-// unfilled is a generation that is not filled yet; nil for none.
-func (w *Worker) unfilled() *View {
+// unfilled are the generations that are not filled yet and may be.
+func (w *Worker) unfilled() []*View {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	var out []*View
 	for _, id := range w.sorted() {
 		if r := w.views[id]; !r.full && !r.broken {
-			return r.view
+			out = append(out, r.view)
 		}
 	}
-	return nil
+	return out
 }
 
 // fill folds a view's history, up to what is at rest now, into a new
@@ -264,17 +265,19 @@ func (v *View) fetched(id online.Partition) featurestore.Instant {
 }
 
 // filledElsewhere reports whether the process that leads has filled a generation
-// since this one looked last: it then takes part in it.
+// since this one looked last: it then takes part in it. Which of them that one has
+// given up, nobody says: it may be the first.
 func (w *Worker) filledElsewhere(ctx context.Context) (bool, error) {
-	v := w.unfilled()
-	if v == nil {
-		return false, nil
+	for _, v := range w.unfilled() {
+		stored, err := w.c.Online.Lanes(ctx, v.ID(), v.laneCount())
+		if err != nil {
+			return false, err
+		}
+		if filled(stored) {
+			return true, nil
+		}
 	}
-	stored, err := w.c.Online.Lanes(ctx, v.ID(), uint16(len(v.lanes.marks)))
-	if err != nil {
-		return false, err
-	}
-	return filled(stored), nil
+	return false, nil
 }
 
 // ignoreUnavailable: what is not there now is asked again later.

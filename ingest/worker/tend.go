@@ -19,9 +19,9 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 	w.mu.Unlock()
 	filled := make(chan error, 1)
 	filling := false
-	if v := w.unfilled(); v != nil && mine.leads() {
+	if views := w.unfilled(); len(views) > 0 && mine.leads() {
 		filling = true
-		go func() { filled <- w.fill(ctx, v) }()
+		go func() { filled <- w.fill(ctx, views[0]) }()
 	}
 	ticker := time.NewTicker(w.c.Poll)
 	defer ticker.Stop()

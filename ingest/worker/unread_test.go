@@ -2,6 +2,9 @@ package worker
 
 import (
 	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -103,6 +106,42 @@ func TestViewsThatTheLeaderDoesNotReadBecomeLive(t *testing.T) {
 	p.right(changed, 2)
 	ok(t, p.store.SetState(t.Context(), online.Generation{Project: "p", View: "ordered", Number: 2}, online.StateGap))
 	p.eventually("it answers again", func() bool { return p.state("ordered", 2) == online.StateLive })
+}
+
+// A view that history cannot fill keeps no other from its work, also where another
+// process leads: which view that one has given up, the others do not know.
+func TestUnfillableViewStandsAlone(t *testing.T) {
+	p, view := newApart(t)
+	p.eventually("both sources are at rest", func() bool {
+		for _, name := range []string{"clicks", "orders"} {
+			if len(p.archiveFiles(name)) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	for _, file := range p.archiveFiles("clicks") {
+		data, err := os.ReadFile(file)
+		ok(t, err)
+		data[len(data)/2] ^= 1
+		ok(t, os.WriteFile(file, data, 0o600))
+	}
+	for _, id := range []online.Generation{{Project: "p", View: "activity", Number: p.live("activity")}, {Project: "p", View: "ordered", Number: 1}} {
+		ok(t, p.store.Drop(t.Context(), id, lanesOfTests))
+	}
+	p.eventually("the view of the other source is live again", func() bool { return p.state("ordered", 1) == online.StateLive })
+	p.right(view, 1)
+}
+
+// archiveFiles are the files of a source's events at rest.
+func (p *plant) archiveFiles(source string) (files []string) {
+	ok(p.t, filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".parquet") && strings.Contains(path, string(filepath.Separator)+source+string(filepath.Separator)) {
+			files = append(files, path)
+		}
+		return nil // what is under way has a temporary name
+	}))
+	return files
 }
 
 // A definition that is taken back makes the generation before BUILDING again, whose
