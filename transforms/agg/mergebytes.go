@@ -18,6 +18,7 @@ type TileMerge struct {
 	counts []int64 // of each tile, a row a group: 0 for none; only where a column is read cell by cell
 	totals []runTotal
 	most   uint64 // what a count is written as
+	owing  bool   // some tile that was read owes
 	spare  Slot
 	one    [1]Slot
 }
@@ -108,7 +109,7 @@ func (c *Cells) MergeTiles(r *pack.Reader, m *TileMerge) {
 	}
 	m.counts = sized(m.counts, each*groups)
 	m.totals = sized(m.totals, runs*groups)
-	m.spare = c.Alloc()
+	m.spare, m.owing = c.Alloc(), false
 	if m.most = maxCount; c.layout.owes {
 		m.most = maxCode
 	}
@@ -136,6 +137,7 @@ func (c *Cells) MergeTiles(r *pack.Reader, m *TileMerge) {
 			c.mergeColumn(r, p, counts, totals, m)
 		}
 	}
+	c.owing = c.owing || m.owing
 	c.Free(m.spare)
 }
 
@@ -182,6 +184,7 @@ func (m *TileMerge) readCounts(r *pack.Reader, counts []int64, totals []runTotal
 				tile++
 			}
 			total.events += countOf(n)
+			m.owing = m.owing || n > maxCount
 			if n != 0 {
 				total.tiles++
 			}

@@ -288,3 +288,29 @@ func checkMerged(t *rapid.T, g *tileLog, layout *agg.Layout, finishers []agg.Fin
 		}
 	}
 }
+
+// Tiles that add up to no event, and hold what is owed all the same, hold it too where
+// they are merged from bytes.
+func TestOwedTilesFromBytes(t *testing.T) {
+	sum := agg.Call{Func: "sum", Input: featurestore.Int64}
+	layout, finishers, err := agg.Compile([]agg.Use{{Call: agg.Call{Func: "count"}, Input: -1, Where: -1}, {Call: sum, Input: 0, Where: -1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := layout.NewCells()
+	slots := []agg.Slot{cells.Alloc(), cells.Alloc()}
+	cells.Add(slots[0], &agg.Order{}, []featurestore.Value{featurestore.Int64Value(5)})
+	cells.Remove(slots[1], &agg.Order{}, []featurestore.Value{featurestore.Int64Value(15)})
+	r := pack.NewReader(cells.AppendTiles(nil, slots, nil))
+	into, want := layout.NewCells(), cells.Alloc()
+	needs := layout.NewNeeds()
+	for i := range finishers {
+		needs.Finisher(&finishers[i])
+	}
+	m := &agg.TileMerge{Runs: []agg.TileRun{{Tiles: 2, Into: into.Alloc(), Needs: needs}}}
+	into.MergeTiles(&r, m)
+	cells.Merge(want, slots)
+	if a, b := into.Append(nil, m.Runs[0].Into, 0), cells.Append(nil, want, 0); r.Err() != nil || !bytes.Equal(a, b) || into.Blank(m.Runs[0].Into) {
+		t.Errorf("%v: from bytes they are %x, want %x", r.Err(), a, b)
+	}
+}

@@ -24,7 +24,7 @@ func (p *Parts) ConditionOf(ctx context.Context, g registry.Generation) (worker.
 	}
 	c := worker.ConditionOf(g.View, online.Worst(lanes))
 	if c.State == online.StateGap.String() && p.Log != nil {
-		c = p.gap(project, g.View, c)
+		c = p.gap(ctx, project, g.View, c)
 	}
 	return c, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/freshet/freshet/serving/service"
 )
 
-// boundsWithin bounds how long a status waits for the log.
+// boundsWithin bounds how long a status waits for the log, over all views.
 const boundsWithin = 2 * time.Second
 
 // lateNext leads on where a view is late and nobody here knows why.
@@ -42,7 +42,7 @@ func (p *Parts) stateOf(g service.Generation) online.State {
 }
 
 // lateCondition says why a view that answers is not kept at the end of its log.
-func (p *Parts) lateCondition(project *definition.Project, s *service.Slowest, w *worker.Worker) worker.Condition {
+func (p *Parts) lateCondition(ctx context.Context, project *definition.Project, s *service.Slowest, w *worker.Worker) worker.Condition {
 	c := worker.Condition{State: online.StateCatchingUp.String(), Next: lateNext}
 	if s.Unmet {
 		c.Reason = fmt.Sprintf("no ingester has read source %s yet", s.Partition.Source)
@@ -59,7 +59,7 @@ func (p *Parts) lateCondition(project *definition.Project, s *service.Slowest, w
 		}
 	}
 	if p.Log != nil && !s.Unmet {
-		c.Reason += "; " + p.waiting(project, s)
+		c.Reason += "; " + p.waiting(ctx, project, s)
 	}
 	// Whoever reads it stands still where its archive is damaged, and no lane says so.
 	if _, err := archive.Whole(p.Settings.Offline.Dir, s.Partition.Source); errors.Is(err, featurestore.ErrInvalid) {
@@ -83,13 +83,11 @@ func here(c worker.Condition, x worker.PartitionStatus) worker.Condition {
 }
 
 // waiting says what the log has of a partition that is not applied.
-func (p *Parts) waiting(project *definition.Project, s *service.Slowest) string {
+func (p *Parts) waiting(ctx context.Context, project *definition.Project, s *service.Slowest) string {
 	source := project.StreamSource(s.Partition.Source)
 	if source == nil {
 		return "its source is no longer defined"
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), boundsWithin)
-	defer cancel()
 	b, err := p.Log.Bounds(ctx, source.Topic, s.Partition.Number)
 	switch {
 	case err != nil:

@@ -39,7 +39,7 @@ func (v *ViewStatus) Moves() bool {
 	return v.State == worker.ConditionOf(v.View, online.StateLive).State || v.State == online.StateCatchingUp.String()
 }
 
-// inspectWithin bounds how long a status may take to look at logs.
+// inspectWithin bounds how long a status may take to look at logs, over all views.
 const inspectWithin = 5 * time.Second
 
 // viewStatuses gives every view that answers, and what the ingester runs beside.
@@ -47,14 +47,18 @@ func (p *Parts) viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus 
 	said := p.ask(w)
 	counts, conditions := said.counts, said.conditions
 	out := []ViewStatus{}
+	bounds, cancel := context.WithTimeout(context.Background(), boundsWithin)
+	defer cancel()
+	inspect, cancel := context.WithTimeout(context.Background(), inspectWithin)
+	defer cancel()
 	answering := map[online.Generation]bool{}
 	for _, name := range storedViews(c.Project) {
 		g := c.Generations[name]
 		answering[g.ID] = true
 		v := ViewStatus{View: name, Generation: g.ID.Number, Answers: g.Ready}
-		v.Condition = p.condition(c.Project, name, g, conditions)
+		v.Condition = p.condition(inspect, c.Project, name, g, conditions)
 		if p.late(g) && v.State == worker.ConditionOf(name, g.State).State {
-			v.Condition = p.lateCondition(c.Project, g.Slowest, w)
+			v.Condition = p.lateCondition(bounds, c.Project, g.Slowest, w)
 		}
 		if n, runs := counts[g.ID]; runs {
 			v.Counts = &n
@@ -92,7 +96,7 @@ func storedViews(p *definition.Project) []string {
 
 // condition is how a view is: as its lanes say now, and why, as the ingester of
 // this process knows, or as the log itself shows where there is none.
-func (p *Parts) condition(project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
+func (p *Parts) condition(ctx context.Context, project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
 	if g.ID == (online.Generation{}) {
 		return p.unanswered(project, view)
 	}
@@ -101,7 +105,7 @@ func (p *Parts) condition(project *definition.Project, view string, g service.Ge
 		return k // who says why knows more
 	}
 	if g.State == online.StateUnknown {
-		return p.unknownState(view, g, c)
+		return p.unknownState(ctx, view, g, c)
 	}
 	if g.State == online.StateMissing && p.stateOf(g) == online.StateBuilding {
 		return worker.Condition{
@@ -110,15 +114,13 @@ func (p *Parts) condition(project *definition.Project, view string, g service.Ge
 		}
 	}
 	if g.State == online.StateGap && p.Log != nil {
-		return p.gap(project, view, c)
+		return p.gap(ctx, project, view, c)
 	}
 	return c
 }
 
 // unknownState says which lane of a view has a state that this version does not know.
-func (p *Parts) unknownState(view string, g service.Generation, c worker.Condition) worker.Condition {
-	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
-	defer cancel()
+func (p *Parts) unknownState(ctx context.Context, view string, g service.Generation, c worker.Condition) worker.Condition {
 	lanes, err := p.Online.Lanes(ctx, g.ID, g.Lanes)
 	if err == nil {
 		err = online.Unknown(lanes)
@@ -130,9 +132,7 @@ func (p *Parts) unknownState(view string, g service.Generation, c worker.Conditi
 }
 
 // gap says why a view is in a GAP, where the log still shows it.
-func (p *Parts) gap(project *definition.Project, view string, c worker.Condition) worker.Condition {
-	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
-	defer cancel()
+func (p *Parts) gap(ctx context.Context, project *definition.Project, view string, c worker.Condition) worker.Condition {
 	for _, b := range project.StreamView(view).Bindings {
 		t, err := p.InspectTopic(ctx, project, b.Source)
 		if err != nil {
