@@ -78,17 +78,6 @@ func TestRealParts(t *testing.T) {
 	}
 }
 
-// TestTopicDeletedBetweenRounds: the group has taken the partitions back before the
-// next round, which finds none to look at.
-func TestTopicDeletedBetweenRounds(t *testing.T) {
-	broker := kafkatest.StartForTest(t)
-	c := on(t, broker.Addr(), inProcess(t).store).canary(func(c *Config) { c.Every = 6 * time.Second })
-	goesOn(t, c)
-	ok(t, kafkatest.DeleteTopic(t.Context(), broker.Addr(), c.c.Topic))
-	until(t, c, "the lost topic is found", func(s *Status) bool { return s.Losses > 0 })
-	goesOn(t, c)
-}
-
 // TestRights gives a user of Apache Kafka one right after the other: without those
 // that it needs the canary stands still and says what is missing; with them it runs,
 // on a topic that it may not make.
