@@ -56,6 +56,9 @@ features: [{name: n, agg: count, window: 1h}]
 	p.start()
 	clicked(3)
 	p.eventually("it says why history cannot fill it", says("history cannot fill it"))
+	if next := p.worker.Conditions()[generation].Next; next != restartNext {
+		t.Errorf("the way on is %q", next)
+	}
 	if got := p.state("activity", 1); got != online.StateBuilding {
 		t.Errorf("what cannot be filled is %v", got)
 	}

@@ -28,6 +28,9 @@ const (
 	conditionMixed   = "MIXED"
 )
 
+// restartNext leads on where something must be mended first.
+const restartNext = "restart the ingester once that is mended"
+
 // ConditionOf is what the state of a view's lanes alone says.
 func ConditionOf(view string, s online.State) Condition {
 	switch s {
@@ -77,6 +80,8 @@ func (w *Worker) Conditions() map[online.Generation]Condition {
 	for id, r := range w.views {
 		c := ConditionOf(id.View, r.view.laneState())
 		switch {
+		case r.broken && r.damage:
+			c.Reason, c.Next = "history cannot fill it: "+r.why, restartNext
 		case r.broken:
 			c.Reason, c.Next = "history cannot fill it: "+r.why, "freshet backfill "+id.View
 		case !r.full && r.why != "":
@@ -108,7 +113,7 @@ func (c Condition) after(p online.Partition, err error) Condition {
 	case errors.Is(err, errStale):
 		return Condition{State: conditionStale, Reason: at + errStale.Error(), Next: "restart the ingester with the newer binary"}
 	default:
-		return Condition{State: online.StateHalted.String(), Reason: at + err.Error(), Next: "restart the ingester once that is mended"}
+		return Condition{State: online.StateHalted.String(), Reason: at + err.Error(), Next: restartNext}
 	}
 }
 

@@ -66,7 +66,7 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	case err == nil:
 		r.full, r.why = true, "" // its lanes say so too, for the other processes
 	default:
-		r.broken, r.why = true, err.Error()
+		r.broken, r.damage, r.why = true, errors.Is(err, featurestore.ErrInvalid), err.Error()
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)
 	}
 	return nil

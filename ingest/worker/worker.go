@@ -124,6 +124,7 @@ type running struct {
 	since  featurestore.Instant // in this state
 	full   bool                 // filled from history, where that was needed
 	broken bool                 // it cannot be filled
+	damage bool                 // because what it is filled from must be mended
 	why    string               // it does not get on; "" where it does
 
 	outlived bool   // its view has another meaning by now: it does not take over
