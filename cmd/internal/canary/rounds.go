@@ -95,10 +95,8 @@ func (r *rounds) take(ctx context.Context) error {
 		}
 		r.owned[id.Number] = &owned{before: before}
 	}
-	if len(reads) == 0 { // others read them all, or there are none any more
-		if _, err := r.canary.c.Log.Partitions(ctx, r.canary.c.Topic); errors.Is(err, featurestore.ErrNotFound) {
-			return errAnew
-		}
+	if len(reads) == 0 && r.canary.isGone(ctx) {
+		return errAnew
 	}
 	for number := range r.owned {
 		if !reads[number] {

@@ -44,6 +44,13 @@ func (c *Canary) openTopic(ctx context.Context) error {
 	return c.refused("the canary's topic can be neither found nor made", err)
 }
 
+// isGone reports whether there is no topic any more: its group has then taken back all
+// partitions, as where others read them.
+func (c *Canary) isGone(ctx context.Context) bool {
+	_, err := c.c.Log.Partitions(ctx, c.c.Topic)
+	return errors.Is(err, featurestore.ErrNotFound)
+}
+
 // refused says what a person can do.
 func (c *Canary) refused(doing string, err error) error {
 	return &refusedError{doing: doing, err: err, next: fmt.Sprintf(
