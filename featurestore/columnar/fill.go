@@ -6,11 +6,10 @@ import (
 	"github.com/freshet/freshet/featurestore"
 )
 
-// What is read by column is appended by column: first AddRows, then as many values to
-// each field, one Add after the other, and Added at the end.
+// What is read by column is appended by column: first AddRows, then as many times and
+// log times, and as many values to each field, and Added at the end.
 
-// AddRows appends the positions and times of rows of a partition, whose fields are to
-// follow. The source is no change feed.
+// AddRows appends the positions of rows of a partition. The source is no change feed.
 func (e *Events) AddRows(id featurestore.PartitionID, offsets []int64) {
 	if len(e.offsets)+len(offsets) > cap(e.offsets) {
 		e.grow(len(offsets))

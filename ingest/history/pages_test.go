@@ -114,14 +114,21 @@ func TestLongTexts(t *testing.T) {
 	}
 }
 
-// pagesOf counts the pages of a column.
-func pagesOf(t *testing.T, path, name string) (n int64) {
+// parquetAt opens a file for the length of a test.
+func parquetAt(t *testing.T, path string) *parquet.File {
 	t.Helper()
 	file, err := os.Open(path)
 	ok(t, err)
-	defer func() { ok(t, file.Close()) }()
+	t.Cleanup(func() { ok(t, file.Close()) })
 	f, err := openParquet(file, path)
 	ok(t, err)
+	return f
+}
+
+// pagesOf counts the pages of a column.
+func pagesOf(t *testing.T, path, name string) (n int64) {
+	t.Helper()
+	f := parquetAt(t, path)
 	leaf, _ := f.Schema().Lookup(name)
 	for _, s := range f.Metadata().RowGroups[0].Columns[leaf.ColumnIndex].MetaData.EncodingStats {
 		n += int64(s.Count)
@@ -132,11 +139,7 @@ func pagesOf(t *testing.T, path, name string) (n int64) {
 // columnOf reads a column of scalars.
 func columnOf(t *testing.T, path, name string) (values []parquet.Value) {
 	t.Helper()
-	file, err := os.Open(path)
-	ok(t, err)
-	defer func() { ok(t, file.Close()) }()
-	f, err := openParquet(file, path)
-	ok(t, err)
+	f := parquetAt(t, path)
 	leaf, _ := f.Schema().Lookup(name)
 	for _, g := range f.RowGroups() {
 		r := parquet.NewColumnChunkValueReader(g.ColumnChunks()[leaf.ColumnIndex])

@@ -2,7 +2,6 @@ package history
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -79,11 +78,7 @@ func TestTextsThatDoNotRepeatHaveNoDictionary(t *testing.T) {
 // dictionaryOf reports whether a column of a file has a dictionary.
 func dictionaryOf(t *testing.T, path, column string) bool {
 	t.Helper()
-	file, err := os.Open(path)
-	ok(t, err)
-	defer func() { ok(t, file.Close()) }()
-	f, err := openParquet(file, path)
-	ok(t, err)
+	f := parquetAt(t, path)
 	for _, c := range f.Metadata().RowGroups[0].Columns {
 		if c.MetaData.PathInSchema[0] == column {
 			return slices.Contains(c.MetaData.Encoding, format.RLEDictionary)

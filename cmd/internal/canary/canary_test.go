@@ -2,9 +2,7 @@ package canary
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/logrecord"
-	"github.com/freshet/freshet/ingest/worker"
 )
 
 // A canary that nothing disturbs writes every number once, in every lane, sees each
@@ -223,18 +220,4 @@ func TestForbidden(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestTopicDeletedBetweenRounds: a worker has no partition where others read them, and
-// where the group has taken back those of a topic that is gone: then all begins anew.
-func TestTopicDeletedBetweenRounds(t *testing.T) {
-	w := inProcess(t)
-	c, err := New(Config{Project: "shop", Partitions: 2, Log: w.log, Online: w.store, Logger: slog.New(slog.NewTextHandler(w.told, nil)), Now: wall})
-	ok(t, err)
-	r := newRounds(c, worker.New(worker.Config{}), fixedRegistry(c.files, c.project))
-	if err := r.take(t.Context()); !errors.Is(err, errAnew) {
-		t.Errorf("without a topic: %v", err)
-	}
-	ok(t, c.openTopic(t.Context()))
-	ok(t, r.take(t.Context()))
 }

@@ -78,6 +78,18 @@ func TestRealParts(t *testing.T) {
 	}
 }
 
+// TestTopicDeletedWhileNobodyLooks: before the next round the group has taken the
+// partitions back.
+func TestTopicDeletedWhileNobodyLooks(t *testing.T) {
+	broker := kafkatest.StartForTest(t)
+	w := on(t, broker.Addr(), inProcess(t).store)
+	c := w.canary(func(c *Config) { c.Group, c.Every = w.log.(logrecord.Joiner), 6*time.Second })
+	goesOn(t, c)
+	ok(t, kafkatest.DeleteTopic(t.Context(), broker.Addr(), c.c.Topic))
+	until(t, c, "the lost topic is found", func(s *Status) bool { return s.Losses > 0 })
+	goesOn(t, c)
+}
+
 // TestRights gives a user of Apache Kafka one right after the other: without those
 // that it needs the canary stands still and says what is missing; with them it runs,
 // on a topic that it may not make.

@@ -1,8 +1,10 @@
 package node_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +74,61 @@ func TestAnIngesterThatEnds(t *testing.T) {
 	answer := lookUp(t, server, []featurestore.Value{featurestore.StringValue("ann")})
 	if got := answer.Columns[1].Cells[0].Value.Int64(); got != 8 {
 		t.Errorf("RUNNING, and the total is %d of 8", got)
+	}
+}
+
+// silent is a log that does not answer; until are the ends of the waits for it.
+type silent struct {
+	logrecord.Log
+	until []time.Time
+}
+
+func (l *silent) Bounds(ctx context.Context, _ string, _ int32) (logrecord.Bounds, error) {
+	end, _ := ctx.Deadline()
+	l.until = append(l.until, end)
+	<-ctx.Done()
+	return logrecord.Bounds{}, ctx.Err()
+}
+
+// TestASilentLogIsWaitedForOnce: a status of many views waits for a log that does not
+// answer no longer than one of a single view.
+func TestASilentLogIsWaitedForOnce(t *testing.T) {
+	text := salesDefinitions
+	for _, name := range []string{"second", "third"} {
+		text += fmt.Sprintf("---\nkind: StreamView\nname: %s\nentity: user\nsource: sales\nfeatures: [{name: n, agg: count, window: 1h}]\n", name)
+	}
+	n, _ := openNode(t, []definition.File{{Path: "d.yaml", Data: []byte(text)}}, "project: shop\n")
+	clock := n.Parts.Clock
+	clock.Run()
+	report := func(of *node.Node) []node.ViewStatus {
+		t.Helper()
+		if err := of.Backend.Watcher.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return of.Backend.Report().Views
+	}
+	eventually(t, "RUNNING", func() bool {
+		return !slices.ContainsFunc(report(n), func(v node.ViewStatus) bool { return v.State != "RUNNING" })
+	})
+	if err := n.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	server, err := node.Start(t.Context(), n.Parts, node.Options{Role: node.Serve, Listen: "127.0.0.1:0", Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAtEnd(t, server.Stop)
+	clock.Move(clock.Now() + featurestore.Instant(2*time.Minute.Microseconds()))
+	log := &silent{Log: n.Parts.Log}
+	n.Parts.Log = log
+	defer func() { n.Parts.Log = log.Log }()
+	for _, v := range report(server) {
+		if v.State != "CATCHING_UP" || !strings.Contains(v.Reason, "the log does not say what waits") {
+			t.Errorf("%+v", v)
+		}
+	}
+	if len(log.until) != 3 || log.until[1] != log.until[0] || log.until[2] != log.until[0] {
+		t.Errorf("the waits for three views end at %v, want one end", log.until)
 	}
 }
 

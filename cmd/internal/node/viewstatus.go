@@ -133,6 +133,8 @@ func (p *Parts) unknownState(ctx context.Context, view string, g service.Generat
 
 // gap says why a view is in a GAP, where the log still shows it.
 func (p *Parts) gap(ctx context.Context, project *definition.Project, view string, c worker.Condition) worker.Condition {
+	ctx, cancel := context.WithTimeout(ctx, inspectWithin)
+	defer cancel()
 	for _, b := range project.StreamView(view).Bindings {
 		t, err := p.InspectTopic(ctx, project, b.Source)
 		if err != nil {

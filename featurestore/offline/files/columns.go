@@ -58,11 +58,7 @@ func OpenColumns(path, name string, spec *ColumnSpec) (*ColumnReader, error) {
 
 func (r *ColumnReader) open(spec *ColumnSpec) (err error) {
 	defer caught(r.name, &err)
-	info, err := r.f.Stat()
-	if err != nil {
-		return unreadable(r.name, err)
-	}
-	file, err := openFile(r.f, r.name, info.Size())
+	file, err := openFile(r.f, r.name)
 	if err != nil {
 		return err
 	}

@@ -56,11 +56,7 @@ func openParquet(path, name string, spec *Spec, invalid *int64) (source, error) 
 
 func (p *parquetFile) open(invalid *int64) (err error) {
 	defer caught(p.name, &err)
-	info, err := p.f.Stat()
-	if err != nil {
-		return unreadable(p.name, err)
-	}
-	file, err := openFile(p.f, p.name, info.Size())
+	file, err := openFile(p.f, p.name)
 	if err != nil {
 		return err
 	}
@@ -69,8 +65,12 @@ func (p *parquetFile) open(invalid *int64) (err error) {
 	return b.bind()
 }
 
-func openFile(f *os.File, name string, size int64) (*parquet.File, error) {
-	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
+func openFile(f *os.File, name string) (*parquet.File, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, unreadable(name, err)
+	}
+	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
 	if err != nil {
 		return nil, featurestore.Invalidf("file %q is not readable as Parquet: %v", name, err)
 	}
