@@ -129,11 +129,12 @@ type Store interface {
 	Generations(ctx context.Context) ([]Generation, error)
 	// Retired are the generations that are RETIRED: their data can be dropped.
 	Retired(ctx context.Context) ([]Generation, error)
-	// SetState makes one step of a generation's life; where it is in that state
-	// already, that is no error. ErrLostRace where the step does not begin from the
-	// state that it is in. Making one LIVE takes the live one of the view out of
-	// that state in the same transaction, and retires what was STANDBY before.
-	SetState(ctx context.Context, s Step) error
+	// SetState makes steps of the lives of generations, all in one transaction: all of
+	// them, or none. Where one is in that state already, that is no error. ErrLostRace
+	// where a step does not begin from the state that its generation is in. Making one
+	// LIVE takes the live one of the view out of that state in the same transaction, and
+	// retires what was STANDBY before.
+	SetState(ctx context.Context, steps ...Step) error
 	// Switch makes STANDBY generations LIVE, all in one transaction, and the live
 	// ones of the same views STANDBY. One that is live already stays so.
 	Switch(ctx context.Context, to []Choice, reason string, at featurestore.Instant) error

@@ -216,8 +216,9 @@ func (r *modelRegistry) Generations(context.Context) ([]registry.Generation, err
 // Changes counts what was changed.
 func (r *modelRegistry) Changes(context.Context) (int64, error) { return r.w.revision, nil }
 
-// SetState makes one step of a generation's life.
-func (r *modelRegistry) SetState(_ context.Context, s registry.Step) error {
+// SetState makes one step of a generation's life: there is one view.
+func (r *modelRegistry) SetState(_ context.Context, steps ...registry.Step) error {
+	s := steps[0]
 	g := &r.list[s.Number-1]
 	from := map[registry.GenerationState]registry.GenerationState{registry.Live: registry.Building, registry.Retired: registry.Standby, registry.Broken: registry.Building}
 	switch {

@@ -12,7 +12,10 @@ import (
 
 // flip makes filled generations live once every partition is applied to the
 // log's end: the new ones all of a moment's together, one that was built anew, or
-// whose store has lost that it was live, as soon as it can answer.
+// whose store has lost that it was live, as soon as it can answer. That of several is
+// one write of the registry: between two, and after a crash between them, no revision
+// would have the meanings of all live generations, and the views of those that are
+// left would answer REBUILDING.
 func (w *Worker) flip(ctx context.Context) error {
 	if err := w.askEnds(ctx); err != nil {
 		return err
@@ -30,25 +33,33 @@ func (w *Worker) flip(ctx context.Context) error {
 		return nil
 	}
 	fresh, changes, err := w.allowed(ctx, fresh)
-	if err != nil {
+	if err != nil || len(fresh) == 0 {
 		return err
 	}
-	for i, r := range fresh {
-		name, number := r.view.Name(), r.view.ID().Number
+	return w.takeOver(ctx, fresh, changes)
+}
+
+// takeOver makes generations live. Their lanes are ready first: who sees the registry's
+// write may answer from all of them.
+func (w *Worker) takeOver(ctx context.Context, fresh []*running, changes int64) error {
+	var steps []registry.Step
+	for _, r := range fresh {
 		if err := r.view.setState(ctx, online.StateLive, upTo(r.asked)...); err != nil {
 			return err
 		}
-		step := registry.Step{
-			View: name, Number: number, State: registry.Live, Reason: "filled from history, checked and caught up",
-			At: w.c.Now(), Changes: changes + int64(i), Keep: w.c.KeepPrevious > 0 && w.writesLive(name),
-		}
-		if err := w.c.Registry.SetState(ctx, step); err != nil {
-			return err
-		}
-		w.mu.Lock()
+		steps = append(steps, registry.Step{
+			View: r.view.Name(), Number: r.view.ID().Number, State: registry.Live, Reason: "filled from history, checked and caught up",
+			At: w.c.Now(), Changes: changes, Keep: w.c.KeepPrevious > 0 && w.writesLive(r.view.Name()),
+		})
+	}
+	if err := w.c.Registry.SetState(ctx, steps...); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range fresh {
 		r.state = registry.Live
-		w.mu.Unlock()
-		w.c.Logger.Info("a generation is live", "view", name, "generation", number)
+		w.c.Logger.Info("a generation is live", "view", r.view.Name(), "generation", r.view.ID().Number)
 	}
 	return nil
 }

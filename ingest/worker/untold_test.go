@@ -18,11 +18,11 @@ type untold struct {
 	times *atomic.Int32
 }
 
-func (u untold) SetState(ctx context.Context, s registry.Step) error {
-	if s.State == registry.Live && s.Number > 1 && u.times.Add(-1) >= 0 {
+func (u untold) SetState(ctx context.Context, steps ...registry.Step) error {
+	if steps[0].State == registry.Live && steps[0].Number > 1 && u.times.Add(-1) >= 0 {
 		return featurestore.Unavailablef("the registry is locked")
 	}
-	return u.Store.SetState(ctx, s)
+	return u.Store.SetState(ctx, steps...)
 }
 
 // Lanes that say LIVE of a generation that the registry calls BUILDING: whoever

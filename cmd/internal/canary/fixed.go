@@ -58,7 +58,7 @@ func (f *fixed) Rebuild(context.Context, registry.Order) (registry.Generation, e
 	return registry.Generation{}, errFixed()
 }
 
-func (f *fixed) SetState(context.Context, registry.Step) error { return errFixed() }
+func (f *fixed) SetState(context.Context, ...registry.Step) error { return errFixed() }
 
 func (f *fixed) Switch(context.Context, []registry.Choice, string, featurestore.Instant) error {
 	return errFixed()

@@ -229,37 +229,50 @@ func before(to registry.GenerationState) []registry.GenerationState {
 }
 
 // SetState implements registry.Store.
-func (s *Store) SetState(ctx context.Context, step registry.Step) error {
+func (s *Store) SetState(ctx context.Context, steps ...registry.Step) error {
 	return s.transact(ctx, func(tx *sql.Tx) error {
-		l, err := livesOf(ctx, tx, step.View)
-		if err != nil {
-			return err
-		}
-		if err := unchanged(ctx, tx, step.Changes); err != nil {
-			return err
-		}
-		g := l.number(step.Number)
-		switch {
-		case g == nil:
-			return featurestore.NotFoundf("view %q has no generation %d", step.View, step.Number)
-		case g.State == step.State:
-			return nil
-		case !slices.Contains(before(step.State), g.State):
-			return fmt.Errorf("generation %d of view %q is %s and cannot become %s: %w", g.Number, g.View, g.State, step.State, registry.ErrLostRace)
-		case step.Since != 0 && g.Since != step.Since:
-			return fmt.Errorf("generation %d of view %q is %s since %s, not since %s: %w", g.Number, g.View, g.State, g.Since, step.Since, registry.ErrLostRace)
-		}
-		m := moving{tx, step.At}
-		if step.State == registry.Live {
-			if err := makeRoom(ctx, m, l, step); err != nil {
+		moved := false
+		for _, step := range steps {
+			did, err := stepOne(ctx, tx, step)
+			if err != nil {
 				return err
 			}
+			moved = moved || did
 		}
-		if err := m.set(ctx, g, step.State, step.Reason); err != nil {
-			return err
+		if !moved {
+			return nil
 		}
 		return changed(ctx, tx)
 	})
+}
+
+// stepOne makes one step; moved is false where the generation is there already.
+func stepOne(ctx context.Context, tx *sql.Tx, step registry.Step) (moved bool, err error) {
+	l, err := livesOf(ctx, tx, step.View)
+	if err != nil {
+		return false, err
+	}
+	if err := unchanged(ctx, tx, step.Changes); err != nil {
+		return false, err
+	}
+	g := l.number(step.Number)
+	switch {
+	case g == nil:
+		return false, featurestore.NotFoundf("view %q has no generation %d", step.View, step.Number)
+	case g.State == step.State:
+		return false, nil
+	case !slices.Contains(before(step.State), g.State):
+		return false, fmt.Errorf("generation %d of view %q is %s and cannot become %s: %w", g.Number, g.View, g.State, step.State, registry.ErrLostRace)
+	case step.Since != 0 && g.Since != step.Since:
+		return false, fmt.Errorf("generation %d of view %q is %s since %s, not since %s: %w", g.Number, g.View, g.State, g.Since, step.Since, registry.ErrLostRace)
+	}
+	m := moving{tx, step.At}
+	if step.State == registry.Live {
+		if err := makeRoom(ctx, m, l, step); err != nil {
+			return false, err
+		}
+	}
+	return true, m.set(ctx, g, step.State, step.Reason)
 }
 
 // unchanged is an error where something has changed since the registry was at that

@@ -277,3 +277,32 @@ func TestStepOfItsOwnTime(t *testing.T) {
 	l.ok(l.s.SetState(t.Context(), step))
 	l.want("1:STANDBY 2:LIVE ")
 }
+
+// Steps of several generations are one change: all of them, or none.
+func TestStepsTogether(t *testing.T) {
+	l := newLife(t)
+	both := func(h byte) {
+		targets := []registry.Target{{View: "v", Hash: hash(h)}, {View: "w", Hash: hash(h)}}
+		_, err := l.s.Apply(t.Context(), l.revision, revision("x"), targets)
+		l.ok(err)
+		l.revision++
+	}
+	both(1)
+	both(2)
+	l.want("1:LIVE 2:BUILDING 1:LIVE 2:BUILDING ")
+	at, err := l.s.Changes(t.Context())
+	l.ok(err)
+	steps := []registry.Step{
+		{View: "v", Number: 2, State: registry.Live, Keep: true, Changes: at, At: 9},
+		{View: "w", Number: 1, State: registry.Retired, Changes: at, At: 9}, // it is LIVE
+	}
+	l.lost(l.s.SetState(t.Context(), steps...))
+	l.want("1:LIVE 2:BUILDING 1:LIVE 2:BUILDING ")
+	steps[1].Number, steps[1].State = 2, registry.Live
+	l.ok(l.s.SetState(t.Context(), steps...))
+	l.want("1:STANDBY 2:LIVE 2:LIVE ") // what was not to be kept is retired
+	if now, err := l.s.Changes(t.Context()); err != nil || now != at+1 {
+		t.Errorf("%d changes after %d, %v", now, at, err)
+	}
+	l.lost(l.s.SetState(t.Context(), registry.Step{View: "v", Number: 1, State: registry.Retired, Changes: at}))
+}
