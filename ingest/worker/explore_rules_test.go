@@ -99,8 +99,8 @@ var mutants = []mutant{
 `, `		answers := s == online.StateLive && (r.state != registry.Building || WITHOUT)
 `},
 	{"the lanes say whether they are filled", "generations.go", `		r.full = filled(stored)
-		return`, `		r.full = filled(stored) || r.full && WITHOUT
-		return`},
+		if`, `		r.full = filled(stored) || r.full && WITHOUT
+		if`},
 	{"what is left of lost lanes is dropped", "generations.go", `	lost := !whole && (some || known)
 	if lost {
 `, `	lost := !whole && (some || known)

@@ -140,12 +140,16 @@ func (w *Worker) openView(ctx context.Context, a *arrangement, id online.Generat
 	whole, some := intact(stored)
 	r, known := w.views[id]
 	if known && whole && sameBindings(r.view.view, want.view) {
+		again := want.generation.State == registry.Building && r.state != registry.Building
 		r.state, r.since = want.generation.State, want.generation.Since
 		if a.changes != w.changes {
 			r.broken = false // it is tried again
 		}
 		// The lanes say whether they are filled: another process may have made them anew.
 		r.full = filled(stored)
+		if !r.full || again {
+			r.checked = false // what was compared is not what is there now, or was answering meanwhile
+		}
 		return r.view.Reload(ctx)
 	}
 	if !known && want.generation.State == registry.Building {

@@ -130,7 +130,7 @@ type running struct {
 	outlived bool   // its view has another meaning by now: it does not take over
 	waits    string // why it does not, or not yet, though it is ready; "" where nothing keeps it
 
-	checked bool                 // a sample of it is what its records say
+	checked bool                 // a sample of it, as it was filled last, is what its records say
 	recheck featurestore.Instant // when a check that could not be made is tried again
 
 	// far is what is known of the others' partitions, from when this one first asked.
@@ -295,10 +295,12 @@ func (w *Worker) arrange(ctx context.Context) error {
 func (w *Worker) adopt(a *arrangement, parts []*partition, mine share) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	other := mine.assignment != w.share.assignment // somebody else may have led, and built generations anew
 	w.revision, w.changes, w.held, w.parts, w.share = a.revision, a.changes, a.held(), parts, mine
 	w.holding = append(w.holding, parts...)
 	for _, r := range w.views {
 		r.far = nil // who reads what may have changed
+		r.checked = r.checked && !other
 	}
 	w.adoptMeanings(a)
 }
