@@ -60,6 +60,22 @@ func (l LaneID) AppendClosedKey(dst, key []byte) []byte {
 	return append(append(l.AppendTag(dst), ":c:"...), key...)
 }
 
+// CheckNotes says what is wrong with the names of notes.
+func CheckNotes(project, name string) error {
+	if err := featurestore.CheckName(project); err != nil {
+		return featurestore.Invalidf("project: %w", err)
+	}
+	if err := featurestore.CheckName(name); err != nil {
+		return featurestore.Invalidf("notes: %w", err)
+	}
+	return nil
+}
+
+// AppendNotesKey appends the key of a project's notes: no generation's key begins so.
+func AppendNotesKey(dst []byte, project, name string) []byte {
+	return append(append(append(append(dst, '{'), project...), ".}:"...), name...)
+}
+
 // LaneIDs are the first n lanes of a generation, in order.
 func (g Generation) LaneIDs(n uint16) []LaneID {
 	ids := make([]LaneID, n)

@@ -10,6 +10,8 @@
 //	{project.view.generation.lane}:e:<key>   blob of an entity: all of it, or the open part
 //	{project.view.generation.lane}:c:<key>   closed part of an entity, where its view splits
 //
+//	{project.}:<name>                        notes of a project, by field
+//
 // and stores watermarks in one form (watermark.go).
 package online
 
@@ -284,6 +286,12 @@ type Store interface {
 	// generation says LOST. What is noted is known to a process that starts later; the
 	// first one to call it says what counts as evicted before there was anything.
 	NoteEvicted(ctx context.Context) error
+	// Notes reads what a project keeps beside its views under a name: small values by
+	// field; none where there is nothing.
+	Notes(ctx context.Context, project, name string) (map[string][]byte, error)
+	// Note sets one field, for good. Others stay, so that writers of different fields
+	// need not know of each other; an empty value removes it.
+	Note(ctx context.Context, project, name, field string, value []byte) error
 	Close() error
 }
 

@@ -352,7 +352,16 @@ func (s *memoryStore) endDrop(g online.Generation, lanes uint16, drop int) error
 func (s *memoryStore) Check(context.Context) error           { return nil }
 func (s *memoryStore) Evicted(context.Context) (bool, error) { return false, nil }
 func (s *memoryStore) NoteEvicted(context.Context) error     { return nil }
-func (s *memoryStore) Close() error                          { return nil }
+
+// Notes: the models keep none.
+func (s *memoryStore) Notes(context.Context, string, string) (map[string][]byte, error) {
+	return nil, nil
+}
+
+func (s *memoryStore) Note(context.Context, string, string, string, []byte) error {
+	return featurestore.Unavailablef("this store keeps no notes")
+}
+func (s *memoryStore) Close() error { return nil }
 
 // snapshot is all lanes as they stand now.
 func (s *memoryStore) snapshot() map[online.LaneID]*memoryLane {

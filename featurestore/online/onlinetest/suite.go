@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) online.Store) {
 		{"RowsKeepTheNewest", testRows},
 		{"RowsInBulk", testRowsInBulk},
 		{"Drop", testDrop},
+		{"Notes", testNotes},
 		{"ConcurrentAppliers", testConcurrentAppliers},
 		{"ConcurrentReaders", testConcurrentReaders},
 		{"ConcurrentReadersOfParts", testConcurrentParts},
