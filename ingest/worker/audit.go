@@ -118,7 +118,7 @@ func auditSampling(slot uint64) sampling {
 			distance := (hash%auditSlots + auditSlots - slot) % auditSlots
 			return distance<<48 | hash>>16
 		},
-		whole: 1 << 48, least: auditLeast, most: auditMost,
+		whole: 1 << 48, least: auditLeast, most: auditMost, before: true,
 	}
 }
 

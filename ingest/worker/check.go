@@ -73,6 +73,7 @@ func (w *Worker) check(ctx context.Context, r *running) {
 		w.c.Logger.Warn("a generation could not be checked yet", "view", v.Name(), "generation", v.ID().Number, "error", err)
 		w.checkLater(r, err)
 	case err != nil:
+		w.lacking(r, err)
 		w.c.Logger.Error("a generation cannot be checked, and does not take over", "view", v.Name(), "generation", v.ID().Number, "error", err)
 		w.checkLater(r, err)
 	case len(x.Findings) > 0:
@@ -80,7 +81,7 @@ func (w *Worker) check(ctx context.Context, r *running) {
 	default:
 		w.c.Logger.Info("a generation was checked against history", "view", v.Name(), "generation", v.ID().Number, "entities", x.Entities, "records", x.Rows)
 		w.mu.Lock()
-		r.checked, r.why = true, ""
+		r.checked, r.lacks, r.why = true, false, ""
 		w.mu.Unlock()
 	}
 }
@@ -90,6 +91,13 @@ func (w *Worker) checkLater(r *running, why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.recheck, r.why = at, why.Error()
+}
+
+// lacking notes that a generation waits for what was at rest, where that is why.
+func (w *Worker) lacking(r *running, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.lacks = errors.As(err, new(*MissingError))
 }
 
 // breakOff calls a generation broken.

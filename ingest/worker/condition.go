@@ -80,6 +80,8 @@ func (w *Worker) Conditions() map[online.Generation]Condition {
 	for id, r := range w.views {
 		c := ConditionOf(id.View, r.view.laneState())
 		switch {
+		case r.lacks:
+			c = r.lackingCondition(w.missing)
 		case r.broken && r.damage:
 			c.Reason, c.Next = "history cannot fill it: "+r.why, restartNext
 		case r.broken:
@@ -95,6 +97,18 @@ func (w *Worker) Conditions() map[online.Generation]Condition {
 		out[id] = c
 	}
 	return out
+}
+
+// lackingCondition is that of a generation that would be built from less than there was.
+func (r *running) lackingCondition(missing map[string][]Missing) Condition {
+	c := Condition{State: online.StateGap.String(), Reason: "it cannot be built: " + r.why}
+	for _, b := range r.view.view.Bindings {
+		if len(missing[b.Source.Name]) > 0 {
+			c.Next = AcceptLossCommand(b.Source.Name)
+			break
+		}
+	}
+	return c
 }
 
 // after is the condition of a view of which one partition does not go on.

@@ -39,6 +39,11 @@ func (w *Worker) refuse(ctx context.Context, id online.Generation, l *online.Lan
 // where these hold nothing yet: a store that was emptied before anything was at rest
 // looks the same, and what it answered would be less than what it had answered.
 func (w *Worker) openEmpty(ctx context.Context, r *running, lost bool) error {
+	if err := w.whole(ctx, r.view.view); errors.As(err, new(*MissingError)) || errors.Is(err, featurestore.ErrInvalid) {
+		return nil // its fill says so
+	} else if err != nil {
+		return err
+	}
 	for _, b := range r.view.view.Bindings {
 		segments, err := w.c.History.Segments(ctx, b.Source)
 		if errors.Is(err, featurestore.ErrInvalid) {

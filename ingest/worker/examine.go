@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
@@ -26,6 +27,7 @@ type examination struct {
 	lost map[online.Partition]int64
 
 	dropped map[online.Partition]offline.Dropped // by retention, from history
+	given   map[online.Partition]restNote        // accepted to be lost, where states of before are looked at
 }
 
 // examined is the result of an examination.
@@ -50,7 +52,16 @@ const examineStep = 100
 
 // examine draws a sample and compares it.
 func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, error) {
-	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}}
+	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}, given: map[online.Partition]restNote{}}
+	if by.before {
+		for i := range v.view.Bindings {
+			accepted, err := w.acceptedOf(ctx, v.view.Bindings[i].Source)
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(x.given, accepted)
+		}
+	}
 	lanes, err := x.lanes(ctx)
 	if err != nil {
 		return nil, err
@@ -171,6 +182,9 @@ func (x *examination) holdsDropped(s *storedEntity) bool {
 	since := featurestore.EventTime(last) - featurestore.EventTime(retention+featurestore.Day)
 	return slices.ContainsFunc(s.state.Applied, func(a featurestore.AppliedEntry) bool {
 		p, _ := x.partition(a.PartitionID)
+		if k, lost := x.given[p]; lost && (!bounded || since <= featurestore.EventTime(k.At)) {
+			return true // whatever was lost is older
+		}
 		d, some := x.dropped[p]
 		return some && (bounded && since <= d.Newest || slices.ContainsFunc(d.Ranges, func(r offline.Range) bool { return r.Contains(a.Offset) }))
 	})

@@ -34,8 +34,11 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	w.c.Logger.Info("filling a new generation from history", "view", v.Name(), "generation", v.ID().Number)
-	err := w.fillAll(ctx, v)
+	err := w.whole(ctx, v.view)
+	if err == nil {
+		w.c.Logger.Info("filling a new generation from history", "view", v.Name(), "generation", v.ID().Number)
+		err = w.fillAll(ctx, v)
+	}
 	for ctx.Err() == nil {
 		var rewind *rewindError
 		var damaged *damagedError
@@ -64,7 +67,10 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	switch {
 	case !ok:
 	case err == nil:
-		r.full, r.why = true, "" // its lanes say so too, for the other processes
+		r.full, r.lacks, r.why = true, false, "" // its lanes say so too, for the other processes
+	case errors.As(err, new(*MissingError)):
+		r.broken, r.lacks, r.why = true, true, err.Error()
+		w.c.Logger.Error("a generation cannot be filled from history; it goes on once that is mended or accepted", "view", v.Name(), "generation", v.ID().Number, "error", err)
 	default:
 		r.broken, r.damage, r.why = true, errors.Is(err, featurestore.ErrInvalid), err.Error()
 		w.c.Logger.Error("a generation cannot be filled from history; it stays as it is until the next start or revision", "error", err)

@@ -185,7 +185,7 @@ func (p *plant) config() Config {
 		History:     history.New(history.Options{Root: p.dir, Dir: p.dir, Files: history.JoinedFiles}),
 		Logger:      slog.New(slog.NewTextHandler(testWriter{p.t}, nil)),
 		PhysicalTTL: p.physicalTTL, OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
-		Now: wallClock, KeepPrevious: time.Hour, Losses: p.dir,
+		Now: wallClock, KeepPrevious: time.Hour, Losses: p.dir, NoteRest: true,
 	}
 	if p.configure != nil {
 		p.configure(&c)

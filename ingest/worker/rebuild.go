@@ -31,6 +31,11 @@ func (w *Worker) rebuild(ctx context.Context, e *damagedError) error {
 	if err := v.rebuild(ctx, e.found, w.replayOf(v)); err != nil {
 		return err
 	}
+	for i := range v.view.Bindings {
+		if accepted, err := w.acceptedOf(ctx, v.view.Bindings[i].Source); err == nil && len(accepted) > 0 {
+			w.c.Logger.Warn("history lacks what was lost and accepted: what is folded again has it not", "source", v.view.Bindings[i].Source.Name)
+		}
+	}
 	for _, d := range e.found {
 		w.c.Logger.Warn("a damaged entity was rebuilt from history", log(d)...)
 	}
@@ -48,6 +53,9 @@ func (w *Worker) replayOf(v *View) replayer {
 			return err
 		}
 		s := v.view.Bindings[binding].Source
+		if err := w.replayableRest(ctx, v, s, through); err != nil {
+			return err
+		}
 		reached, err := w.replayHistory(ctx, s, through, keep, each)
 		if err != nil {
 			return err
@@ -107,10 +115,17 @@ func (w *Worker) replayHistory(ctx context.Context, s *definition.StreamSource, 
 // are whole by nature.
 func (w *Worker) atRest(ctx context.Context, s *definition.StreamSource, through map[online.Partition]int64) (map[online.Partition]int64, error) {
 	reached := map[online.Partition]int64{}
+	accepted, err := w.acceptedOf(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	for p := range through {
 		ranges, err := completeRanges(ctx, w.c.History, s, offline.Partition{Generation: p.Generation, Partition: p.Number})
 		if err != nil {
 			return nil, err
+		}
+		if k, some := accepted[p]; some {
+			ranges = withAccepted(ranges, k)
 		}
 		end := int64(0)
 		for i, r := range ranges {

@@ -50,6 +50,10 @@ type sampling struct {
 	whole       uint64
 	least, most int
 	rowLimit    int // of all entities; 0 is sampleRows
+
+	// before says that the states may be of before something at rest was lost, and that
+	// was accepted: what may hold some of it cannot be compared.
+	before bool
 }
 
 // sampled is an entity of a sample.

@@ -64,6 +64,9 @@ type Config struct {
 	Upkeep Upkeep // of the archives
 	Losses string // the folder of notes of evictions that are not dealt with; "" keeps none
 
+	// NoteRest keeps in the online store what is at rest, so that its loss is seen.
+	NoteRest bool
+
 	// RestWithin is how long what is applied may wait until it is at rest; 0 is a minute.
 	RestWithin time.Duration
 
@@ -110,11 +113,13 @@ type Worker struct {
 	share     share
 	audited   AuditStatus
 	nextAudit featurestore.Instant
-	projects  map[int64]*definition.Project // of revisions that were looked at
-	changes   int64                         // of the registry, up to which this arrangement has seen it
-	sources   []string                      // that this arrangement reads
-	topics    map[string]int                // theirs, with the partitions that it has seen
-	logs      map[string]uint32             // the generation under which each source's topic is read
+	projects  map[int64]*definition.Project       // of revisions that were looked at
+	changes   int64                               // of the registry, up to which this arrangement has seen it
+	sources   []string                            // that this arrangement reads
+	topics    map[string]int                      // theirs, with the partitions that it has seen
+	logs      map[string]uint32                   // the generation under which each source's topic is read
+	missing   map[string][]Missing                // what was at rest of a source and is not any more
+	noted     map[string]*definition.StreamSource // those of which what is at rest is noted
 }
 
 // running is a generation that is kept up to date.
@@ -125,6 +130,7 @@ type running struct {
 	full   bool                 // filled from history, where that was needed
 	broken bool                 // it cannot be filled
 	damage bool                 // because what it is filled from must be mended
+	lacks  bool                 // because something that was at rest is not any more: it goes on once that is mended or accepted
 	why    string               // it does not get on; "" where it does
 
 	outlived bool   // its view has another meaning by now: it does not take over
@@ -163,6 +169,7 @@ func New(c Config) *Worker {
 	}
 	return &Worker{
 		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: c.GroupName}, losses: newLosses(c.Losses, c.Project),
+		missing: map[string][]Missing{}, noted: map[string]*definition.StreamSource{},
 		views: map[online.Generation]*running{}, aside: map[online.Generation]aside{}, archives: map[string]*openArchive{},
 	}
 }
@@ -206,6 +213,7 @@ func (w *Worker) Stop() error {
 	for _, a := range w.archives {
 		errs = append(errs, a.Close())
 	}
+	w.noteRest()
 	errs = append(errs, w.members.leave())
 	w.archives = map[string]*openArchive{}
 	return errors.Join(errs...)
@@ -288,6 +296,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 	group.Go(func() error { return w.tend(ctx, cancel, a.changes) })
 	group.Go(func() error { return w.watchLogs(ctx, cancel, parts) })
 	group.Go(func() error { return w.watchStore(ctx, process, cancel) })
+	group.Go(func() error { return w.watchRest(ctx, cancel, a) })
 	return errors.Join(ignoreCanceled(group.Wait()), w.handOver(mine))
 }
 

@@ -151,7 +151,7 @@ func (n *Node) startWorker(o Options) error {
 		},
 		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Now: wall, Observer: n.metrics,
 		KeepPrevious: p.Settings.Ingest.KeepPrevious.Std(), Audit: worker.Audit{Every: p.Settings.Ingest.Audit.Every.Std()},
-		Upkeep: worker.Upkeep{Every: p.Settings.Ingest.Archive.Every.Std(), Do: n.upkeep.do}, Losses: p.Settings.Offline.Dir,
+		Upkeep: worker.Upkeep{Every: p.Settings.Ingest.Archive.Every.Std(), Do: n.upkeep.do}, Losses: p.Settings.Offline.Dir, NoteRest: true,
 		RestWithin: p.Settings.Ingest.Archive.RestWithin.Std(),
 	})
 	n.Worker.Start()
