@@ -112,27 +112,32 @@ func TestDamagedEntitiesAreRebuilt(t *testing.T) {
 // Where neither history nor log holds what an entity is made of, nothing is made
 // up: the partition halts and says why, and the damage stays as it is.
 func TestDamageWithoutHistory(t *testing.T) {
-	p, view := newActivity(t)
-	p.some(34, 60)
-	p.start()
-	p.right(view, 1)
-	p.stop()
-	p.spoil(view)
-	before := p.damaged(view)
-	p.wipe("history")
-	p.log.expired.Store(30) // before the last record that was applied: no gap by itself
-	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
-		a, err := p.realArchive(s)
-		return unsealed{a}, err
-	}
-	p.start()
-	p.some(35, 10)
-	p.eventually("a partition says why it halts", func() bool {
-		return slices.ContainsFunc(p.worker.Progress().Statuses(), func(s PartitionStatus) bool {
-			return strings.Contains(s.Trouble, errRebuild.Error()) && strings.Contains(s.Trouble, "expired")
+	for words, noted := range map[string]bool{"expired": false, "at rest are not any more": true} {
+		t.Run(words, func(t *testing.T) {
+			p, view := newActivity(t)
+			p.configure = func(c *Config) { c.NoteRest = noted }
+			p.some(34, 60)
+			p.start()
+			p.right(view, 1)
+			p.stop()
+			p.spoil(view)
+			before := p.damaged(view)
+			p.wipe("history")
+			p.log.expired.Store(30) // before the last record that was applied: no gap by itself
+			p.openArchive = func(s *definition.StreamSource) (Archive, error) {
+				a, err := p.realArchive(s)
+				return unsealed{a}, err
+			}
+			p.start()
+			p.some(35, 10)
+			p.eventually("a partition says why it halts", func() bool {
+				return slices.ContainsFunc(p.worker.Progress().Statuses(), func(s PartitionStatus) bool {
+					return strings.Contains(s.Trouble, errRebuild.Error()) && strings.Contains(s.Trouble, words)
+				})
+			})
+			if after := p.damaged(view); len(after) != len(before) {
+				t.Errorf("%d entities were damaged, now %d are", len(before), len(after))
+			}
 		})
-	})
-	if after := p.damaged(view); len(after) != len(before) {
-		t.Errorf("%d entities were damaged, now %d are", len(before), len(after))
 	}
 }
