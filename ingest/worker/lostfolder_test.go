@@ -14,8 +14,12 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/redis"
+	"github.com/freshet/freshet/featurestore/online/redis/redistest"
 	"github.com/freshet/freshet/featurestore/registry"
 	archive "github.com/freshet/freshet/ingest/history"
+	"github.com/freshet/freshet/ingest/kafka/kafkatest"
+	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // changedActivity gives the activity view another meaning.
@@ -28,6 +32,12 @@ func changedActivity() string {
 func keptAway(t *testing.T) (*plant, *definition.StreamView) {
 	t.Helper()
 	p, view := newActivity(t)
+	p.keepAway(view)
+	return p, view
+}
+
+func (p *plant) keepAway(view *definition.StreamView) {
+	p.t.Helper()
 	p.random("clicks", 0, 80, 50)
 	p.random("clicks", 1, 81, 50)
 	p.random("orders", 0, 82, 50)
@@ -37,8 +47,7 @@ func keptAway(t *testing.T) (*plant, *definition.StreamView) {
 	for _, id := range []online.Partition{partition0("clicks", 0), partition0("clicks", 1), partition0("orders", 0)} {
 		p.expire(id.Source, id.Number, 40)
 	}
-	ok(t, os.CopyFS(p.path("aside"), os.DirFS(p.path("history"))))
-	return p, view
+	ok(p.t, os.CopyFS(p.path("aside"), os.DirFS(p.path("history"))))
 }
 
 // leftOf says that what was sent to the plant's partitions before an offset is nowhere.
@@ -146,6 +155,57 @@ func TestLostFolderIsAccepted(t *testing.T) {
 	p.start()
 	p.random("clicks", 0, 84, 10)
 	p.right(load(t, changedActivity()).StreamView("activity"), 2)
+	p.missing(0)
+}
+
+// The same on Apache Kafka and redis-server, with two ingesters: both say it, and one
+// of them builds what is restored. Where the store has lost what it knew as well, nobody
+// can say that anything is missing.
+func TestLostFolderOnRealParts(t *testing.T) {
+	broker := kafkatest.StartForTest(t)
+	server, err := redistest.Start(t.Context(), redistest.Options{Dir: t.TempDir()})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, server.Stop()) })
+	p := &plant{t: t, dir: t.TempDir(), brokers: broker.Addr(), sent: map[online.Partition][]logrecord.Record{}}
+	p.store, err = redis.Open(redis.Config{Addrs: []string{server.Addr()}})
+	ok(t, err)
+	ok(t, p.store.Check(t.Context()))
+	p.open()
+	p.topic("clicks", 2)
+	p.topic("orders", 1)
+	view := p.apply(definitions).StreamView("activity")
+	p.keepAway(view)
+	p.wipe("history")
+	first, second := p.member(), p.member()
+	p.worker = first
+	p.eventually("both read", func() bool { return feeds(first) > 0 && feeds(second) > 0 })
+	p.right(view, 1)
+	changed := p.apply(changedActivity()).StreamView("activity")
+	gaps := func(w *Worker) bool {
+		return w.Conditions()[online.Generation{Project: "p", View: "activity", Number: 2}].State == online.StateGap.String()
+	}
+	p.eventually("it says what is missing", func() bool {
+		return len(first.Missing()) == 3 && len(second.Missing()) == 3 && (gaps(first) || gaps(second))
+	})
+	ok(t, first.Stop())
+	ok(t, second.Stop())
+	p.worker = nil
+	p.wipe("history")
+	ok(t, os.CopyFS(p.path("history"), os.DirFS(p.path("aside"))))
+	p.start()
+	p.eventually("it takes over", func() bool { return p.live("activity") == 2 })
+	p.right(changed, 2)
+	p.missing(0)
+	p.stop()
+
+	p.wipe("history")
+	for _, b := range view.Bindings {
+		for number := range int32(2) {
+			ok(t, p.store.Note(t.Context(), "p", knownNotes, string(partition0(b.Source.Name, number).AppendField(nil)), nil))
+		}
+	}
+	p.start()
+	p.right(changed, 2)
 	p.missing(0)
 }
 

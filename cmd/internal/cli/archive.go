@@ -20,7 +20,7 @@ import (
 // running ingester too.
 func (a *App) ArchiveCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "archive", Short: "Events at rest: which offsets are complete, and how many files hold them"}
-	cmd.AddCommand(a.archiveListCommand(), a.archiveCompactCommand())
+	cmd.AddCommand(a.archiveListCommand(), a.archiveCompactCommand(), a.archiveAcceptCommand())
 	return cmd
 }
 

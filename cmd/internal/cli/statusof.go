@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/freshet/freshet/cmd/internal/node"
@@ -72,9 +73,18 @@ func join(s, said *node.Status) {
 				continue
 			}
 			v.Counts = x.Counts
-			if x.Reason != "" && (x.State == v.State || x.StandsStill() && v.Moves()) {
+			if x.Reason != "" && (x.State == v.State || x.StandsStill() && (v.Moves() || v.IsBuilt())) {
 				v.Condition = x.Condition
 			}
+		}
+	}
+	for _, x := range said.Archives {
+		if i := slices.IndexFunc(s.Archives, func(a node.ArchiveStatus) bool { return a.Source == x.Source }); len(x.Lost) == 0 {
+			continue
+		} else if i >= 0 {
+			s.Archives[i] = x
+		} else {
+			s.Archives = append(s.Archives, x)
 		}
 	}
 	for i := range s.Generations {

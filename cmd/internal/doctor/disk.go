@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/featurestore/offline/archive"
+	"github.com/freshet/freshet/ingest/worker"
 )
 
 // Free space that is told. History is sealed by renaming whole files, so that a
@@ -26,7 +27,7 @@ type volume struct {
 }
 
 // checkDisk looks at the folders that grow on this machine.
-func checkDisk(_ context.Context, e *exam) finding {
+func checkDisk(ctx context.Context, e *exam) finding {
 	f, no := e.needs(false, false)
 	if no {
 		return f
@@ -66,6 +67,7 @@ func checkDisk(_ context.Context, e *exam) finding {
 		}
 	}
 	f.archives(e)
+	f.lostRest(ctx, e)
 	return f
 }
 
@@ -85,6 +87,40 @@ func (f *finding) archives(e *exam) {
 		}
 		if _, err := archive.Whole(e.settings.Offline.Dir, source); err != nil {
 			f.add(Failed, text(err), "an ingester that starts with it stands still, and no view is filled from it", "restore it, and start the ingester again; docs/operations.md, Damage").Of = "archive of " + source
+		}
+	}
+}
+
+// lostRest looks whether all that was at rest still is, as the online store knows; where
+// that is another process's, by what that one says.
+func (f *finding) lostRest(ctx context.Context, e *exam) {
+	const why = "live views go on; none can be built from what is left, and audits cannot compare"
+	told := map[string]bool{}
+	tell := func(source, seen string) {
+		if !told[source] {
+			f.add(Failed, seen, why, worker.MissingNext(source)).Of = "archive of " + source
+		}
+		told[source] = true
+	}
+	for _, r := range e.reports {
+		for _, a := range r.status.Archives {
+			if len(a.Lost) > 0 {
+				tell(a.Source, a.Trouble)
+			}
+		}
+	}
+	if e.parts == nil || e.parts.Online == nil || e.parts.Registry == nil || e.project == nil || e.Role == Serve {
+		return
+	}
+	for _, s := range e.project.StreamSources {
+		missing, err := e.parts.MissingRest(ctx, s)
+		switch {
+		case err != nil:
+			f.add(Warning, text(err), "whether all that was at rest still is, is not known", "").Of = "archive of " + s.Name
+		case len(missing) > 0 && e.parts.Log == nil && !told[s.Name]:
+			f.add(Warning, worker.MissingText(missing)+"; whether its log is without them, too, an ingester sees, which has it", why, worker.MissingNext(s.Name)).Of = "archive of " + s.Name
+		case len(missing) > 0:
+			tell(s.Name, worker.MissingText(missing))
 		}
 	}
 }

@@ -20,6 +20,7 @@ type said struct {
 	conditions map[online.Generation]worker.Condition
 	troubles   map[online.Generation]string
 	audit      worker.AuditStatus
+	missing    []worker.Missing
 }
 
 // asking is the question that is under way: one at a time, which all who ask share.
@@ -56,7 +57,7 @@ func (a *asking) begin(w *worker.Worker) *asked {
 		now := &asked{done: make(chan struct{})}
 		a.now = now
 		go func() {
-			now.said = said{answered: true, counts: w.ViewCounts(), conditions: w.Conditions(), troubles: w.Troubles(), audit: w.AuditStatus()}
+			now.said = said{answered: true, counts: w.ViewCounts(), conditions: w.Conditions(), troubles: w.Troubles(), audit: w.AuditStatus(), missing: w.Missing()}
 			a.mu.Lock()
 			a.now = nil
 			a.mu.Unlock()

@@ -70,7 +70,7 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 		s.Revision = c.Revision
 		s.Views = p.viewStatuses(c, w)
 	}
-	s.Archives = p.archiveStatuses()
+	s.Archives = withMissing(p.archiveStatuses(), p.ask(w).missing)
 	if log != nil {
 		stats := log.Stats()
 		s.Predictions = &stats

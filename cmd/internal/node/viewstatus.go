@@ -39,6 +39,11 @@ func (v *ViewStatus) Moves() bool {
 	return v.State == worker.ConditionOf(v.View, online.StateLive).State || v.State == online.StateCatchingUp.String()
 }
 
+// IsBuilt reports whether lanes say that the view is being built, or is to be.
+func (v *ViewStatus) IsBuilt() bool {
+	return v.State == online.StateBuilding.String() || v.State == online.StateLost.String()
+}
+
 // inspectWithin bounds how long a status may take to look at logs, over all views.
 const inspectWithin = 5 * time.Second
 

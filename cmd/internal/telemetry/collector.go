@@ -47,6 +47,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		c.views(out, w)
 		audit(out, w.AuditStatus())
 		archives(out, c.parts.Archives(), w.Progress().Statuses())
+		lost(out, w.Missing(), w.Progress().Statuses())
 	}
 	generations(out, c.parts.Generations())
 	if u := c.parts.Upkeep(); u != nil {

@@ -56,6 +56,7 @@ var (
 	historyRows    = desc("history_rows", "Rows at rest of a source.", "source")
 	historyHoles   = desc("history_holes", "Ranges of offsets that are missing between others.", "source")
 	historyDropped = desc("history_dropped_rows_total", "Rows that retention has dropped.", "source")
+	historyLost    = desc("history_lost_records", "Offsets of a partition that were at rest and are neither there nor in its log any more; not those that were accepted.", "source", "generation", "partition")
 	historyLag     = desc("history_unsealed_records", "Applied records of a partition that are not at rest yet.", "source", "generation", "partition")
 	compactedFiles = desc("history_compacted_files_total", "Files that this process has merged: merged, and those that they became: made.", "source", "files")
 	compactedBytes = desc("history_compacted_bytes_total", "Bytes that this process has written to merge files.", "source")
@@ -113,6 +114,19 @@ func archives(out chan<- prometheus.Metric, list []Archive, read []worker.Partit
 			lag = s.Events // how far its log reaches back is not known here
 		}
 		gauge(out, historyLag, float64(lag), s.Partition.Source, strconv.Itoa(int(s.Partition.Generation)), strconv.Itoa(int(s.Partition.Number)))
+	}
+}
+
+func lost(out chan<- prometheus.Metric, missing []worker.Missing, read []worker.PartitionStatus) {
+	offsets := map[online.Partition]int64{}
+	for _, s := range read {
+		offsets[s.Partition] = 0
+	}
+	for i := range missing {
+		offsets[missing[i].Partition] = missing[i].Offsets()
+	}
+	for p, n := range offsets {
+		gauge(out, historyLost, float64(n), p.Source, strconv.Itoa(int(p.Generation)), strconv.Itoa(int(p.Number)))
 	}
 }
 

@@ -1,0 +1,72 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline/archive"
+	"github.com/freshet/freshet/featurestore/offline/history"
+	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/ingest/worker"
+)
+
+// LostRest is what was at rest of a partition and is not any more.
+type LostRest struct {
+	Generation uint32          `json:"generation"`
+	Partition  int32           `json:"partition"`
+	Offsets    []archive.Range `json:"offsets"` // half-open
+}
+
+// restInspector looks at what is at rest, against what is known to have been. It needs
+// the online store; the log, where it is open, may still give some of it.
+func (p *Parts) restInspector() worker.Inspector {
+	return worker.Inspector{Project: p.Settings.Project, Log: p.Log, Online: p.Online, History: p.History(history.JoinedFiles)}
+}
+
+// MissingRest is what was at rest of a source and is neither there nor in its log any more.
+func (p *Parts) MissingRest(ctx context.Context, s *definition.StreamSource) ([]worker.Missing, error) {
+	logs, err := p.Registry.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.restInspector().Missing(ctx, s, registry.Newest(logs, s.Name))
+}
+
+// AcceptMissingRest says that what is missing of a source is lost for good.
+func (p *Parts) AcceptMissingRest(ctx context.Context, missing []worker.Missing, reason string) error {
+	return p.restInspector().AcceptMissing(ctx, missing, reason, wall())
+}
+
+// LostOf is what is missing, for people.
+func LostOf(missing []worker.Missing) (out []LostRest) {
+	for _, m := range missing {
+		l := LostRest{Generation: m.Generation, Partition: m.Number}
+		for _, r := range m.Ranges {
+			l.Offsets = append(l.Offsets, archive.Range(r))
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// withMissing adds what is missing to the archives: a folder that is gone has no other entry.
+func withMissing(list []ArchiveStatus, missing []worker.Missing) []ArchiveStatus {
+	of := map[string][]worker.Missing{}
+	for _, m := range missing {
+		of[m.Source] = append(of[m.Source], m)
+	}
+	for source, lost := range of {
+		i := slices.IndexFunc(list, func(s ArchiveStatus) bool { return s.Source == source })
+		if i < 0 {
+			i, list = len(list), append(list, ArchiveStatus{Source: source, Partitions: []ArchivedPartition{}})
+		}
+		s := &list[i]
+		s.Trouble = strings.TrimPrefix(s.Trouble+"; "+(&worker.MissingError{Missing: lost}).Error(), "; ")
+		s.Lost = LostOf(lost)
+	}
+	slices.SortFunc(list, func(a, b ArchiveStatus) int { return cmp.Compare(a.Source, b.Source) })
+	return list
+}
