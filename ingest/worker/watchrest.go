@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
@@ -37,14 +36,22 @@ func (w *Worker) watchRest(ctx context.Context, cancel context.CancelFunc, a *ar
 	sources := sourcesOf(a)
 	ticker := time.NewTicker(restLooks * w.c.Recheck)
 	defer ticker.Stop()
+	said := ""
 	for {
+		var failed error
 		for _, s := range sources {
-			err := w.lookAtRest(ctx, s, registry.Newest(a.logs, s.Name))
-			if err != nil && ctx.Err() == nil && !errors.Is(err, featurestore.ErrNotFound) {
-				w.c.Logger.Warn("whether all that was at rest is still there is not known", "source", s.Name, "error", err)
+			if err := w.lookAtRest(ctx, s, registry.Newest(a.logs, s.Name)); err != nil {
+				failed = fmt.Errorf("source %q: %w", s.Name, err)
 			}
 		}
-		if w.wholeAgain() {
+		switch {
+		case failed == nil:
+			said = ""
+		case said != failed.Error() && ctx.Err() == nil:
+			said = failed.Error()
+			w.c.Logger.Warn("whether all that was at rest is still there is not known", "error", failed)
+		}
+		if failed == nil && w.wholeAgain() {
 			cancel()
 			return nil
 		}
@@ -56,12 +63,13 @@ func (w *Worker) watchRest(ctx context.Context, cancel context.CancelFunc, a *ar
 	}
 }
 
-// sourcesOf are the sources that some view of an arrangement reads, by name.
+// sourcesOf are the sources that some view of an arrangement reads, by name, as they are
+// defined now where they still are.
 func sourcesOf(a *arrangement) []*definition.StreamSource {
 	of := map[string]*definition.StreamSource{}
 	for _, v := range a.views {
 		for _, b := range v.view.Bindings {
-			if of[b.Source.Name] == nil {
+			if of[b.Source.Name] = a.current.StreamSource(b.Source.Name); of[b.Source.Name] == nil {
 				of[b.Source.Name] = b.Source
 			}
 		}
