@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 // Status is what the server, or the process at the operators' address, says of itself.
@@ -73,7 +74,7 @@ func join(s, said *node.Status) {
 				continue
 			}
 			v.Counts = x.Counts
-			if x.Reason != "" && (x.State == v.State || x.StandsStill() && (v.Moves() || v.IsBuilt())) {
+			if x.Reason != "" && (x.State == v.State || x.StandsStill() && v.Moves() || x.State == online.StateGap.String() && v.IsBuilt()) {
 				v.Condition = x.Condition
 			}
 		}

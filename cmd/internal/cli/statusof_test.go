@@ -112,16 +112,30 @@ func TestStatusAsksTheIngester(t *testing.T) {
 // server: a partition may end for a reason that no lane has.
 func TestStatusOfWhatStandsStill(t *testing.T) {
 	halted := worker.Condition{State: "HALTED", Reason: "source sales, partition 0: archived file \"f\" is listed and not there: restore it", Next: "restart the ingester once that is mended"}
+	gap := worker.Condition{State: "GAP", Reason: "it cannot be built", Next: "freshet archive accept-loss sales"}
 	late := worker.Condition{State: "CATCHING_UP", Reason: "no ingester has moved it", Next: "freshet doctor"}
 	for name, c := range map[string]struct{ server, ingester, want worker.Condition }{
 		"at once":                        {worker.Condition{State: "RUNNING"}, halted, halted},
 		"after a while":                  {late, halted, halted},
 		"what may pass is the server's":  {worker.Condition{State: "RUNNING"}, late, worker.Condition{State: "RUNNING"}},
 		"the lanes are lost, or another": {worker.Condition{State: "LOST"}, halted, worker.Condition{State: "LOST"}},
+		"it waits to be built":           {worker.Condition{State: "BUILDING"}, gap, gap},
 	} {
 		s, said := &node.Status{Views: []node.ViewStatus{{View: "spend", Condition: c.server}}}, &node.Status{Views: []node.ViewStatus{{View: "spend", Condition: c.ingester}}}
 		if join(s, said); s.Views[0].Condition != c.want {
 			t.Errorf("%s: %+v", name, s.Views[0].Condition)
+		}
+	}
+}
+
+// What was at rest and is lost, an ingester knows.
+func TestStatusOfWhatIsLost(t *testing.T) {
+	lost := node.ArchiveStatus{Source: "orders", Lost: []node.LostRest{{Generation: 1}}}
+	said := &node.Status{Archives: []node.ArchiveStatus{{Source: "clicks", Files: 3}, lost}}
+	for name, has := range map[string][]node.ArchiveStatus{"with it": {{Source: "clicks", Files: 2}, {Source: "orders"}}, "without": {{Source: "clicks", Files: 2}}} {
+		s := &node.Status{Archives: has}
+		if join(s, said); len(s.Archives) != 2 || s.Archives[0].Files != 2 || len(s.Archives[1].Lost) != 1 {
+			t.Errorf("%s: %+v", name, s.Archives)
 		}
 	}
 }
