@@ -74,9 +74,11 @@ func (b *streamBench) rebuildOf(ctx context.Context, n int) (rows []row, err err
 		return nil, err
 	}
 	wall := end.at.Sub(begin.at).Seconds()
-	cost := float64((end.client.cpu - begin.client.cpu + end.service.since(begin.service).redis).Nanoseconds()) / float64(n)
-	fmt.Fprintf(os.Stderr, "%d events, %d entities: filled in %.2f s, %.0f events/s, %.0f entities/s, %.0f ns of processor an event\n",
-		n, check.entities, wall, float64(n)/wall, float64(check.entities)/wall, cost)
+	client := float64((end.client.cpu - begin.client.cpu).Nanoseconds()) / float64(n)
+	redis := float64(end.service.since(begin.service).redis.Nanoseconds()) / float64(n)
+	cost := client + redis
+	fmt.Fprintf(os.Stderr, "%d events, %d entities: filled in %.2f s, %.0f events/s, %.0f entities/s, %.0f ns of processor an event (ingester %.0f, redis %.0f)\n",
+		n, check.entities, wall, float64(n)/wall, float64(check.entities)/wall, cost, client, redis)
 	name := fmt.Sprintf("fill of %d events", n)
 	return []row{
 		limitedRate(name+", events/s", float64(n)/wall, rebuildAim),

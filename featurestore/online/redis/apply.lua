@@ -48,21 +48,26 @@ for i = from, to do
   if expect == '' then
     if call('EXISTS', KEYS[2 + i]) ~= 0 then return VER end
   elseif whole then
-    if call('EXISTS', KEYS[2 + i]) == 0 or call('GETRANGE', KEYS[2 + i], 0, -1) ~= string.sub(expect, 2) then return VER end
+    if call('EXISTS', KEYS[2 + i]) == 0 or call('GETRANGE', KEYS[2 + i], '0', '-1') ~= string.sub(expect, 2) then return VER end
   elseif #expect == 1 then
     if call('EXISTS', KEYS[2 + i]) == 0 or call('STRLEN', KEYS[2 + i]) ~= 0 then return VER end
-  elseif call('GETRANGE', KEYS[2 + i], 0, #expect - 1) ~= expect then
+  elseif call('GETRANGE', KEYS[2 + i], '0', string.format('%d', #expect - 1)) ~= expect then
     return VER
   end
 end
+-- When an entity goes that begins its time to live anew: said once, where there is one.
 local expiry = nil
-if ARGV[6] ~= '0' then
-  local now = call('TIME')
-  expiry = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[6])
+local function expires()
+  if not expiry then
+    local now = call('TIME')
+    expiry = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[6])
+  end
+  return expiry
 end
+local mortal = ARGV[6] ~= '0'
 local function set(key, blob)
-  if expiry then
-    call('SET', key, blob, 'PXAT', expiry)
+  if mortal then
+    call('SET', key, blob, 'PXAT', expires())
   else
     call('SET', key, blob)
   end
@@ -70,7 +75,7 @@ end
 local begun = nil -- a watermark alone is one command, and is cut as a whole
 for i = 1, writes do
   if ARGV[FIRST - 1 + 2 * i] ~= '' then
-    begun = call('HINCRBY', KEYS[2], 'begun', 1)
+    begun = string.format('%d', call('HINCRBY', KEYS[2], 'begun', '1'))
     break
   end
 end
@@ -96,8 +101,8 @@ for i = 3 + writes, #KEYS do
     at = at + 1
   elseif what == 'd' then
     call('UNLINK', KEYS[i])
-  elseif expiry then
-    call('PEXPIREAT', KEYS[i], expiry)
+  elseif mortal then
+    call('PEXPIREAT', KEYS[i], expires())
   else
     call('PERSIST', KEYS[i])
   end
