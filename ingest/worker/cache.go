@@ -53,6 +53,7 @@ func (e *entity) cost() int {
 // acknowledged.
 type cache struct {
 	byKey  []map[string]*entity // of each lane
+	whole  []bool               // of each lane, whether all that the store holds of it is cached, as far as is known
 	order  order
 	bytes  int // without states
 	limit  int // with them
@@ -120,11 +121,19 @@ func (c *cache) trim() {
 }
 
 func (c *cache) drop(e *entity) {
+	if int(e.lane) < len(c.whole) {
+		c.whole[e.lane] = false
+	}
 	c.order.unlink(e)
 	delete(c.byKey[e.lane], e.key)
 	c.states.drop(e)
 	c.bytes -= e.cost()
 }
+
+// isWhole reports whether what is not cached of a lane is not in the store either, by
+// what is known: nothing stood in it when it was read, and nothing was dropped since.
+// What another has written meanwhile is found when a batch is compared.
+func (c *cache) isWhole(lane uint16) bool { return int(lane) < len(c.whole) && c.whole[lane] }
 
 // forget drops an entity, where it is cached.
 func (c *cache) forget(lane uint16, key []byte) {

@@ -98,6 +98,18 @@ func (l *lanes) met(p online.Partition) bool {
 	return false
 }
 
+// empty says of each lane whether it has applied no record of any partition.
+func (l *lanes) empty() []bool {
+	out := make([]bool, len(l.marks))
+	for i, marks := range l.marks {
+		out[i] = true
+		for _, m := range marks {
+			out[i] = out[i] && m.logTime == math.MinInt64
+		}
+	}
+	return out
+}
+
 // prints are the fingerprints of the lanes that stand lowest and highest, newest first.
 func (l *lanes) prints(p online.Partition) []online.Fingerprint {
 	low, high := l.lowest(p), l.highest(p)
@@ -189,6 +201,7 @@ func (v *View) reload(ctx context.Context) error {
 	before := v.lanes
 	v.lanes.load(stored)
 	v.state, v.filled = online.Worst(stored), filled(stored)
+	v.cache.whole = v.lanes.empty()
 	for p := range v.fed {
 		if v.lanes.moved(p, &before) {
 			delete(v.fed, p)

@@ -11,29 +11,37 @@ import (
 )
 
 // load makes the entity of every unfinished work of some lanes present, reading
-// what is not cached in one round trip.
+// what is not cached in one round trip. Of lanes that are being filled, and began
+// empty, nothing is there to be read: a write of what is absent is compared, too.
 func (v *View) load(ctx context.Context, lanes []uint16) error {
 	var ids []online.EntityID
 	var missing []*work
+	var damaged *damagedError
 	for _, lane := range lanes {
+		empty := !v.filled && v.cache.isWhole(lane)
 		for _, w := range v.fold.parts[lane].unfinished() {
-			if w.entity == nil {
+			switch {
+			case w.entity != nil:
+			case empty:
+				if err := v.adopt(w, online.Parts{}); err != nil {
+					damaged = damaged.with(v, w, err)
+				}
+			default:
 				missing = append(missing, w)
 				ids = append(ids, v.entityID(lane, w.key))
 			}
 		}
 	}
-	if len(ids) == 0 {
-		return nil
+	var parts []online.Parts
+	if len(ids) > 0 {
+		var err error
+		if parts, err = v.store.Get(ctx, ids); err != nil {
+			return err
+		}
+		if err := v.absent(ctx, parts); err != nil {
+			return err
+		}
 	}
-	parts, err := v.store.Get(ctx, ids)
-	if err != nil {
-		return err
-	}
-	if err := v.absent(ctx, parts); err != nil {
-		return err
-	}
-	var damaged *damagedError
 	for n, w := range missing {
 		if err := v.adopt(w, parts[n]); err != nil {
 			damaged = damaged.with(v, w, err)
