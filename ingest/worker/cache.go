@@ -92,11 +92,11 @@ func (c *cache) put(e *entity) {
 	c.states.put(e)
 }
 
-// use moves an entity to the front, with its state where it has none.
-func (c *cache) use(e *entity, state *window.State) {
+// use moves an entity to the front, and reports whether its state is to be kept.
+func (c *cache) use(e *entity) bool {
 	c.order.unlink(e)
 	c.order.link(e)
-	c.states.use(e, state)
+	return c.states.use(e)
 }
 
 // stored takes over what the store has accepted for an entity: its open part, and

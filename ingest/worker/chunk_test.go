@@ -65,11 +65,10 @@ func TestCache(t *testing.T) {
 				c.put(&entity{key: key, lane: uint16(len(key) - 1), state: c.states.spare(), open: make([]byte, bytes)})
 				used = append(used, key)
 			default:
-				state := e.state
-				if state == nil {
-					state = c.states.spare()
+				if c.use(e) && e.state == nil {
+					c.states.keep(e, c.states.spare())
 				}
-				c.use(e, state)
+				c.states.release(e)
 				c.stored(e, make([]byte, bytes), nil)
 				forget(key)
 				used = append(used, key)
@@ -81,7 +80,7 @@ func TestCache(t *testing.T) {
 				at--
 				sum += e.cost()
 				decoded += e.decoded
-				if (e.state == nil) != (e.decoded == 0) || (e.state != nil) != (e.kept || e == c.states.passing) || e.kept && e == c.states.passing {
+				if (e.state == nil) != (e.decoded == 0) || (e.state != nil) != e.kept {
 					rt.Fatalf("%q: has a state %t, of %d bytes, is kept %t", e.key, e.state != nil, e.decoded, e.kept)
 				}
 				if used[at] != e.key {
@@ -100,7 +99,7 @@ func TestCache(t *testing.T) {
 			}
 		}
 		c.clear()
-		if c.bytes != 0 || c.states.bytes != 0 || c.order.newest != nil || c.states.order.newest != nil || c.states.passing != nil || c.len() != 0 {
+		if c.bytes != 0 || c.states.bytes != 0 || c.order.newest != nil || c.states.order.newest != nil || c.len() != 0 {
 			rt.Fatal("a cleared cache holds something")
 		}
 	})

@@ -7,7 +7,6 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/transforms/expr"
-	"github.com/freshet/freshet/transforms/window"
 )
 
 // foldBuffers is the working memory of one Apply, kept between calls. Rows are
@@ -15,22 +14,19 @@ import (
 // other: what a lane's entities take fits the processor's caches, what all take
 // does not.
 type foldBuffers struct {
-	parts   []lanePart
-	from    []int64 // per lane: the offset that it has applied
-	keys    []featurestore.Value
-	key     []byte
-	byKey   map[string]int32 // works of a lane's entities that are not cached
-	chunk   int64            // counts the chunks
-	most    int              // rows that a lane may come to have, about
-	bits    []bool           // of each input of a row: whether it is a scalar
-	wide    int              // those that are none
-	full    bool             // rows have more
-	own     bool             // rows have texts of their own: they outlive the events
-	texts   texts            // of these
-	size    int              // of all rows, in bytes
-	row     window.Row       // that rowAt gives
-	touched byte             // so that what touch reads is read
-	blobs   []byte
+	parts []lanePart
+	from  []int64 // per lane: the offset that it has applied
+	keys  []featurestore.Value
+	key   []byte
+	byKey map[string]int32 // works of a lane's entities that are not cached
+	chunk int64            // counts the chunks
+	most  int              // rows that a lane may come to have, about
+	bits  []bool           // of each input of a row: whether it is a scalar
+	wide  int              // those that are none
+	full  bool             // rows have more
+	own   bool             // rows have texts of their own: they outlive the events
+	texts texts            // of these
+	size  int              // of all rows, in bytes
 
 	partition featurestore.PartitionID // of the chunk
 	binding   *definition.Binding      // likewise
@@ -70,6 +66,7 @@ func (v *View) begin(p online.Partition, bindingIndex, most int) {
 	for lane := range f.from {
 		f.from[lane] = v.lanes.at(uint16(lane), p).offset
 	}
+	v.beginHands()
 }
 
 // begin is View.begin, but for what lanes have applied: it reads nothing of the view
@@ -85,7 +82,6 @@ func (f *foldBuffers) begin(v *View, p online.Partition, bindingIndex, lanes, mo
 			f.wide++
 		}
 	}
-	f.row.Inputs = make([]featurestore.Value, len(b.Inputs))
 	f.binding, f.types, f.full = b, v.types, hasMore(b.Source)
 }
 
@@ -138,7 +134,7 @@ func (f *foldBuffers) reset(lanes, most int) {
 	}
 	f.most = (most + most/8) / lanes // some get more than others
 	f.chunk++
-	f.size, f.row, f.blobs, f.own = 0, window.Row{}, f.blobs[:0], false
+	f.size, f.own = 0, false
 	for i := range f.parts {
 		p := &f.parts[i]
 		clear(p.works)

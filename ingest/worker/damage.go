@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
@@ -47,6 +48,11 @@ func (e *damagedError) with(v *View, w *work, reason error) *damagedError {
 	return e
 }
 
+// in reports whether the finding is of some lane's entity; nil has none.
+func (e *damagedError) in(lane uint16) bool {
+	return e != nil && slices.ContainsFunc(e.found, func(d damage) bool { return d.lane == lane })
+}
+
 // errRebuild says why an entity cannot be rebuilt: something is nowhere any more.
 // Its partition halts, so that its records are neither lost nor folded into
 // something wrong.
@@ -69,7 +75,7 @@ type target struct {
 func (v *View) refold(ctx context.Context, targets map[string]*target, replay replayer) error {
 	// A View of the same meaning, with nothing stored: it decides which events
 	// count, and for whom.
-	shadow := &View{view: v.view, types: v.types, cache: newCache(0)}
+	shadow := &View{view: v.view, types: v.types, cache: newCache(0), hands: make([]hand, 1)}
 	shadow.lanes.marks = make([]map[online.Partition]mark, v.laneCount())
 	for i := range v.view.Bindings {
 		b := &v.view.Bindings[i]
@@ -113,10 +119,11 @@ func (v *View) refoldChunk(c *Chunk, binding int, targets map[string]*target) {
 
 // refoldWork folds the rows of an entity that its lane has applied.
 func (v *View) refoldWork(p *lanePart, w *work, t *target, from online.Partition) {
+	by := &v.hands[0]
 	mark, applied := t.through[from]
 	for at := w.first; applied && at >= 0; at = p.next[at] {
 		if p.rows[at].offset <= mark.Offset {
-			v.view.Plan.Apply(t.state, v.fold.rowAt(p, at))
+			v.view.Plan.Apply(t.state, by.rowAt(&v.fold, p, at))
 		}
 	}
 	v.view.Plan.Settle(t.state)

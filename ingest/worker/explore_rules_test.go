@@ -31,35 +31,35 @@ var mutants = []mutant{
 		return nil
 	}
 `},
-	{"a state closes by its own list", "fold.go", `	v.view.Plan.Settle(w.entity.state)
-	v.encode(w)
-`, `	own := append(w.entity.state.Applied[:0:0], w.entity.state.Applied...)
+	{"a state closes by its own list", "fold.go", `	v.view.Plan.Settle(state)
+	v.encode(by, w, state)
+`, `	own := append(state.Applied[:0:0], state.Applied...)
 	if WITHOUT {
 		for i := range own {
-			e := &w.entity.state.Applied[i]
+			e := &state.Applied[i]
 			at := v.lanes.at(w.lane, online.Partition{Source: v.view.Bindings[e.Source].Source.Name, Generation: e.Generation, Number: e.Partition})
 			e.MaxLogTime = max(e.MaxLogTime, at.logTime)
 		}
 	}
-	v.view.Plan.Settle(w.entity.state)
-	copy(w.entity.state.Applied, own)
-	v.encode(w)
+	v.view.Plan.Settle(state)
+	copy(state.Applied, own)
+	v.encode(by, w, state)
 `},
 	{"entities that were only consulted are compared", "fold.go", `		case window.Duplicate:
-			v.counts.Duplicate++
+			by.counts.Duplicate++
 			entered = true
 `, `		case window.Duplicate:
-			v.counts.Duplicate++
+			by.counts.Duplicate++
 			entered = entered || !WITHOUT
 `},
 	{"what is known is forgotten where another has written", "fold.go", `	if !r.Followed {
 `, `	if !r.Followed && !WITHOUT {
 `},
-	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at)) {
-`, `		list := append(w.entity.state.Applied[:0:0], w.entity.state.Applied...)
-		verdict := v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at))
+	{"duplicates enter the list", "fold.go", `		switch v.view.Plan.Apply(state, by.rowAt(&v.fold, p, at)) {
+`, `		list := append(state.Applied[:0:0], state.Applied...)
+		verdict := v.view.Plan.Apply(state, by.rowAt(&v.fold, p, at))
 		if verdict == window.Duplicate && WITHOUT {
-			w.entity.state.Applied = list
+			state.Applied = list
 		}
 		switch verdict {
 `},

@@ -58,13 +58,16 @@ func (v *View) foldLanes(ctx context.Context, c *Chunk, lanes []uint16, send fun
 	if err := v.load(ctx, lanes); err != nil {
 		return err
 	}
-	var call storeCall
-	var damaged *damagedError
+	var all []*work
 	for _, lane := range lanes {
-		works, found := v.foldLane(v.fold.parts[lane].unfinished())
+		all = append(all, v.fold.parts[lane].unfinished()...)
+	}
+	damaged := v.foldWorks(all)
+	var call storeCall
+	for _, lane := range lanes {
+		works := v.fold.parts[lane].unfinished()
 		switch {
-		case found != nil:
-			damaged = damaged.with(v, found.work, found.err)
+		case damaged.in(lane):
 			v.forget(works)
 		case len(works) > 0:
 			call.batches, call.works = append(call.batches, v.batch(c, lane, works)), append(call.works, works)
@@ -77,28 +80,6 @@ func (v *View) foldLanes(ctx context.Context, c *Chunk, lanes []uint16, send fun
 		return v.found(damaged)
 	}
 	return nil
-}
-
-// unreadable is a work of which the cached parts do not decode.
-type unreadable struct {
-	work *work
-	err  error
-}
-
-// foldLane folds the works of a lane and gives those that have an effect. Where one
-// cannot be folded, it ends there, and gives that one too.
-func (v *View) foldLane(works []*work) ([]*work, *unreadable) {
-	var kept []*work
-	for _, w := range works {
-		entered, err := v.foldEntity(w)
-		if err != nil {
-			return append(kept, w), &unreadable{w, err}
-		}
-		if w.done = !entered; entered {
-			kept = append(kept, w)
-		}
-	}
-	return kept, nil
 }
 
 // batch is what a chunk writes to a lane.
@@ -135,59 +116,49 @@ func (e *entity) isFresh(now featurestore.Instant) bool {
 	return e.renewed > 0 && age >= 0 && age < int64(renewEvery)
 }
 
-// foldEntity applies an entity's rows and encodes it; false where none of them
-// entered its applied list.
-func (v *View) foldEntity(w *work) (entered bool, err error) {
+// foldEntity applies an entity's rows to its state and encodes it; false where none
+// of them entered its applied list.
+func (v *View) foldEntity(by *hand, w *work, state *window.State) (entered bool) {
 	p := &v.fold.parts[w.lane]
-	if err := v.use(w.entity); err != nil {
-		return false, err
-	}
-	v.fold.touch(p, w)
+	by.touch(p, w)
 	for at := w.first; at >= 0; at = p.next[at] {
-		switch v.view.Plan.Apply(w.entity.state, v.fold.rowAt(p, at)) {
+		switch v.view.Plan.Apply(state, by.rowAt(&v.fold, p, at)) {
 		case window.Folded:
-			v.counts.Folded++
+			by.counts.Folded++
 			entered = true
 		case window.Pending:
-			v.counts.Pending++
+			by.counts.Pending++
 			entered = true
 		case window.Duplicate:
-			v.counts.Duplicate++
+			by.counts.Duplicate++
 			entered = true
 		}
 	}
 	if !entered {
-		return false, nil
+		return false
 	}
-	v.view.Plan.Settle(w.entity.state)
-	v.encode(w)
-	return true, nil
+	v.view.Plan.Settle(state)
+	v.encode(by, w, state)
+	return true
 }
 
 // encode writes an entity's open part, and its closed one where that is another
 // than the store holds.
-func (v *View) encode(w *work) {
-	f, e := &v.fold, w.entity
-	header := codec.Header{Definition: v.view.Hash, Key: f.keyOf(w)}
-	stored := codec.ClosedOf(e.closed)
+func (v *View) encode(by *hand, w *work, state *window.State) {
+	header := codec.Header{Definition: v.view.Hash, Key: by.keyOf(w)}
+	stored := codec.ClosedOf(w.entity.closed)
 	w.closed, w.named = nil, stored
-	if e.state.ClosedChanged() {
-		start := len(f.blobs)
-		f.blobs = codec.AppendClosed(f.blobs, header, v.view.Plan, e.state)
-		blob := f.blobs[start:len(f.blobs):len(f.blobs)]
+	if state.ClosedChanged() {
+		start := len(by.blobs)
+		by.blobs = codec.AppendClosed(by.blobs, header, v.view.Plan, state)
+		blob := by.blobs[start:len(by.blobs):len(by.blobs)]
 		if w.named = codec.ClosedOf(blob); w.named != stored {
 			w.closed = orEmpty(blob)
 		}
 	}
-	start := len(f.blobs)
-	f.blobs = codec.AppendOpen(f.blobs, header, w.named, v.view.Plan, e.state)
-	w.blob = f.blobs[start:len(f.blobs):len(f.blobs)]
-}
-
-// keyOf is a work's key in the buffers.
-func (f *foldBuffers) keyOf(w *work) []byte {
-	f.key = append(f.key[:0], w.key...)
-	return f.key
+	start := len(by.blobs)
+	by.blobs = codec.AppendOpen(by.blobs, header, w.named, v.view.Plan, state)
+	w.blob = by.blobs[start:len(by.blobs):len(by.blobs)]
 }
 
 // orEmpty is b, and not nil: nothing, said to a store, is a closed part that is removed.

@@ -105,19 +105,24 @@ func (v *View) decode(e *entity, s *window.State) error {
 	return codec.DecodeEntity(e.open, e.closed, header, v.view.Plan, s)
 }
 
-// use makes a work's entity the one most recently used, and its state present. The
-// error says why its parts do not decode, though they did.
-func (v *View) use(e *entity) error {
-	if e.state != nil {
-		v.cache.use(e, nil)
-		return nil
+// use makes a work's entity the one most recently used, and its state present where
+// that is to be kept.
+func (v *View) use(e *entity) {
+	if !v.cache.use(e) || e.state != nil {
+		return
 	}
 	s := v.cache.states.spare()
+	if v.read(e, s) == nil { // who folds it finds the same error
+		v.cache.states.keep(e, s)
+	}
+}
+
+// read makes what is stored of an entity a state. The error says why its parts do not
+// decode, though they did.
+func (v *View) read(e *entity, s *window.State) error {
 	if e.open == nil {
 		s.Reset()
-	} else if err := v.decode(e, s); err != nil {
-		return err
+		return nil
 	}
-	v.cache.use(e, s)
-	return nil
+	return v.decode(e, s)
 }

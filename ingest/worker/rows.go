@@ -163,8 +163,8 @@ func (p *lanePart) grow(f *foldBuffers, n int) {
 }
 
 // rowAt is a row of a lane, valid until the next call.
-func (f *foldBuffers) rowAt(p *lanePart, at int32) *window.Row {
-	r, l := &f.row, &p.rows[at]
+func (by *hand) rowAt(f *foldBuffers, p *lanePart, at int32) *window.Row {
+	r, l := &by.row, &p.rows[at]
 	data := p.data[l.at:]
 	r.PartitionID, r.Offset, r.Time, r.LogTime = f.partition, l.offset, l.time, featurestore.LogTime(l.time)+featurestore.LogTime(l.lag)
 	if l.lag == farLag {
@@ -201,10 +201,10 @@ func (f *foldBuffers) keyAt(p *lanePart, at int) []byte {
 
 // touch reads of all rows of an entity ahead: they lie far from each other, and the
 // memory gives many at once sooner than one after the other.
-func (f *foldBuffers) touch(p *lanePart, w *work) {
+func (by *hand) touch(p *lanePart, w *work) {
 	for at := w.first; at >= 0; at = p.next[at] {
 		if data := p.data[p.rows[at].at:]; len(data) > 0 {
-			f.touched += data[0]
+			by.touched += data[0]
 		}
 	}
 }

@@ -133,12 +133,10 @@ func (v *View) applyRun(ctx context.Context, r *run) error {
 		r.rows.from[lane] = stands
 	}
 	v.counts.take(&r.rows.counts)
-	r.rows.chunk, r.rows.blobs = v.fold.chunk+1, v.fold.blobs[:0] // runs share the memory that one alone needs
+	r.rows.chunk = v.fold.chunk + 1
 	v.fold, r.rows = r.rows, foldBuffers{}
-	defer func() {
-		v.fold, r.rows = foldBuffers{chunk: v.fold.chunk, blobs: v.fold.blobs}, v.fold
-		r.rows.blobs = nil
-	}()
+	v.beginHands()
+	defer func() { v.fold, r.rows = foldBuffers{chunk: v.fold.chunk}, v.fold }()
 	return v.apply(ctx, r.chunk)
 }
 
@@ -147,4 +145,5 @@ func (v *View) dropRows() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.fold = foldBuffers{chunk: v.fold.chunk}
+	v.hands = newHands()
 }

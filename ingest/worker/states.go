@@ -7,16 +7,14 @@ import "github.com/freshet/freshet/transforms/window"
 // of them cost the collector and the processor's caches. So few are kept, of those
 // that are used again and again: where more entities than are kept were used since an
 // entity's last use, its state would be given up before its next one, too, and
-// is given up at once. So it is of large chunks, which touch their entities lane by
-// lane in the same order each time: what one leaves behind is given up while the next
-// comes to it.
+// is not kept. So it is of large chunks, which touch their entities lane by lane in the
+// same order each time: what one leaves behind is given up while the next comes to it.
 type states struct {
-	order   order   // of those that are kept
-	passing *entity // used last, and not kept
-	bytes   int
-	limit   int   // of those that are kept
-	uses    int64 // so far
-	free    []*window.State
+	order order // of those that are kept
+	bytes int
+	limit int   // of those that are kept
+	uses  int64 // so far
+	free  []*window.State
 }
 
 // decodedShare is which part of a cache's bound the states take.
@@ -33,34 +31,30 @@ func (e *entity) stateCost() int { return stateCost + stateTimes*(len(e.open)+le
 // put keeps the state of an entity that was just read, until it is used. One that is
 // new has none until then.
 func (s *states) put(e *entity) {
-	if e.state == nil {
-		return
+	if e.state != nil {
+		s.keep(e, e.state)
 	}
-	e.decoded = e.stateCost()
+}
+
+// keep keeps the state of an entity, which has none that is kept.
+func (s *states) keep(e *entity, state *window.State) {
+	e.state, e.decoded = state, e.stateCost()
 	s.bytes += e.decoded
 	s.link(e)
 	s.strip(e)
 }
 
-// use notes a use of an entity, whose state this is where it has none.
-func (s *states) use(e *entity, state *window.State) {
-	if e.state == nil {
-		e.state, e.decoded = state, e.stateCost()
-		s.bytes += e.decoded
-	}
-	again := e.used > 0 && s.uses-e.used < int64(s.limit/e.decoded)
+// use notes a use of an entity, and reports whether its state is to be kept. One that
+// it has stays until it is released.
+func (s *states) use(e *entity) (keep bool) {
+	keep = e.used > 0 && s.uses-e.used < int64(s.limit/max(e.decoded, e.stateCost()))
 	s.uses++
 	e.used = s.uses
 	s.unlink(e)
-	if again {
+	if keep && e.state != nil {
 		s.link(e)
-		s.strip(e)
-		return
 	}
-	if s.passing != nil {
-		s.release(s.passing)
-	}
-	s.passing = e
+	return keep
 }
 
 // drop gives up the state of an entity, where it has one.
@@ -79,8 +73,9 @@ func (s *states) strip(but *entity) {
 // mostFree is how many unused states there are at most.
 const mostFree = 64
 
+// release gives up the state of an entity where it has one that is not kept.
 func (s *states) release(e *entity) {
-	if e.state == nil {
+	if e.state == nil || e.kept {
 		return
 	}
 	if len(s.free) < mostFree {
@@ -106,11 +101,8 @@ func (s *states) link(e *entity) {
 	s.order.link(e)
 }
 
-// unlink takes an entity out of those that are kept, or that one which passes.
+// unlink takes an entity out of those that are kept.
 func (s *states) unlink(e *entity) {
-	if s.passing == e {
-		s.passing = nil
-	}
 	if e.kept {
 		e.kept = false
 		s.order.unlink(e)

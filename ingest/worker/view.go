@@ -71,6 +71,7 @@ type View struct {
 	cache  *cache
 	counts Counts
 	fold   foldBuffers
+	hands  []hand
 	most   int               // events of a chunk, about
 	gone   map[string]damage // entities that the store has lost, until they are rebuilt
 
@@ -90,7 +91,7 @@ type View struct {
 // OpenView makes the lanes of a generation where there are none, and starts from
 // the store's watermarks.
 func OpenView(ctx context.Context, c ViewConfig) (*View, error) {
-	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, now: c.Now, stepwise: c.stepwise, binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, heard: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}, most: mostOfChunk}
+	v := &View{view: c.View, id: c.ID, store: c.Store, ttl: c.TTL, observer: c.Observer, now: c.Now, stepwise: c.stepwise, hands: newHands(), binding: map[string]int{}, cache: newCache(c.CacheBytes), fed: map[online.Partition]int64{}, heard: map[online.Partition]int64{}, gone: map[string]damage{}, mine: map[online.Partition]bool{}, most: mostOfChunk}
 	if v.now == nil {
 		v.now = func() featurestore.Instant { return 0 }
 	}
