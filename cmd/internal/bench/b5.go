@@ -89,6 +89,11 @@ func (b *streamBench) keysCase(ctx context.Context, name string, zipf bool) ([]r
 	}
 	rows := r.rows(name, "ceiling: one SET a touched key", 0.75)
 	rows = append(rows, memoryRow(name, r.ours), limitedRate(name+", events/s on this machine", medianOf(r.ours, (*lap).rate), 1e6))
+	archiving, err := b.archiving(ctx, name, opponent(archivingName, b.o.events), r)
+	if err != nil {
+		return rows, err
+	}
+	rows = append(rows, archiving...)
 	if zipf {
 		return rows, nil
 	}
@@ -99,6 +104,26 @@ func (b *streamBench) keysCase(ctx context.Context, name string, zipf bool) ([]r
 	rows = append(rows, more...)
 	more, err = b.sustain(ctx, b.o.share*medianOf(r.ours, (*lap).rate))
 	return append(rows, more...), err
+}
+
+// archiving runs the ceiling with the archive, and says how near ours comes to it, and
+// how near it comes to the ceiling: nothing that keeps its events can be nearer.
+func (b *streamBench) archiving(ctx context.Context, name string, o *layout, r *race) (rows []row, err error) {
+	l, err := b.s.lap(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	b.say(name, "the ceiling with the archive", l)
+	near, bound := &race{}, &race{theirs: r.theirs}
+	for i := range r.ours {
+		near.ours, near.theirs, bound.ours = append(near.ours, r.ours[i]), append(near.theirs, l), append(bound.ours, l)
+	}
+	rows = near.rows(name, "ceiling, which archives too", 0)
+	for _, more := range bound.rows(name, "ceiling: one SET a touched key", 0) {
+		more.Case = "the ceiling which archives too: " + more.Case
+		rows = append(rows, more)
+	}
+	return rows, nil
 }
 
 // others compares with the layouts that are too slow for a whole lap.

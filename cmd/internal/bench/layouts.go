@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet/freshet/cmd/internal/cli"
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/columnar"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/ingest/decode"
 	"github.com/freshet/freshet/ingest/kafka"
@@ -23,6 +24,7 @@ const (
 	layoutCommand  = "layout"
 	layoutProgress = "progress" // the hash in which an opponent says how far it is
 	layoutBatch    = 128 << 10  // events of one batch, about
+	archivingName  = "archiving"
 )
 
 // opponent is what a layout does with the events of a batch: it fills a pipeline.
@@ -33,15 +35,16 @@ type opponent interface {
 // opponents are the layouts that ours is compared with.
 func opponents(blob int) map[string]opponent {
 	return map[string]opponent{
-		"ceiling": &ceiling{blob: make([]byte, blob), touched: map[string]struct{}{}},
-		"hincrby": &hincrby{},
-		"slides":  &manySlides{},
+		"ceiling":     &ceiling{blob: make([]byte, blob), touched: map[string]struct{}{}},
+		archivingName: &ceiling{blob: make([]byte, blob), touched: map[string]struct{}{}},
+		"hincrby":     &hincrby{},
+		"slides":      &manySlides{},
 	}
 }
 
 // runLayout is the process of an opponent: the same client, fetch and decoding as
 // ours. One batch is written while the next is decoded. It ends on SIGTERM.
-func runLayout(ctx context.Context, args []string) error {
+func runLayout(ctx context.Context, args []string) (err error) {
 	if len(args) != 7 {
 		return fmt.Errorf("an opponent takes name, broker, redis, topic, partitions, events of each and bytes")
 	}
@@ -57,9 +60,16 @@ func runLayout(ctx context.Context, args []string) error {
 		return err
 	}
 	client := redis.NewClient(&redis.Options{Addr: args[2], ReadTimeout: time.Minute, WriteTimeout: time.Minute, ReadBufferSize: 128 << 10, WriteBufferSize: 128 << 10})
+	var archive *archiver
+	if args[0] == archivingName {
+		if archive, err = newArchiver(source, partitions); err != nil {
+			return err
+		}
+		defer func() { err = first(err, archive.close()) }()
+	}
 	var group errgroup.Group
 	for number := range partitions {
-		r := &layoutReader{log: log, redis: client, source: source, number: int32(number), end: share, batch: int(min(layoutBatch, max(1000, share/16))), opponent: opponents(blob)[args[0]]}
+		r := &layoutReader{log: log, redis: client, source: source, archive: archive, number: int32(number), end: share, batch: int(min(layoutBatch, max(1000, share/16))), opponent: opponents(blob)[args[0]]}
 		group.Go(func() error { return r.run(ctx) })
 	}
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
@@ -87,6 +97,7 @@ type layoutReader struct {
 	number   int32
 	end      int64 // it stops about there
 	batch    int   // events, about
+	archive  *archiver
 	opponent opponent
 }
 
@@ -139,8 +150,14 @@ func (r *layoutReader) decode(ctx context.Context, reader logrecord.Reader, deco
 }
 
 func (r *layoutReader) write(ctx context.Context, full <-chan *decode.Batch, spare chan<- *decode.Batch) error {
+	columns := columnar.New(r.source)
 	for b := range full {
 		if len(b.Events) > 0 {
+			if r.archive != nil {
+				if err := r.archive.take(columns, b.Events); err != nil {
+					return err
+				}
+			}
 			pipe := r.redis.Pipeline()
 			r.opponent.write(ctx, pipe, b.Events)
 			pipe.HSet(ctx, layoutProgress, strconv.Itoa(int(r.number)), b.Events[len(b.Events)-1].Offset+1)
