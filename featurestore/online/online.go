@@ -289,9 +289,10 @@ type Store interface {
 	// Notes reads what a project keeps beside its views under a name: small values by
 	// field; none where there is nothing.
 	Notes(ctx context.Context, project, name string) (map[string][]byte, error)
-	// Note sets one field, for good. Others stay, so that writers of different fields
-	// need not know of each other; an empty value removes it.
-	Note(ctx context.Context, project, name, field string, value []byte) error
+	// SetNotes sets fields, together and for good. Others stay, so that writers of
+	// different fields need not know of each other; an empty value removes a field. The
+	// same call may be made again.
+	SetNotes(ctx context.Context, project, name string, fields map[string][]byte) error
 	Close() error
 }
 

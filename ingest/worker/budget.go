@@ -2,7 +2,7 @@ package worker
 
 import (
 	"fmt"
-	"sync"
+	"slices"
 )
 
 // Budget says how many bad records of a source are too many: both at least
@@ -27,6 +27,11 @@ func (b Budget) withDefaults() Budget {
 	return b
 }
 
+// broken reports whether so many bad ones of so many records are too many.
+func (b Budget) broken(bad, of int) bool {
+	return b.AtLeast >= 0 && bad > 0 && bad >= b.AtLeast && float64(bad) > b.Share*float64(of)
+}
+
 // HaltedError halts the views of a source: too many of its records do not
 // decode. None of the records that broke the budget was passed by.
 type HaltedError struct {
@@ -41,47 +46,72 @@ func (e *HaltedError) Error() string {
 		"apply a definition that reads them (they are read again), or raise ingest.dead_letters in the settings and start anew (they become dead letters)", e.Source, e.Bad, e.Of, e.Position, e.Example)
 }
 
-// spending is the budget of one source, which its partitions share.
-type spending struct {
-	Budget
-
-	mu   sync.Mutex
-	ring [budgetWindow]bool
-	next int // in the ring
-	seen int // records, at most the window
-	bad  int // among them
+// tally counts the records of a source, whatever their partitions, in the order in
+// which they come. Of good ones it keeps their number alone.
+type tally struct {
+	records int64 // all that were counted
+	seen    int   // of these, at most the window
+	bad     []badRecord
 }
 
-func newSpending(b Budget) *spending { return &spending{Budget: b.withDefaults()} }
-
-// note counts the records of a chunk, and reports whether the bad ones are too
-// many. Where they are, nothing is counted: the chunk is not passed.
-func (s *spending) note(records, bad int) (halt bool, inWindow, of int) {
-	if s.AtLeast < 0 {
-		return false, 0, 0
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	inWindow, of = s.bad+bad, min(budgetWindow, s.seen+records)
-	if bad > 0 && inWindow >= s.AtLeast && float64(inWindow) > s.Share*float64(of) {
-		return true, inWindow, of
-	}
-	for i := range records { // spread evenly: the order within a chunk does not matter
-		s.push((i+1)*bad/records > i*bad/records)
-	}
-	return false, inWindow, of
+// badRecord is a bad record that the window may still hold.
+type badRecord struct {
+	at        int64 // its place among all that were counted, from 1
+	partition int32
+	stamp     string // of the note that it was read from; "" where it was counted here
 }
 
-func (s *spending) push(bad bool) {
-	if s.seen == budgetWindow {
-		if s.ring[s.next] {
-			s.bad--
+// look says how many bad records the window would hold, of how many, where it holds
+// the most that break the budget in a run of so many records, of which bad are bad,
+// ascending; false where nowhere they do. It looks behind each bad record, so that
+// it does not matter in which pieces records come.
+func (t *tally) look(b Budget, records int, bad []int) (most, of int, broken bool) {
+	held := t.bad
+	places := make([]int64, 0, len(held)+len(bad))
+	for i := range held {
+		places = append(places, held[i].at)
+	}
+	from := 0
+	for _, index := range bad {
+		at := t.records + int64(index) + 1
+		places = append(places, at)
+		for places[from] <= at-budgetWindow {
+			from++
 		}
-	} else {
-		s.seen++
+		n, seen := len(places)-from, min(budgetWindow, t.seen+index+1)
+		if n > most && b.broken(n, seen) {
+			most, of, broken = n, seen, true
+		}
 	}
-	if s.ring[s.next] = bad; bad {
-		s.bad++
+	return most, of, broken
+}
+
+// add counts such a run.
+func (t *tally) add(partition int32, records int, bad []int) {
+	for _, index := range bad {
+		t.bad = append(t.bad, badRecord{at: t.records + int64(index) + 1, partition: partition})
 	}
-	s.next = (s.next + 1) % budgetWindow
+	t.records += int64(records)
+	t.seen = min(budgetWindow, t.seen+records)
+	if len(bad) > 0 {
+		t.trim()
+	}
+}
+
+// trim forgets what the window no longer holds.
+func (t *tally) trim() {
+	t.bad = slices.DeleteFunc(t.bad, func(r badRecord) bool { return r.at <= t.records-budgetWindow })
+}
+
+// age counts good records that came after those of a note, and before all that was
+// counted since.
+func (t *tally) age(stamp string, records int64) {
+	for i := range t.bad {
+		if t.bad[i].stamp == stamp {
+			t.bad[i].at -= min(records, budgetWindow)
+		}
+	}
+	slices.SortStableFunc(t.bad, func(a, b badRecord) int { return int(a.at - b.at) })
+	t.seen = int(min(budgetWindow, int64(t.seen)+records))
+	t.trim()
 }

@@ -295,7 +295,7 @@ func (p *process) apply(s *streaming) {
 	if without("the group's offset is no start") || without("queued records are dropped at a rewind") {
 		c.first().From = 0 // nor does anybody look whether it follows
 	}
-	if err = s.p.accept(c); err == nil {
+	if err = s.p.accept(context.Background(), c); err == nil {
 		err = p.spread(s, c)
 	}
 	p.w.trace("process %d applies %v, %d to %d: %v", p.number, s.p.id(), c.first().From, c.first().Through, err)
@@ -588,6 +588,28 @@ func (s storeOf) Lanes(ctx context.Context, g online.Generation, lanes uint16) (
 		return nil, err
 	}
 	return s.memoryStore.Lanes(ctx, g, lanes)
+}
+
+func (s storeOf) Notes(ctx context.Context, project, name string) (map[string][]byte, error) {
+	if err := s.perhapsAwayWithNotes(); err != nil {
+		return nil, err
+	}
+	return s.memoryStore.Notes(ctx, project, name)
+}
+
+func (s storeOf) SetNotes(ctx context.Context, project, name string, fields map[string][]byte) error {
+	if err := s.perhapsAwayWithNotes(); err != nil {
+		return err
+	}
+	return s.memoryStore.SetNotes(ctx, project, name, fields)
+}
+
+// perhapsAwayWithNotes is for schedules in which bad records count.
+func (s storeOf) perhapsAwayWithNotes() error {
+	if !s.p.w.mood[moodBudget] {
+		return nil
+	}
+	return s.p.perhapsAway("store")
 }
 
 func (s storeOf) Drop(_ context.Context, g online.Generation, lanes uint16) error {

@@ -340,7 +340,11 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, gener
 	}
 	chunk := chunkSizeOf(sources, len(own), readings)
 	var out []*partition
-	spent, turn := newSpending(w.c.Budget), new(turns)
+	spent, err := w.openSpending(ctx, s, generation, own)
+	if err != nil {
+		return nil, err
+	}
+	turn := new(turns)
 	spare := make(chan *decodedChunk, 1)
 	for _, number := range own {
 		p := &partition{

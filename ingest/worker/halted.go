@@ -93,6 +93,11 @@ func (w *Worker) sayHalted(ctx context.Context) error {
 				return fmt.Errorf("view %q, which has halted and says %s: %w", v.Name(), online.Worst(stored), err)
 			}
 		}
+		if errors.As(p.halted, new(*HaltedError)) {
+			if err := p.spent.sayAgain(ctx, p.number); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (x Inspector) keep(ctx context.Context, name, source string, p offline.Part
 		return err
 	}
 	id := online.Partition{Source: source, Generation: p.Generation, Number: p.Partition}
-	return x.Online.Note(ctx, x.Project, name, string(id.AppendField(nil)), value)
+	return x.Online.SetNotes(ctx, x.Project, name, map[string][]byte{string(id.AppendField(nil)): value})
 }
 
 // heldOf is what is at rest of a source, or was until retention has dropped it: those

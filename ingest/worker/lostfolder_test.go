@@ -201,7 +201,7 @@ func TestLostFolderOnRealParts(t *testing.T) {
 	p.wipe("history")
 	for _, b := range view.Bindings {
 		for number := range int32(2) {
-			ok(t, p.store.Note(t.Context(), "p", knownNotes, string(partition0(b.Source.Name, number).AppendField(nil)), nil))
+			ok(t, p.store.SetNotes(t.Context(), "p", knownNotes, map[string][]byte{string(partition0(b.Source.Name, number).AppendField(nil)): nil}))
 		}
 	}
 	p.start()
@@ -354,7 +354,7 @@ func TestNotesOfAnotherVersion(t *testing.T) {
 		t.Errorf("the note is %s", got)
 	}
 	for _, value := range []string{`{"version":2}`, "x"} {
-		ok(t, p.store.Note(context.Background(), "p", knownNotes, field, []byte(value)))
+		ok(t, p.store.SetNotes(context.Background(), "p", knownNotes, map[string][]byte{field: []byte(value)}))
 		if _, err := p.inspector().Missing(t.Context(), s, 1); !errors.Is(err, featurestore.ErrInvalid) {
 			t.Errorf("%s: %v", value, err)
 		}
@@ -362,7 +362,7 @@ func TestNotesOfAnotherVersion(t *testing.T) {
 			t.Errorf("noting over %s: %v", value, err)
 		}
 	}
-	ok(t, p.store.Note(t.Context(), "p", knownNotes, field, nil)) // the store has lost it: it is noted anew
+	ok(t, p.store.SetNotes(t.Context(), "p", knownNotes, map[string][]byte{field: nil})) // the store has lost it: it is noted anew
 	ok(t, p.inspector().Note(t.Context(), s))
 	p.wipe("history")
 	if missing, err := p.inspector().Missing(t.Context(), s, 1); err != nil || len(missing) == 0 {

@@ -24,6 +24,8 @@ type memoryStore struct {
 
 	moved int // how often something changed
 
+	notes map[string]map[string][]byte // by project and name, by field
+
 	// fate is asked for each batch; nil is no fault.
 	fate func(*online.Batch) fate
 	// down fails every call with ErrUnavailable.
@@ -57,7 +59,7 @@ const (
 var _ online.Store = (*memoryStore)(nil)
 
 func newMemoryStore() *memoryStore {
-	return &memoryStore{lanes: map[online.LaneID]*memoryLane{}}
+	return &memoryStore{lanes: map[online.LaneID]*memoryLane{}, notes: map[string]map[string][]byte{}}
 }
 
 func (l *memoryLane) clone() *memoryLane {
@@ -352,16 +354,34 @@ func (s *memoryStore) endDrop(g online.Generation, lanes uint16, drop int) error
 func (s *memoryStore) Check(context.Context) error           { return nil }
 func (s *memoryStore) Evicted(context.Context) (bool, error) { return false, nil }
 func (s *memoryStore) NoteEvicted(context.Context) error     { return nil }
+func (s *memoryStore) Close() error                          { return nil }
 
-// Notes: the models keep none.
-func (s *memoryStore) Notes(context.Context, string, string) (map[string][]byte, error) {
-	return nil, nil
+func (s *memoryStore) Notes(_ context.Context, project, name string) (map[string][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, errDown
+	}
+	return maps.Clone(s.notes[project+"/"+name]), nil
 }
 
-func (s *memoryStore) Note(context.Context, string, string, string, []byte) error {
-	return featurestore.Unavailablef("this store keeps no notes")
+func (s *memoryStore) SetNotes(_ context.Context, project, name string, fields map[string][]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return errDown
+	}
+	of := project + "/" + name
+	if s.notes[of] == nil {
+		s.notes[of] = map[string][]byte{}
+	}
+	for field, value := range fields {
+		if s.notes[of][field] = value; len(value) == 0 {
+			delete(s.notes[of], field)
+		}
+	}
+	return nil
 }
-func (s *memoryStore) Close() error { return nil }
 
 // snapshot is all lanes as they stand now.
 func (s *memoryStore) snapshot() map[online.LaneID]*memoryLane {

@@ -45,7 +45,6 @@ type partition struct {
 	turn       *turns             // to apply a chunk, among the partitions of the source
 	spare      chan *decodedChunk // an applied chunk of the source, for its memory
 	observer   Observer
-	counted    int64 // the last offset that the budget has seen, plus one
 	ticks      <-chan time.Time
 
 	halted error // in this arrangement; guarded by the worker's states
@@ -146,6 +145,7 @@ func (p *partition) begin(ctx context.Context) (reader logrecord.Reader, from in
 		return nil, 0, err
 	}
 	p.last = &Chunk{Partition: p.id(), Through: from - 1, LogTime: noLogTime}
+	p.spent.begin(p.number, from)
 	p.progress.begin(p.id(), from-1, bounds.End)
 	p.begun.Store(true)
 	return reader, from, nil
@@ -212,7 +212,7 @@ func (p *partition) apply(ctx context.Context, c *decodedChunk) error {
 	if p.empty(c) {
 		return nil
 	}
-	if err := p.accept(c); err != nil {
+	if err := p.accept(ctx, c); err != nil {
 		return err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -242,8 +242,8 @@ func (p *partition) empty(c *decodedChunk) bool {
 
 // accept keeps a chunk's dead letters, where they are not too many. They come
 // first: once the watermarks have passed a bad record, nobody reads it again.
-func (p *partition) accept(c *decodedChunk) error {
-	if err := p.spend(c); err != nil || len(c.letters) == 0 {
+func (p *partition) accept(ctx context.Context, c *decodedChunk) error {
+	if err := p.spent.spend(ctx, p.number, c); err != nil || len(c.letters) == 0 {
 		return err
 	}
 	if err := p.letters.Append(c.letters...); err != nil {
@@ -262,23 +262,6 @@ func (p *partition) applied(c *decodedChunk) {
 	}
 	p.progress.applied(p.id(), c)
 	p.served(c)
-}
-
-// spend counts a chunk's bad records; too many of them halt before any is passed.
-func (p *partition) spend(c *decodedChunk) error {
-	first := c.first()
-	if first.Through < p.counted { // a rewind: it was counted
-		return nil
-	}
-	if halt, bad, of := p.spent.note(c.records, len(c.letters)); halt {
-		last := &c.letters[len(c.letters)-1]
-		return &HaltedError{
-			Source: p.source.Name, Bad: bad, Of: of, Example: last.Code + ": " + last.Message,
-			Position: fmt.Sprintf("partition %d, offset %d", p.number, last.Offset),
-		}
-	}
-	p.counted = first.Through + 1
-	return nil
 }
 
 // keep archives a chunk's events. The archive may lag: it has its own place in

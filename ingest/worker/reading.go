@@ -33,6 +33,7 @@ type decodedChunk struct {
 	end     int64 // of what was committed when it was fetched
 	records int   // in it
 	letters []deadletter.DeadLetter
+	badAt   []int    // of each letter, which of the records it was
 	traced  []Traced // of an observer's interest
 }
 
@@ -152,7 +153,7 @@ func (p *partition) newChunk(from int64) *decodedChunk {
 			c.parts[i].decoded.Expect(p.chunk.events + p.chunk.events/8) // it grows by whole fetches
 		}
 	}
-	c.letters, c.traced, c.records = c.letters[:0], c.traced[:0], 0
+	c.letters, c.badAt, c.traced, c.records = c.letters[:0], c.badAt[:0], c.traced[:0], 0
 	prints := c.first().Prints[:0]
 	for i := range c.parts {
 		c.parts[i].batch.Reset()
@@ -223,7 +224,7 @@ func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrec
 		case !errors.As(err, &bad):
 			return reached, fmt.Errorf("source %q partition %d offset %d: %w", p.source.Name, p.number, rec.Offset, err)
 		case r == &p.readings[0]:
-			c.letters = append(c.letters, p.letter(rec, bad))
+			c.letters, c.badAt = append(c.letters, p.letter(rec, bad)), append(c.badAt, c.records-1)
 		}
 		reached = max(reached, p.logTime(rec))
 	}

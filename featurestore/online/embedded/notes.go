@@ -43,8 +43,8 @@ func (s *Store) Notes(_ context.Context, project, name string) (out map[string][
 	return out, nil
 }
 
-// Note sets one value, durably.
-func (s *Store) Note(_ context.Context, project, name, field string, value []byte) error {
+// SetNotes is one batch of the log.
+func (s *Store) SetNotes(_ context.Context, project, name string, fields map[string][]byte) error {
 	if err := online.CheckNotes(project, name); err != nil {
 		return err
 	}
@@ -54,13 +54,15 @@ func (s *Store) Note(_ context.Context, project, name, field string, value []byt
 	defer s.leave()
 	b := s.db.NewBatch()
 	defer b.Close()
-	key := noteKey(project, name, field)
-	if len(value) == 0 {
-		if err := b.Delete(key, nil); err != nil {
-			return featurestore.Unavailablef("writing the online store: %w", err)
+	for field, value := range fields {
+		key := noteKey(project, name, field)
+		if len(value) == 0 {
+			if err := b.Delete(key, nil); err != nil {
+				return featurestore.Unavailablef("writing the online store: %w", err)
+			}
+		} else if err := set(b, key, value); err != nil {
+			return err
 		}
-	} else if err := set(b, key, value); err != nil {
-		return err
 	}
 	return s.commitDurably(b)
 }

@@ -38,6 +38,9 @@ func RunDurable(t *testing.T, open func(t *testing.T) (online.Store, Restart)) {
 	if err := f.s.Drop(f.ctx, gone.g, 4); err != nil {
 		t.Fatal(err)
 	}
+	if err := f.s.SetNotes(f.ctx, "p", "a", map[string][]byte{"one": []byte("kept")}); err != nil {
+		t.Fatal(err)
+	}
 	const now = featurestore.Instant(1_400_000_000_000_001)
 	if c, ok := f.s.(online.Clocked); ok {
 		if err := c.SetClock(f.ctx, "p", now); err != nil {
@@ -52,6 +55,9 @@ func RunDurable(t *testing.T, open func(t *testing.T) (online.Store, Restart)) {
 	f.wantRow("n2", RowBlob("1", []byte("y")))
 	if got := f.lanes()[3].Meta.State; got != online.StateGap {
 		t.Errorf("the state is %v", got)
+	}
+	if notes, err := f.s.Notes(f.ctx, "p", "a"); err != nil || string(notes["one"]) != "kept" {
+		t.Errorf("a note is %q (%v)", notes["one"], err)
 	}
 	gone.s = f.s
 	if n := gone.count(4, 10); n != 0 {

@@ -15,7 +15,7 @@ func testNotes(t *testing.T, s online.Store) {
 	f := newFixture(t, s, "v", 2)
 	note := func(project, name, field, value string) {
 		t.Helper()
-		if err := s.Note(f.ctx, project, name, field, []byte(value)); err != nil {
+		if err := s.SetNotes(f.ctx, project, name, map[string][]byte{field: []byte(value)}); err != nil {
 			t.Fatalf("noting: %v", err)
 		}
 	}
@@ -37,7 +37,12 @@ func testNotes(t *testing.T, s online.Store) {
 	note("p", "a", "one", "1")
 	note("p", "a", "two|1|0", "2\x00\xff\r\n")
 	note("p", "a", "two", "3")
-	note("p", "a", "one", "4")
+	if err := s.SetNotes(f.ctx, "p", "a", map[string][]byte{"one": []byte("4"), "gone": nil}); err != nil {
+		t.Fatalf("noting: %v", err)
+	}
+	if err := s.SetNotes(f.ctx, "p", "a", nil); err != nil {
+		t.Fatalf("noting nothing: %v", err)
+	}
 	note("p", "ab", "one", "5")
 	note("pa", "a", "one", "6")
 	all := map[string]string{"one": "4", "two": "3", "two|1|0": "2\x00\xff\r\n"}
@@ -56,12 +61,12 @@ func testNotes(t *testing.T, s online.Store) {
 	for _, bad := range [][2]string{{"p.q", "a"}, {"", "a"}, {"p", "a}"}, {"p", ""}} {
 		_, err := s.Notes(f.ctx, bad[0], bad[1])
 		f.wantKind(err, featurestore.ErrInvalid)
-		f.wantKind(s.Note(f.ctx, bad[0], bad[1], "one", []byte("1")), featurestore.ErrInvalid)
+		f.wantKind(s.SetNotes(f.ctx, bad[0], bad[1], map[string][]byte{"one": []byte("1")}), featurestore.ErrInvalid)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatalf("closing: %v", err)
 	}
 	_, err := s.Notes(f.ctx, "p", "a")
 	f.wantKind(err, featurestore.ErrUnavailable)
-	f.wantKind(s.Note(f.ctx, "p", "a", "one", []byte("1")), featurestore.ErrUnavailable)
+	f.wantKind(s.SetNotes(f.ctx, "p", "a", map[string][]byte{"one": []byte("1")}), featurestore.ErrUnavailable)
 }

@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -27,13 +29,17 @@ func (s *Store) Notes(ctx context.Context, project, name string) (map[string][]b
 	return out, nil
 }
 
-// Note sets a field, which may be done twice. One that is removed stays empty: that
-// needs no further right.
-func (s *Store) Note(ctx context.Context, project, name, field string, value []byte) error {
-	if err := online.CheckNotes(project, name); err != nil {
+// SetNotes sets fields by one command, which may be sent twice. One that is removed
+// stays empty: that needs no further right.
+func (s *Store) SetNotes(ctx context.Context, project, name string, fields map[string][]byte) error {
+	if err := online.CheckNotes(project, name); err != nil || len(fields) == 0 {
 		return err
 	}
 	key := string(online.AppendNotesKey(nil, project, name))
-	cmd := redis.NewIntCmd(ctx, "hset", key, field, value)
-	return s.read(ctx, "keeping a note", []routed{{cmd, key}})
+	args := []any{"hset", key}
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		args = append(args, field, fields[field])
+	}
+	cmd := redis.NewIntCmd(ctx, args...)
+	return s.read(ctx, "keeping notes", []routed{{cmd, key}})
 }

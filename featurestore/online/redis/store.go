@@ -10,7 +10,8 @@
 // one script may change them together on a cluster too.
 //
 // {<project>.}:evicted is a hash of the keys that each run of a server has evicted,
-// as far as that is dealt with (evicted.go).
+// as far as that is dealt with (evicted.go). Other hashes {<project>.}:<name> are notes
+// that other packages keep (notes.go).
 //
 // The server is one, the master of a Sentinel group, or a cluster's: the lane's
 // hash tag says which. Writes are scripts that are never sent twice where they may
