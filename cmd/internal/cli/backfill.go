@@ -138,6 +138,8 @@ func (a *App) waitForServer(ctx context.Context, g registry.Generation) (state s
 	}
 	defer closing(api.Close, &err)
 	return a.waitFor(ctx, g, func(ctx context.Context) (*node.Status, error) {
+		other := a.otherProcess(ctx)
+		defer other.stop()
 		s, err := api.Status(ctx)
 		if err != nil {
 			return nil, err
@@ -145,7 +147,7 @@ func (a *App) waitForServer(ctx context.Context, g registry.Generation) (state s
 		if s.Registry != "" {
 			return nil, errors.New(s.Registry)
 		}
-		a.askIngester(ctx, api, s)
+		a.askIngester(api, s, other)
 		return s, nil
 	})
 }

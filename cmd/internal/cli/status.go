@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/freshet/freshet/cmd/internal/canary"
 	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
@@ -17,23 +20,51 @@ func (a *App) StatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Streams and views: lag, watermark, late, dead letters, generation", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			api, err := a.API(cmd.Context())
+			ctx := cmd.Context()
+			other := a.otherProcess(ctx)
+			defer other.stop()
+			api, err := a.API(ctx)
 			if err != nil {
-				return err
+				return errors.Join(err, a.printWithoutStore(ctx, err, other))
 			}
 			defer closing(api.Close, &err)
-			s, err := api.Status(cmd.Context())
+			s, err := api.Status(ctx)
 			if err != nil {
 				return err
 			}
-			note := a.askIngester(cmd.Context(), api, s)
-			t := statusTable(s)
-			if note != "" {
-				t.Rows = append(t.Rows, nil, []string{"ingester", note})
-			}
-			return a.Print(*s, t)
+			return a.printStatus(s, a.askIngester(api, s, other))
 		},
 	}
+}
+
+// printStatus shows a status, and what is to be said of the ingester's.
+func (a *App) printStatus(s *node.Status, note string) error {
+	t := statusTable(s)
+	if note != "" {
+		t.Rows = append(t.Rows, nil, []string{"ingester", note})
+	}
+	return a.Print(*s, t)
+}
+
+// printWithoutStore shows what is known without a server and without the online store,
+// where that is what does not answer.
+func (a *App) printWithoutStore(ctx context.Context, why error, other *otherProcess) (err error) {
+	conf, wrong := a.Settings()
+	if wrong != nil || a.Addr != "" || conf.Online.Redis == nil || !errors.Is(why, featurestore.ErrUnavailable) {
+		return nil // the error is all that there is to say
+	}
+	quiet := *a
+	quiet.Quiet = true
+	parts, wrong := node.Open(ctx, conf, node.StoredClock(), quiet.Logger(), 0)
+	if wrong != nil {
+		return nil
+	}
+	defer closing(parts.Close, &err)
+	s, wrong := parts.StatusWithoutStore(ctx, why)
+	if wrong != nil {
+		return nil
+	}
+	return a.printStatus(s, a.askIngester(&API{Parts: parts}, s, other))
 }
 
 func statusTable(s *node.Status) Table {

@@ -29,10 +29,43 @@ func (c *API) Status(ctx context.Context) (*node.Status, error) {
 // ingesterWithin bounds how long a status waits for the ingester's.
 const ingesterWithin = 10 * time.Second
 
+// otherProcess is the process at the operators' address of the settings, which is asked
+// beside whoever gives the status: both may have to wait for the same store.
+type otherProcess struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	said   *node.Status
+	err    error
+}
+
+// otherProcess begins to ask it; nobody where the settings have no such address, or
+// another one is asked.
+func (a *App) otherProcess(ctx context.Context) *otherProcess {
+	o := &otherProcess{cancel: func() {}, done: make(chan struct{})}
+	conf, err := a.Settings()
+	if err != nil || a.Addr != "" || conf.Admin.Listen == "" {
+		close(o.done)
+		return o
+	}
+	ctx, o.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(o.done)
+		from := &API{client: &http.Client{Timeout: ingesterWithin}, base: "http://" + reachable(conf.Admin.Listen)}
+		o.said, o.err = from.Status(ctx)
+	}()
+	return o
+}
+
+// stop gives up, and returns once nothing is asked any more.
+func (o *otherProcess) stop() {
+	o.cancel()
+	<-o.done
+}
+
 // askIngester adds what only an ingester knows, where the settings name its
 // address. It says where it could not, but where the status is that of the stores:
 // then maybe nothing runs at all.
-func (a *App) askIngester(ctx context.Context, api *API, s *node.Status) (note string) {
+func (a *App) askIngester(api *API, s *node.Status, other *otherProcess) (note string) {
 	if len(s.Partitions) > 0 || a.Addr != "" {
 		return ""
 	}
@@ -43,8 +76,8 @@ func (a *App) askIngester(ctx context.Context, api *API, s *node.Status) (note s
 	if conf.Admin.Listen == "" {
 		return "partitions, counts, canary and audit are shown by an ingester: freshet status --addr <its admin.listen>"
 	}
-	from := &API{client: &http.Client{Timeout: ingesterWithin}, base: "http://" + reachable(conf.Admin.Listen)}
-	said, err := from.Status(ctx)
+	<-other.done
+	said, err := other.said, other.err
 	switch {
 	case err != nil && api.Parts != nil:
 		return ""
@@ -72,6 +105,9 @@ func join(s, said *node.Status) {
 		for _, x := range said.Views {
 			if x.View != v.View || x.Generation != v.Generation {
 				continue
+			}
+			if !v.Known() { // whoever runs has seen it
+				*v = x
 			}
 			v.Counts = x.Counts
 			if x.Reason != "" && (x.State == v.State || x.StandsStill() && v.Moves() || x.State == online.StateGap.String() && v.IsBuilt()) {

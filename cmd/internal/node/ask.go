@@ -8,10 +8,6 @@ import (
 	"github.com/freshet/freshet/ingest/worker"
 )
 
-// askWithin bounds how long a status waits for the ingester of this process: while
-// a store hangs, it holds what a status asks for until its calls have failed.
-const askWithin = time.Second
-
 // said is what an ingester says of its views; empty where it does not in time, and
 // where there is none.
 type said struct {
@@ -34,13 +30,14 @@ type asked struct {
 	said said
 }
 
-// ask asks the ingester of this process; w may be nil.
+// ask asks the ingester of this process; w may be nil. While a store hangs, it holds
+// what is asked for until its calls have failed: it is not waited for so long.
 func (p *Parts) ask(w *worker.Worker) *said {
 	if w == nil {
 		return &said{}
 	}
 	now := p.asking.begin(w)
-	timer := time.NewTimer(askWithin)
+	timer := time.NewTimer(reachWithin)
 	defer timer.Stop()
 	select {
 	case <-now.done:
@@ -48,6 +45,13 @@ func (p *Parts) ask(w *worker.Worker) *said {
 	case <-timer.C:
 		return &said{}
 	}
+}
+
+// asks is ask beside something else.
+func (p *Parts) asks(w *worker.Worker) <-chan *said {
+	out := make(chan *said, 1)
+	go func() { out <- p.ask(w) }()
+	return out
 }
 
 func (a *asking) begin(w *worker.Worker) *asked {

@@ -180,22 +180,44 @@ func (b *Backend) Status(ctx context.Context) ([]byte, error) {
 	if b.Report == nil {
 		return nil, featurestore.Unavailablef("this process has no status")
 	}
-	ctx, cancel := context.WithTimeout(ctx, inspectWithin)
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
 	defer cancel()
-	s := b.Report()
-	s.DamagedReads = b.damage.count()
-	if err := b.Watcher.Trouble(); errors.As(err, new(*watch.StoreError)) {
-		s.Store = cmp.Or(s.Store, "what the views are is not known since it last answered: "+err.Error())
-	} else if err != nil {
-		s.Registry = err.Error()
-	}
+	var list []GenerationStatus
+	var unlisted error
+	var group sync.WaitGroup
 	if b.Generations != nil {
-		var err error
-		if s.Generations, err = b.Generations(ctx); err != nil {
-			s.Registry = err.Error()
+		group.Go(func() { list, unlisted = b.Generations(ctx) })
+	}
+	s := b.Report()
+	group.Wait()
+	s.DamagedReads = b.damage.count()
+	trouble := b.Watcher.Trouble()
+	if s.Generations = list; unlisted != nil {
+		s.Registry = unlisted.Error()
+	} else if trouble != nil && !errors.As(trouble, new(*watch.StoreError)) {
+		s.Registry = trouble.Error()
+	}
+	s.nameStore(trouble)
+	return json.Marshal(s)
+}
+
+// nameStore says that the online store does not answer, where it does not; trouble is
+// why the last picture of the views is not of now.
+func (s *Status) nameStore(trouble error) {
+	says := ""
+	if errors.As(trouble, new(*watch.StoreError)) {
+		says = "what the views are is not known since it last answered: " + trouble.Error()
+	}
+	for i := range s.Generations {
+		if err := s.Generations[i].store; err != nil { // the picture is not old enough for anybody to know
+			says = cmp.Or(says, err.Error())
 		}
 	}
-	return json.Marshal(s)
+	if s.heldUp { // what it said of the store, it said before
+		s.Store = ""
+		says = cmp.Or(says, "the ingester of this process is held up, as by a store that does not answer")
+	}
+	s.Store = cmp.Or(s.Store, says)
 }
 
 // Ready implements rpc.Backend.

@@ -3,17 +3,18 @@ package node
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/ingest/worker"
-	"github.com/freshet/freshet/serving/watch"
 )
 
 // GenerationStatus is where one generation of a view is in its life.
@@ -26,6 +27,8 @@ type GenerationStatus struct {
 	Reason     string      `json:"reason,omitempty"`
 	Fill       *FillStatus `json:"fill,omitempty"`    // of one that is being built
 	Trouble    string      `json:"trouble,omitempty"` // why it does not get on, as far as this process knows
+
+	store error // the online store does not say how far it is
 }
 
 // FillStatus is how far the filling of a generation from history is. Records are
@@ -50,18 +53,23 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 	if err != nil {
 		return nil, err
 	}
-	troubles, waits := p.ask(w).troubles, p.waits(ctx, list)
+	asked, waits := p.asks(w), p.waits(ctx, list)
+	stands, err := p.standings(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	troubles := (<-asked).troubles
 	out := []GenerationStatus{}
-	for _, g := range list {
+	for i, g := range list {
 		s := GenerationStatus{View: g.View, Generation: g.Number, Revision: g.Revision, State: string(g.State), Reason: g.Reason}
 		s.Trouble = troubles[online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}]
 		if g.Since != 0 {
 			s.Since = g.Since.String()
 		}
-		if p.Online != nil && (g.State == registry.Building || g.State == registry.Live) {
-			if s.Fill, err = p.fill(ctx, g); errors.As(err, new(*watch.StoreError)) {
-				s.Trouble = cmp.Or(s.Trouble, err.Error())
-			} else if err != nil {
+		if p.moving(g) {
+			if s.store = stands[i].err; s.store != nil {
+				s.Trouble = cmp.Or(s.Trouble, s.store.Error())
+			} else if s.Fill, err = p.fill(ctx, g, &stands[i]); err != nil {
 				return nil, err
 			}
 			s.Reason = fillReason(&s)
@@ -92,20 +100,67 @@ func fillReason(s *GenerationStatus) string {
 // materializeNext is the command that brings a batch view online.
 func materializeNext(view string) string { return "freshet materialize " + view }
 
+// standing is how far a generation is, as its lanes say.
+type standing struct {
+	view  *definition.StreamView // nil: it has no lanes
+	lanes []online.Lane
+	err   error // of a store that does not say
+}
+
+// moving reports whether lanes say how far a generation is.
+func (p *Parts) moving(g registry.Generation) bool {
+	return p.Online != nil && (g.State == registry.Building || g.State == registry.Live)
+}
+
+// standings asks the store of all generations at once: where it does not answer, many
+// of them wait no longer than one.
+func (p *Parts) standings(ctx context.Context, list []registry.Generation) ([]standing, error) {
+	out := make([]standing, len(list))
+	for i, g := range list {
+		if !p.moving(g) {
+			continue
+		}
+		project, err := p.project(ctx, g.Revision)
+		if err != nil {
+			return nil, err
+		}
+		out[i].view = project.StreamView(g.View)
+	}
+	ctx, cancel := partOf(ctx)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(reachAtOnce)
+	for i := range out {
+		if s, g := &out[i], list[i]; s.view != nil {
+			group.Go(func() error {
+				var err error
+				if s.lanes, err = p.Online.Lanes(ctx, online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}, g.Lanes); err != nil {
+					s.err = fmt.Errorf("the online store does not say how far it is: %w", err)
+				}
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // none gives an error
+	return out, nil
+}
+
+// partOf leaves a part of the time that ctx has for what comes after a store that does
+// not answer.
+func partOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(end)*3/4)
+}
+
 // fill is how far a generation is filled, by the watermarks of its lanes; nil for
 // one of a batch view, and for one that was live and is not being filled again.
-func (p *Parts) fill(ctx context.Context, g registry.Generation) (*FillStatus, error) {
-	project, err := p.project(ctx, g.Revision)
-	if err != nil {
-		return nil, err
-	}
-	v := project.StreamView(g.View)
+func (p *Parts) fill(ctx context.Context, g registry.Generation, at *standing) (*FillStatus, error) {
+	v, lanes := at.view, at.lanes
 	if v == nil {
 		return nil, nil
-	}
-	lanes, err := p.Online.Lanes(ctx, online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}, g.Lanes)
-	if err != nil {
-		return nil, &watch.StoreError{Err: fmt.Errorf("the online store does not say how far it is: %w", err)}
 	}
 	s, again := &FillStatus{Phase: PhaseCatchingUp}, online.Worst(lanes)
 	if g.State == registry.Live && again != online.StateLost && again != online.StateMissing && again != online.StateBuilding {

@@ -14,9 +14,6 @@ import (
 	"github.com/freshet/freshet/serving/service"
 )
 
-// boundsWithin bounds how long a status waits for the log, over all views.
-const boundsWithin = 2 * time.Second
-
 // lateNext leads on where a view is late and nobody here knows why.
 const lateNext = "freshet doctor; where no ingester runs: freshetd ingest"
 

@@ -10,10 +10,12 @@ import (
 	"github.com/freshet/freshet/serving/service"
 )
 
-// reachWithin bounds how long a status waits for the ends of logs.
-const reachWithin = time.Second
+// reachWithin bounds how long a status waits for the ends of logs, and for the ingester
+// of this process.
+const reachWithin = 800 * time.Millisecond
 
-// reachAtOnce is of how many partitions the log is asked at the same time.
+// reachAtOnce is of how many partitions the log is asked at the same time, and of how
+// many generations the online store.
 const reachAtOnce = 16
 
 // partitions are those that the ingester of this process reads. One that cannot go

@@ -1,11 +1,12 @@
 package node
 
 import (
-	"cmp"
+	"context"
 	"slices"
 	"strings"
 
 	"github.com/freshet/freshet/cmd/internal/canary"
+	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/ingest/worker"
 	"github.com/freshet/freshet/serving/predlog"
 	"github.com/freshet/freshet/serving/service"
@@ -35,7 +36,13 @@ type Status struct {
 	Store string `json:"store,omitempty"`
 	// DamagedReads are the lookups, entity by entity, whose stored bytes did not decode.
 	DamagedReads int64 `json:"damaged_reads,omitempty"`
+
+	heldUp bool // the ingester of this process does not say anything
 }
+
+// statusWithin bounds how long a status takes, whatever hangs and however many views
+// there are. What is not known by then it does without.
+const statusWithin = 2 * reachWithin
 
 // PartitionStatus is one partition of a source.
 type PartitionStatus struct {
@@ -55,20 +62,21 @@ type PartitionStatus struct {
 
 // status gathers a status; w and log may be nil.
 func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger) Status {
-	s := Status{Project: p.Settings.Project, Clock: p.Clock.Now().String(), Partitions: []PartitionStatus{}, Views: []ViewStatus{}, Sources: p.sourceStatuses()}
+	ctx, cancel := context.WithTimeout(context.Background(), statusWithin)
+	defer cancel()
+	s := Status{Project: p.Settings.Project, Clock: p.Clock.Now().String(), Partitions: []PartitionStatus{}, Views: []ViewStatus{}, Sources: p.sourceStatuses(ctx)}
+	said := &said{}
 	if w != nil {
-		s.Store = w.Progress().StoreTrouble()
+		asked := p.asks(w)
 		for _, x := range p.partitions(c, w) {
 			s.Partitions = append(s.Partitions, partitionStatus(x))
 		}
-		said := p.ask(w)
-		if s.Audit = auditStatus(said.audit); !said.answered {
-			s.Store = cmp.Or(s.Store, "the ingester of this process is held up, as by a store that does not answer")
-		}
+		said = <-asked
+		s.Store, s.Audit, s.heldUp = w.Progress().StoreTrouble(), auditStatus(said.audit), !said.answered
 	}
 	if c != nil {
 		s.Revision = c.Revision
-		s.Views = p.viewStatuses(c, w)
+		s.Views = p.viewStatuses(ctx, c, w, said)
 	}
 	s.Archives = withMissing(p.archiveStatuses(), p.ask(w).missing)
 	if log != nil {
@@ -83,6 +91,43 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 	})
 	return s
 }
+
+// StatusWithoutStore is what is known where the online store does not answer, and no
+// process that has seen it before: what the registry and the files say. Why is the error
+// of the store.
+func (p *Parts) StatusWithoutStore(ctx context.Context, why error) (*Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
+	number, err := p.Registry.CurrentNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := p.status(nil, nil, nil)
+	s.Revision, s.Store = number, why.Error()
+	if s.Generations, err = p.generations(ctx, nil); err != nil || number == 0 {
+		return &s, err
+	}
+	project, err := p.project(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range storedViews(project) {
+		v := ViewStatus{View: name, Condition: worker.Condition{State: stateNotKnown, Reason: "the online store does not answer", Next: "freshet doctor"}}
+		for _, g := range s.Generations {
+			if g.View == name && g.State == string(registry.Live) {
+				v.Generation = g.Generation
+			}
+		}
+		s.Views = append(s.Views, v)
+	}
+	return &s, nil
+}
+
+// Known reports whether anybody has said how the view is.
+func (v *ViewStatus) Known() bool { return v.State != stateNotKnown }
+
+// stateNotKnown is that of a view where nobody can say how it is.
+const stateNotKnown = "UNKNOWN"
 
 func partitionStatus(x worker.PartitionStatus) PartitionStatus {
 	s := PartitionStatus{

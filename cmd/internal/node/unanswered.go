@@ -16,13 +16,11 @@ import (
 // unanswered is the condition of a view of which no generation of the revision's
 // meaning is live: one is being built, or another version of freshet holds it, or the
 // live generations are of revisions that do not go together.
-func (p *Parts) unanswered(project *definition.Project, view string) worker.Condition {
+func (p *Parts) unanswered(ctx context.Context, project *definition.Project, view string) worker.Condition {
 	c := worker.Condition{State: online.StateBuilding.String(), Reason: "no generation of its meaning is live yet"}
 	if project.BatchView(view) != nil {
 		c.Next = materializeNext(view)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
-	defer cancel()
 	newest, err := p.Registry.CurrentNumber(ctx)
 	if err != nil {
 		p.Logger.Warn("the registry could not be read", "error", err)

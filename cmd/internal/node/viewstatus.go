@@ -44,26 +44,23 @@ func (v *ViewStatus) IsBuilt() bool {
 	return v.State == online.StateBuilding.String() || v.State == online.StateLost.String()
 }
 
-// inspectWithin bounds how long a status may take to look at logs, over all views.
+// inspectWithin bounds how long it may take to look at the logs of a view in a GAP,
+// where nothing else does.
 const inspectWithin = 5 * time.Second
 
 // viewStatuses gives every view that answers, and what the ingester runs beside.
-func (p *Parts) viewStatuses(c *service.Catalog, w *worker.Worker) []ViewStatus {
-	said := p.ask(w)
+// Those of many wait for a log or a store that does not answer no longer than one.
+func (p *Parts) viewStatuses(ctx context.Context, c *service.Catalog, w *worker.Worker, said *said) []ViewStatus {
 	counts, conditions := said.counts, said.conditions
 	out := []ViewStatus{}
-	bounds, cancel := context.WithTimeout(context.Background(), boundsWithin)
-	defer cancel()
-	inspect, cancel := context.WithTimeout(context.Background(), inspectWithin)
-	defer cancel()
 	answering := map[online.Generation]bool{}
 	for _, name := range storedViews(c.Project) {
 		g := c.Generations[name]
 		answering[g.ID] = true
 		v := ViewStatus{View: name, Generation: g.ID.Number, Answers: g.Ready}
-		v.Condition = p.condition(inspect, c.Project, name, g, conditions)
+		v.Condition = p.condition(ctx, c.Project, name, g, conditions)
 		if p.late(g) && v.State == worker.ConditionOf(name, g.State).State {
-			v.Condition = p.lateCondition(bounds, c.Project, g.Slowest, w)
+			v.Condition = p.lateCondition(ctx, c.Project, g.Slowest, w)
 		}
 		if n, runs := counts[g.ID]; runs {
 			v.Counts = &n
@@ -103,7 +100,7 @@ func storedViews(p *definition.Project) []string {
 // this process knows, or as the log itself shows where there is none.
 func (p *Parts) condition(ctx context.Context, project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
 	if g.ID == (online.Generation{}) {
-		return p.unanswered(project, view)
+		return p.unanswered(ctx, project, view)
 	}
 	c := worker.ConditionOf(view, g.State)
 	if k, runs := known[g.ID]; runs && (k.State == c.State || k.Next != "") {
@@ -156,9 +153,7 @@ func (p *Parts) gap(ctx context.Context, project *definition.Project, view strin
 }
 
 // sourceStatuses are the logs that were accepted.
-func (p *Parts) sourceStatuses() []SourceStatus {
-	ctx, cancel := context.WithTimeout(context.Background(), inspectWithin)
-	defer cancel()
+func (p *Parts) sourceStatuses(ctx context.Context) []SourceStatus {
 	logs, err := p.Registry.Sources(ctx)
 	if err != nil {
 		p.Logger.Warn("the registry could not be read", "error", err)
