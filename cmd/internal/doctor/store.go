@@ -64,7 +64,7 @@ func checkStore(ctx context.Context, e *exam) finding {
 	case errors.Is(err, online.ErrEvicted) && !errors.Is(err, featurestore.ErrInvalid):
 		f.add(Failed, text(err), "entities are missing, nobody knows which: lookups may answer with less than there was", "freshet ingest: it builds every view anew")
 	case errors.Is(err, featurestore.ErrInvalid):
-		f.add(Failed, text(err), "state would be lost in silence: ingesters and servers do not start on such a store, and ingesters that run say so", "the command that stands with each problem; then freshet doctor again")
+		f.add(Failed, text(err), "state would be lost in silence: ingesters and servers do not start on such a store, and those that run say so", "the command that stands with each problem; then freshet doctor again")
 	case err != nil:
 		f.add(Failed, text(err), "lookups are not answered, and nothing is applied", "look at the servers")
 	default:

@@ -217,7 +217,10 @@ func (s *Status) nameStore(trouble error) {
 		s.Store = ""
 		says = cmp.Or(says, "the ingester of this process is held up, as by a store that does not answer")
 	}
-	s.Store = cmp.Or(s.Store, says)
+	if s.Store != "" && says != "" { // a store that does not answer had these settings
+		says += "; before: " + s.Store
+	}
+	s.Store = cmp.Or(says, s.Store)
 }
 
 // Ready implements rpc.Backend.

@@ -45,6 +45,9 @@ type Options struct {
 	Replayed func(*definition.StreamSource) bool
 	// Gate lets lookups in between the steps of a replay; nil where there is none.
 	Gate *Gate
+	// LookEvery is how often a server looks at the settings of the online store; 0 is
+	// half a minute.
+	LookEvery time.Duration
 }
 
 // Node is a running Freshet: the server, the ingester, or both.
@@ -58,7 +61,8 @@ type Node struct {
 	Admin *telemetry.Admin // nil without admin.listen
 
 	letters *deadletter.Folder
-	upkeep  *upkeep // nil without Ingest
+	upkeep  *upkeep    // nil without Ingest
+	look    *storeLook // nil with Ingest, whose worker looks, and where there is no Redis
 	metrics *telemetry.Metrics
 	tracer  *telemetry.Tracer // nil without traces
 }
@@ -98,10 +102,16 @@ func (n *Node) start(ctx context.Context, o Options) error {
 		s := n.Parts.status(n.Backend.Catalog(), n.Worker, n.Backend.Predlog)
 		s.Replaying = n.Backend.Gate != nil && n.Backend.Gate.Replaying()
 		s.Canary = n.canaryStatus()
+		if wrong, _ := n.look.says(); wrong != "" {
+			s.Store = wrong
+		}
 		return s
 	}
 	if o.Role&Serve != 0 || n.Parts.Settings.Admin.Listen != "" {
 		n.Backend.Watcher.Start(watchEvery)
+	}
+	if o.Role&Ingest == 0 {
+		n.look = n.Parts.startLooking(o.LookEvery)
 	}
 	if err := n.startAdmin(o); err != nil || o.Role&Serve == 0 {
 		return err
@@ -255,6 +265,7 @@ func (n *Node) Stop() error {
 	if n.Backend != nil && n.Backend.Watcher != nil {
 		n.Backend.Watcher.Stop()
 	}
+	n.look.end()
 	if n.Canary != nil {
 		n.Canary.Stop()
 	}

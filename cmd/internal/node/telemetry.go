@@ -40,7 +40,10 @@ func (n *Node) observe(ctx context.Context, o Options) error {
 		Worker:      func() *worker.Worker { return n.Worker },
 		Partitions:  func() []worker.PartitionStatus { return p.partitions(b.Catalog(), n.Worker) },
 		Generations: n.measuredGenerations, Archives: n.measuredArchives, Upkeep: func() *telemetry.Upkeep { return n.upkeep.stats() },
-		Canary: n.canaryStatus,
+		Canary: n.canaryStatus, Store: func() (ok, known bool) {
+			wrong, asked := n.look.says()
+			return wrong == "", asked
+		},
 		Predictions: func() *predlog.Stats {
 			if b.Predlog == nil {
 				return nil

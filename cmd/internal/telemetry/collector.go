@@ -23,7 +23,8 @@ type Parts struct {
 	State       func(service.Generation) online.State // of its lanes, as people are told
 	Predictions func() *predlog.Stats
 	Canary      func() *canary.Status
-	Damaged     func() int64 // lookups of entities whose bytes did not decode
+	Store       func() (ok, known bool) // how the online store is set, where no worker says it
+	Damaged     func() int64            // lookups of entities whose bytes did not decode
 
 	Generations func() []Generation
 	Archives    func() []Archive
@@ -48,6 +49,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		audit(out, w.AuditStatus())
 		archives(out, c.parts.Archives(), w.Progress().Statuses())
 		lost(out, w.Missing(), w.Progress().Statuses())
+	}
+	if ok, known := c.parts.Store(); known {
+		storeIs(out, ok)
 	}
 	generations(out, c.parts.Generations())
 	if u := c.parts.Upkeep(); u != nil {
@@ -128,11 +132,15 @@ func (c *collector) partitions(out chan<- prometheus.Metric, w *worker.Worker) {
 		counter(out, records, float64(s.Silent), append(at, "tombstone")...)
 		counter(out, invalid, float64(s.Invalid), at...)
 	}
-	ok := 1.0
-	if w.Progress().StoreTrouble() != "" {
-		ok = 0
+	storeIs(out, w.Progress().StoreTrouble() == "")
+}
+
+func storeIs(out chan<- prometheus.Metric, ok bool) {
+	v := 0.0
+	if ok {
+		v = 1
 	}
-	gauge(out, storeOK, ok)
+	gauge(out, storeOK, v)
 }
 
 func canaryOf(out chan<- prometheus.Metric, s *canary.Status) {

@@ -26,14 +26,27 @@ const fullPercent = 80
 // would be lost in silence. The error names every problem, and the command that
 // removes it.
 func (s *Store) Check(ctx context.Context) error {
+	_, err := s.check(ctx, false)
+	return err
+}
+
+// Look is Check for a user who may not ask for everything, as one who reads: what may
+// not be asked is not wrong. Asked is false where no server says anything.
+func (s *Store) Look(ctx context.Context) (asked bool, err error) { return s.check(ctx, true) }
+
+// check is both; lenient says that what may not be asked is left out.
+func (s *Store) check(ctx context.Context, lenient bool) (asked bool, err error) {
 	if err := s.recall(ctx); err != nil {
-		return err
+		return false, err
 	}
 	var mu sync.Mutex
 	var problems, full []error
 	var servers []map[string]string
-	err := s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
-		info, found, err := s.checkServer(ctx, c)
+	err = s.nodes.masters(ctx, func(ctx context.Context, c *redis.Client) error {
+		info, found, err := s.checkServer(ctx, c, lenient)
+		if lenient && forbidden(err) {
+			return nil
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		problems, full = append(problems, found...), append(full, checkMemory(info))
@@ -41,7 +54,10 @@ func (s *Store) Check(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return s.unavailable("asking for its settings", err)
+		return false, s.unavailable("asking for its settings", err)
+	}
+	if len(servers) == 0 {
+		return false, nil
 	}
 	wrong := errors.Join(problems...)
 	if wrong != nil {
@@ -49,22 +65,22 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	lost, err := s.checkEvicted(ctx, servers)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if lost != nil {
-		return errors.Join(fmt.Errorf("%w: redis %s: %w", online.ErrEvicted, s.name, lost), wrong)
+		return true, errors.Join(fmt.Errorf("%w: redis %s: %w", online.ErrEvicted, s.name, lost), wrong)
 	}
 	if wrong != nil {
-		return wrong
+		return true, wrong
 	}
 	if err := errors.Join(full...); err != nil {
-		return fmt.Errorf("%w: redis %s: %w", online.ErrNearlyFull, s.name, err)
+		return true, fmt.Errorf("%w: redis %s: %w", online.ErrNearlyFull, s.name, err)
 	}
-	return nil
+	return true, nil
 }
 
 // checkServer gives what one server says of itself, and what is wrong with its settings.
-func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[string]string, problems []error, err error) {
+func (s *Store) checkServer(ctx context.Context, c *redis.Client, lenient bool) (info map[string]string, problems []error, err error) {
 	text, err := c.Info(ctx).Result()
 	if err != nil {
 		return nil, nil, err
@@ -83,7 +99,7 @@ func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[stri
 		}
 	}
 	if s.durability != Rebuild {
-		problem, err := checkPersistence(ctx, c, info)
+		problem, err := checkPersistence(ctx, c, info, lenient)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -142,7 +158,7 @@ func checkMemory(info map[string]string) error {
 // checkPersistence wants the append-only file, or snapshots: a lost suffix is
 // noticed and applied again, a lost store must be rebuilt. The error is of a server
 // that has not said whether it keeps snapshots, and may the next time.
-func checkPersistence(ctx context.Context, c *redis.Client, info map[string]string) (problem, err error) {
+func checkPersistence(ctx context.Context, c *redis.Client, info map[string]string, lenient bool) (problem, err error) {
 	if info["aof_enabled"] == "1" {
 		return nil, nil
 	}
@@ -151,6 +167,8 @@ func checkPersistence(ctx context.Context, c *redis.Client, info map[string]stri
 	switch {
 	case err != nil && Passes(err):
 		return nil, err
+	case err != nil && lenient:
+		return nil, nil
 	case err != nil:
 		return fmt.Errorf("the append-only file is off, and whether snapshots are on cannot be asked (%w): %s", err, remedy), nil
 	case save["save"] == "":
