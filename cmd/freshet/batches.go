@@ -100,18 +100,21 @@ func (b *batches) problem(v *definition.BatchView, err error) string {
 
 // materialize runs a batch view at a cutoff into its newest generation.
 func (x *session) materialize(ctx context.Context, v *definition.BatchView, cutoff featurestore.Instant) error {
-	revision, _, generations, err := x.app.targets(ctx, x.parts)
+	runs, err := x.parts.RunTargets(ctx)
 	if err != nil {
 		return err
 	}
-	g := generations[v.Name]
+	g := runs.Into[v.Name]
+	if g.Hash != v.Hash {
+		return fmt.Errorf("revision %d gives view %q another meaning: %w", runs.Revision, v.Name, registry.ErrLostRace)
+	}
 	_, err = materializer(x.parts, x.db).Run(ctx, materialize.Request{
-		View: v, Cutoff: cutoff, Revision: revision, Lanes: g.Lanes,
+		View: v, Cutoff: cutoff, Revision: runs.Revision, Lanes: g.Lanes,
 		Generation: online.Generation{Project: x.parts.Settings.Project, View: v.Name, Number: g.Number},
 		Bad:        func(b materialize.BadRow) { x.app.Note("%s: row %d: %s", b.File, b.Row, b.Reason) },
 	})
 	if err == nil && g.State == registry.Building {
-		err = x.parts.Registry.SetState(ctx, materializedStep(v, g))
+		err = x.parts.TakeOver(ctx, g)
 	}
 	return err
 }

@@ -245,13 +245,13 @@ func (a *App) applyFiles(ctx context.Context, x *session) (valid bool, err error
 		return true, err
 	}
 	a.Note("revision %d is applied", after)
-	_, _, generations, err := a.targets(ctx, x.parts)
+	runs, err := x.parts.RunTargets(ctx)
 	if err != nil {
 		return false, err
 	}
 	x.drive.SetViews(project.BatchViews)
 	for _, v := range project.BatchViews {
-		if generations[v.Name].State == registry.Building || generations[v.Name].Revision == after || changes(changed, v.Source) {
+		if runs.Into[v.Name].State == registry.Building || runs.Into[v.Name].Revision == after || changes(changed, v.Source) {
 			x.batches.due[v.Name] = true
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -70,21 +71,21 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 		return err
 	}
 	defer func() { err = first(err, db.Close()) }()
-	revision, project, generations, err := a.targets(ctx, parts)
+	runs, err := parts.RunTargets(ctx)
 	if err != nil {
 		return err
 	}
-	views, err := batchViews(project, names)
+	views, err := batchViews(runs.Project, names)
 	if err != nil {
 		return err
 	}
 	m := materializer(parts, db)
-	out := []materialized{}
+	out, held := []materialized{}, []error{}
 	table := cli.Table{Head: []string{"VIEW", "ROWS", "WRITTEN", "BAD", "CUTOFF", "RUN"}}
 	for _, v := range views {
-		g := generations[v.Name]
+		g := runs.Into[v.Name]
 		r := materialize.Request{
-			View: v, Cutoff: cutoff, Revision: revision, Lanes: g.Lanes,
+			View: v, Cutoff: cutoff, Revision: runs.Revision, Lanes: g.Lanes,
 			Generation: online.Generation{Project: parts.Settings.Project, View: v.Name, Number: g.Number},
 			Bad:        func(b materialize.BadRow) { a.Note("%s: row %d: %s", b.File, b.Row, b.Reason) },
 			Progress:   a.materializeProgress(v.Name),
@@ -94,9 +95,7 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 			return err
 		}
 		if g.State == registry.Building {
-			if err := parts.Registry.SetState(ctx, materializedStep(v, g)); err != nil {
-				return err
-			}
+			held = append(held, parts.TakeOver(ctx, g)) // the other views' runs go on
 		}
 		one := materialized{v.Name, report.Run.ID, cutoff.String(), report.Put, report.Written, report.Outside, report.Bad, report.Gone, len(report.Run.Files)}
 		if report.Gone > 0 {
@@ -109,13 +108,7 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 		table.Rows = append(table.Rows, []string{one.View, fmt.Sprint(one.Rows), fmt.Sprint(one.Written), fmt.Sprint(one.Bad), one.Cutoff, one.Run})
 		table.Names = append(table.Names, one.View)
 	}
-	return a.Print(out, table)
-}
-
-// materializedStep makes a generation of a batch view live. Nobody writes the one
-// before any more, so that it is not kept.
-func materializedStep(v *definition.BatchView, g registry.Generation) registry.Step {
-	return registry.Step{View: v.Name, Number: g.Number, State: registry.Live, Reason: "materialized", At: featurestore.InstantOf(time.Now())}
+	return errors.Join(a.Print(out, table), errors.Join(held...))
 }
 
 // materializeProgress tells a person, every two seconds, how far a run is.
@@ -127,31 +120,6 @@ func (a *App) materializeProgress(view string) func(materialize.Progress) {
 			a.Note("%s: %d rows read, %d online, %.0f rows/s", view, p.Read, p.Put, float64(p.Read)/now.Sub(start).Seconds())
 		}
 	}
-}
-
-// targets are the newest revision and, for each view, the generation that a run
-// must go to: the one being built, else the one that answers.
-func (a *App) targets(ctx context.Context, parts *node.Parts) (int64, *definition.Project, map[string]registry.Generation, error) {
-	current, err := parts.Registry.Current(ctx)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	if current == nil {
-		return 0, nil, nil, featurestore.NotFoundf("nothing is applied yet: run `freshet apply`")
-	}
-	project, problems := definition.Load(current.Files)
-	if project == nil {
-		return 0, nil, nil, featurestore.Invalidf("revision %d does not load with this version of freshet: %w", current.Number, problems)
-	}
-	list, err := parts.Registry.Generations(ctx)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	generations := map[string]registry.Generation{}
-	for _, g := range list {
-		generations[g.View] = g // ascending: the newest stays
-	}
-	return current.Number, project, generations, nil
 }
 
 func batchViews(p *definition.Project, names []string) ([]*definition.BatchView, error) {
