@@ -142,6 +142,10 @@ func TestARunAmidASwitch(t *testing.T) {
 		t.Fatalf("revision %d answers", n)
 	}
 	x.wantLostRace(x.parts.TakeOver(t.Context(), filled), "no revision would have the meanings of all views")
+	to(x.generation("spend", registry.Standby))
+	raced := &applying{Store: x.parts.Registry, step: true, apply: func() { to(x.generation("spend", registry.Standby)) }}
+	x.parts.Registry = raced
+	x.wantLostRace(x.parts.TakeOver(t.Context(), filled), "no revision would have the meanings of all views")
 	if n := x.answers(); n != 1 {
 		t.Errorf("revision %d answers: the switch was overwritten", n)
 	}
