@@ -117,10 +117,11 @@ func (a *App) buildHere(ctx context.Context, s *settings.Settings, g registry.Ge
 	defer closing(n.Stop, &err)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	worker := n.Worker // whoever stops the node takes it away
 	go func() {
 		select {
-		case <-n.WorkerDone():
-			cancel(fmt.Errorf("the ingester has stopped: %w", n.Worker.Err()))
+		case <-worker.Done():
+			cancel(fmt.Errorf("the ingester has stopped: %w", worker.Err()))
 		case <-ctx.Done():
 		}
 	}()
