@@ -196,11 +196,11 @@ func (r *applying) Generations(ctx context.Context) ([]registry.Generation, erro
 	return r.Store.Generations(ctx)
 }
 
-func (r *applying) SetState(ctx context.Context, s registry.Step) error {
+func (r *applying) SetState(ctx context.Context, steps ...registry.Step) error {
 	if r.step {
 		r.once()
 	}
-	return r.Store.SetState(ctx, s)
+	return r.Store.SetState(ctx, steps...)
 }
 
 // A run's values are those of one meaning: it does not go into a generation of another
