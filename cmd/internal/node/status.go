@@ -78,7 +78,7 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 		s.Revision = c.Revision
 		s.Views = p.viewStatuses(ctx, c, w, said)
 	}
-	s.Archives = withMissing(p.archiveStatuses(), p.ask(w).missing)
+	s.Archives = withMissing(p.archiveStatuses(), said.missing)
 	if log != nil {
 		stats := log.Stats()
 		s.Predictions = &stats
