@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/freshet/freshet/featurestore/definition"
@@ -26,7 +27,6 @@ type spending struct {
 	records    string // the digest of how records are read
 
 	mu    sync.Mutex
-	tally tally
 	parts map[int32]*spentPart
 	dirty int // changes that must be kept
 
@@ -36,6 +36,7 @@ type spending struct {
 
 // spentPart is what is known of a partition.
 type spentPart struct {
+	tally   *tally // of all partitions that were counted together with it
 	counted int64  // its last offset that was counted, plus one
 	stamp   string // of the note that says so, until it is known what came since
 	halted  *haltNote
@@ -61,14 +62,51 @@ func (s *spending) load(ctx context.Context, numbers []int32) error {
 	if s.AtLeast < 0 {
 		return s.forget(ctx, numbers, notes)
 	}
+	known := map[int32]*spentNote{}
 	for _, number := range numbers {
-		s.parts[number] = &spentPart{}
 		if n := parseSpent(notes[s.noteField(number)]); n != nil && n.Records == s.records {
-			s.take(number, n)
+			known[number] = n
 		}
 	}
-	slices.SortStableFunc(s.tally.bad, func(a, b badRecord) int { return int(a.at - b.at) })
+	tallies := talliesOf(known)
+	for _, number := range numbers {
+		n := known[number]
+		if n == nil {
+			s.parts[number] = &spentPart{tally: tallies[""]}
+			continue
+		}
+		t, some := tallies[n.Stamp]
+		if !some {
+			t = tallies[""]
+		}
+		s.parts[number] = &spentPart{tally: t}
+		s.take(number, n)
+	}
+	for _, t := range tallies {
+		slices.SortStableFunc(t.bad, func(a, b badRecord) int { return int(a.at - b.at) })
+	}
 	return nil
+}
+
+// talliesOf are those of notes, by their stamp. What different processes have counted
+// side by side is not added up: in the same time, each has looked back over as many
+// records as one does over all. A stamp without bad records has none of its own; the one
+// of "" is for these, and for partitions without notes.
+func talliesOf(notes map[int32]*spentNote) map[string]*tally {
+	out := map[string]*tally{}
+	for _, n := range notes {
+		if len(n.Bad) > 0 && out[n.Stamp] == nil {
+			out[n.Stamp] = &tally{}
+		}
+	}
+	rest := &tally{}
+	if len(out) == 1 {
+		for _, t := range out {
+			rest = t
+		}
+	}
+	out[""] = rest
+	return out
 }
 
 // take takes over a note. Records are counted on from there.
@@ -80,10 +118,10 @@ func (s *spending) take(number int32, n *spentNote) {
 	}
 	for _, age := range n.Bad {
 		if age < budgetWindow {
-			s.tally.bad = append(s.tally.bad, badRecord{at: -age, partition: number, stamp: n.Stamp})
+			p.tally.bad = append(p.tally.bad, badRecord{at: -age, partition: number, stamp: n.Stamp})
 		}
 	}
-	s.tally.seen = max(s.tally.seen, min(budgetWindow, n.Seen))
+	p.tally.seen = max(p.tally.seen, min(budgetWindow, n.Seen))
 }
 
 // forget is about a source without a budget: a person lets everything pass, so that
@@ -111,7 +149,7 @@ func (s *spending) begin(number int32, from int64) {
 	defer s.mu.Unlock()
 	p := s.parts[number]
 	if p.stamp != "" && from > p.counted {
-		s.tally.age(p.stamp, from-p.counted)
+		p.tally.age(p.stamp, from-p.counted)
 	}
 	p.counted, p.stamp = max(p.counted, from), ""
 	if p.halted != nil && from > p.halted.At { // it was passed: somebody has let it
@@ -154,13 +192,13 @@ func (s *spending) note(number int32, c *decodedChunk) (halted *haltNote, dirty 
 	}
 	again := int(min(max(p.counted-first.From, 0), int64(c.records))) // records of a rewind, about: offsets may have no record
 	records, bad := c.records-again, c.badBehind(p.counted, again)
-	if most, of, broken := s.tally.look(s.Budget, records, bad); broken {
+	if most, of, broken := p.tally.look(s.Budget, records, bad); broken {
 		last := &c.letters[len(c.letters)-1]
 		p.halted = &haltNote{At: last.Offset, Bad: most, Of: of, Why: last.Code + ": " + last.Message}
 		s.dirty++
 		return p.halted, true
 	}
-	s.tally.add(number, records, bad)
+	p.tally.add(number, records, bad)
 	p.counted = first.Through + 1
 	if len(bad) > 0 {
 		s.dirty++
@@ -212,14 +250,18 @@ func (s *spending) keep(ctx context.Context) error {
 // read. The caller holds s.mu.
 func (s *spending) notes(stamp string) map[string][]byte {
 	out := map[string][]byte{}
+	stamps := map[*tally]string{}
 	for number, p := range s.parts {
 		if p.stamp != "" {
 			continue
 		}
-		n := spentNote{Version: spentVersion, Records: s.records, Stamp: stamp, Counted: p.counted, Seen: s.tally.seen, Halted: p.halted}
-		for i := range s.tally.bad {
-			if r := &s.tally.bad[i]; r.partition == number {
-				n.Bad = append(n.Bad, s.tally.records-r.at)
+		if _, some := stamps[p.tally]; !some {
+			stamps[p.tally] = stamp + "-" + strconv.Itoa(len(stamps))
+		}
+		n := spentNote{Version: spentVersion, Records: s.records, Stamp: stamps[p.tally], Counted: p.counted, Seen: p.tally.seen, Halted: p.halted}
+		for i := range p.tally.bad {
+			if r := &p.tally.bad[i]; r.partition == number {
+				n.Bad = append(n.Bad, p.tally.records-r.at)
 			}
 		}
 		out[s.noteField(number)] = n.bytes()

@@ -89,6 +89,31 @@ func TestSpendingOutlivesAProcess(t *testing.T) {
 	s.passes(1, 0, 98, offsets(0, 99, 1)...) // it had none
 }
 
+// What two processes have counted side by side, each below the budget, does not halt who
+// takes over from both; what each may still take is what it could.
+func TestSpendingOfTwoProcesses(t *testing.T) {
+	s := newSpender(t, Budget{}, 0)
+	for _, number := range []int32{0, 1} {
+		s.restart(number)
+		s.begin(number, 0)
+		s.passes(number, 0, 9999, offsets(50, 70, 140)...)
+	}
+	for range 2 { // notes of several tallies outlive a process, too
+		s.restart(0, 1, 2)
+		for _, number := range []int32{0, 1, 2} {
+			s.begin(number, max(10_000, s.parts[number].counted))
+		}
+		at := s.parts[0].counted
+		s.passes(0, at, at+199, at+100)
+		s.passes(1, at, at+199, at+100)
+	}
+	at := s.parts[1].counted
+	s.passes(2, 10_000, 10_098, offsets(10_000, 99, 1)...)
+	if halted := s.halts(1, at, at+40, offsets(at, 40, 1)...); halted.Bad != 67+2+40 || halted.Of != budgetWindow {
+		t.Errorf("%+v", halted)
+	}
+}
+
 // Of what was counted nothing is counted again, by whichever process.
 func TestSpendingCountsOnce(t *testing.T) {
 	s := newSpender(t, Budget{}, 0)
@@ -100,11 +125,11 @@ func TestSpendingCountsOnce(t *testing.T) {
 	s.restart(0)
 	s.begin(0, 50) // it was counted, and not applied
 	s.passes(0, 50, 129, offsets(50, 40, 1)...)
-	if n := len(s.tally.bad); n != 60 {
+	if n := len(s.parts[0].tally.bad); n != 60 {
 		t.Errorf("%d bad records are counted", n)
 	}
-	if s.tally.seen != 130 {
-		t.Errorf("%d records are counted", s.tally.seen)
+	if s.parts[0].tally.seen != 130 {
+		t.Errorf("%d records are counted", s.parts[0].tally.seen)
 	}
 }
 
@@ -132,7 +157,7 @@ func TestSpendingKnowsWhatPassedSince(t *testing.T) {
 		s.restart(0, 1)
 		s.begin(1, c.from1)
 		s.begin(0, c.from0)
-		if n := len(s.tally.bad); n != c.left {
+		if n := len(s.parts[0].tally.bad); n != c.left {
 			t.Errorf("%s: %d bad records are left in the window, want %d", name, n, c.left)
 		}
 	}
@@ -144,7 +169,7 @@ func TestSpendingKnowsWhatPassedSince(t *testing.T) {
 	s.passes(1, 0, 99, offsets(0, 30, 1)...)
 	s.restart(0, 1)
 	s.begin(1, 1_000_000)
-	if n := len(s.tally.bad); n != 60 {
+	if n := len(s.parts[0].tally.bad); n != 60 {
 		t.Errorf("%d bad records are left of those that another process had counted", n)
 	}
 	s.begin(0, 100)
