@@ -112,3 +112,56 @@ func TestAcceptLoss(t *testing.T) {
 		return false
 	})
 }
+
+// Who accepts a new topic accepts with it what of the log before is nowhere any more: no
+// generation waits for what the log had as long as it was that one.
+func TestAcceptNewTopicWithoutTheFolder(t *testing.T) {
+	dir, _ := loggedProject(t)
+	must := func(args ...string) string {
+		t.Helper()
+		out, text, err := run(t, dir, args...)
+		if err != nil {
+			t.Fatal(text, err)
+		}
+		return out
+	}
+	define := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "d.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		must("apply", "--yes")
+	}
+	define(dlqDefinitions)
+	n, stop := ingester(t, dir)
+	sendClicks(t, n, "ann", "bob", "ann")
+	inState(t, n, "RUNNING", 3)
+	stop()
+	for _, path := range []string{"log", "offline/history"} {
+		if err := os.RemoveAll(filepath.Join(dir, ".freshet", filepath.FromSlash(path))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, stop = ingester(t, dir)
+	sendClicks(t, n, "eve", "eve")
+	inState(t, n, "GAP", 0)
+	stop()
+	var done acceptedTopic
+	if err := json.Unmarshal([]byte(must("accept-new-topic", "clicks", "--yes", "-o", "json")), &done); err != nil {
+		t.Fatal(err)
+	}
+	if l := done.LostAtRest; len(l) != 1 || l[0].Generation != 1 || len(l[0].Offsets) != 1 || l[0].Offsets[0].To != 3 {
+		t.Errorf("accepted with it: %+v", l)
+	}
+	define(strings.Replace(dlqDefinitions, "window: 1h", "window: 2h", 1))
+	n, stop = ingester(t, dir)
+	defer stop()
+	reported(t, n, "the new generation answers, and nothing is said to be lost", func(s node.Status) bool {
+		for _, v := range s.Views {
+			if v.Generation == 2 && v.Answers {
+				return len(s.Archives) == 1 && len(s.Archives[0].Lost) == 0
+			}
+		}
+		return false
+	})
+}

@@ -19,6 +19,9 @@ type acceptedTopic struct {
 	node.TopicState
 	Accepted uint32 `json:"accepted_generation"`
 	Reason   string `json:"reason"`
+
+	// LostAtRest is what was at rest of the log before and is nowhere any more.
+	LostAtRest []node.LostRest `json:"lost_at_rest,omitempty"`
 }
 
 // AcceptTopicCommand is `accept-new-topic`.
@@ -83,8 +86,16 @@ func (a *App) acceptTopic(ctx context.Context, name string, how acceptance) (err
 		return err
 	}
 	done.Accepted = log.Generation
+	missing, err := parts.AcceptMissingOf(ctx, project.StreamSource(name), done.Generation, "accepted with generation "+fmt.Sprint(log.Generation)+" of its log")
+	if err != nil {
+		return fmt.Errorf("source %q is at generation %d of its log; what of the one before was at rest, and may be lost, is not accepted yet (%s): %w", name, log.Generation, worker.AcceptLossCommand(name), err)
+	}
+	done.LostAtRest = node.LostOf(missing)
 	t := done.table()
 	t.Foot = fmt.Sprintf("Source %s is at generation %d of its log. Its views answer again once they have caught up: see `freshet status`.", name, log.Generation)
+	if len(missing) > 0 {
+		t.Foot += " " + worker.MissingText(missing) + ": that is accepted, too, and what is built from history lacks it."
+	}
 	return a.Print(done, t)
 }
 

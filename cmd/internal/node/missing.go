@@ -40,6 +40,17 @@ func (p *Parts) AcceptMissingRest(ctx context.Context, missing []worker.Missing,
 	return p.restInspector().AcceptMissing(ctx, missing, reason, wall())
 }
 
+// AcceptMissingOf says so of what is missing of one log of a source, and gives it: who goes
+// on with another log goes on without what of this one is nowhere any more.
+func (p *Parts) AcceptMissingOf(ctx context.Context, s *definition.StreamSource, generation uint32, reason string) ([]worker.Missing, error) {
+	missing, err := p.MissingRest(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	missing = slices.DeleteFunc(missing, func(m worker.Missing) bool { return m.Generation != generation })
+	return missing, p.AcceptMissingRest(ctx, missing, reason)
+}
+
 // LostOf is what is missing, for people.
 func LostOf(missing []worker.Missing) (out []LostRest) {
 	for _, m := range missing {
