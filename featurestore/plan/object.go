@@ -29,7 +29,7 @@ func objects(p *definition.Project) map[string]object {
 		add(object{kind: "Entity", meaning: fields(e.Keys)}, e.Meta)
 	}
 	for _, s := range p.StreamSources {
-		add(object{kind: "StreamSource", meaning: streamMeaning(s), rest: fmt.Appendf(nil, "%s|%s|%s", s.Topic, s.Connection, history(s.History))}, s.Meta)
+		add(object{kind: "StreamSource", meaning: streamMeaning(s), fields: kept(s), rest: fmt.Appendf(nil, "%s|%s|%s", s.Topic, s.Connection, history(s.History))}, s.Meta)
 	}
 	for _, s := range p.BatchSources {
 		add(object{kind: "BatchSource", meaning: fmt.Appendf(fields(s.Fields), "%s|%s|%v", timeSpec(&s.Timestamp), timeSpec(s.AvailableAt), s.Delay), rest: fmt.Appendf(nil, "%v|%v", s.Files, s.Format)}, s.Meta)
@@ -72,6 +72,14 @@ func streamMeaning(s *definition.StreamSource) []byte {
 		where = s.Where.Canonical()
 	}
 	return fmt.Appendf(fields(s.Fields), "%s|%s|%d|%d|%v|%v|%s", s.Format, timeSpec(&s.Timestamp), s.EventID, s.Sequence, s.AllowedLateness, s.ApplyDelay, where)
+}
+
+// kept are the fields with which events of a source come to rest.
+func kept(s *definition.StreamSource) (out []column) {
+	for _, f := range s.Fields {
+		out = append(out, column{f.Name, f.Type.String()})
+	}
+	return out
 }
 
 func timeSpec(t *definition.TimeSpec) string {

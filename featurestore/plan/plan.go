@@ -5,6 +5,7 @@ package plan
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
@@ -29,6 +30,7 @@ type Risk string
 const (
 	NeedsBackfill   Risk = "needs_backfill"    // a new generation is filled from history beside the old
 	NeedsAllHistory Risk = "needs_all_history" // a window without a bound is right only from the first event on
+	LacksHistory    Risk = "lacks_history"     // events at rest were kept without a field that the source has, or will be
 	ChangesMeaning  Risk = "changes_meaning"   // the same name gives other values than before
 	DropsData       Risk = "drops_data"        // stored values are given up
 	BreaksReaders   Risk = "breaks_readers"    // a column that was served is gone or has another type
@@ -62,6 +64,7 @@ type object struct {
 	stored     bool   // holds values in the online store
 	unbounded  bool   // a window of it may reach back to the first event
 	columns    []column
+	fields     []column // of a stream source
 	services   []string
 }
 
@@ -109,7 +112,26 @@ func replaced(b, a object) Change {
 		c.Risks = append(c.Risks, BreaksReaders)
 	}
 	c.Details = details
+	if lacks, details := compareFields(b.fields, a.fields); lacks {
+		c.Risks, c.Details = append(c.Risks, LacksHistory), append(c.Details, details...)
+	}
 	return c
+}
+
+// compareFields lists the fields of a stream source that come and go: at rest, an event
+// has those alone that the newest definition had when it came, whatever the topic holds.
+func compareFields(before, after []column) (lacks bool, details []string) {
+	for _, f := range after {
+		if !slices.Contains(before, f) {
+			details = append(details, "+ "+f.name+" "+f.typ+": events at rest have it as null; what is built from history lacks it there")
+		}
+	}
+	for _, f := range before {
+		if !slices.Contains(after, f) {
+			details = append(details, "- "+f.name+" "+f.typ+": events come to rest without it from now on; a later definition that reads it again finds null there")
+		}
+	}
+	return len(details) > 0, details
 }
 
 func deleted(b object) Change {

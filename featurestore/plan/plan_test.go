@@ -126,6 +126,35 @@ func TestAnUnboundedWindowNeedsAllHistory(t *testing.T) {
 	}
 }
 
+// What the source reads of a record is what history keeps of it: fields that come, go or
+// change their type are not in what came before, or comes now.
+func TestFieldsThatHistoryLacks(t *testing.T) {
+	changed := func(from, to string) plan.Change {
+		t.Helper()
+		if !strings.Contains(base, from) {
+			t.Fatalf("%q is not in the definitions", from)
+		}
+		return find(t, plan.Make(1, load(t, base), load(t, strings.Replace(base, from, to, 1))), "orders")
+	}
+	for _, test := range []struct {
+		from, to string
+		details  []string
+	}{
+		{"amount: double}", "amount: double, kind: string}", []string{"+ kind string"}},
+		{"amount: double}", "amount: int64}", []string{"+ amount int64", "- amount double"}},
+	} {
+		c := changed(test.from, test.to)
+		if !slices.Equal(c.Risks, []plan.Risk{plan.ChangesMeaning, plan.LacksHistory}) || len(c.Details) != len(test.details) {
+			t.Fatalf("%+v", c)
+		}
+		for i, want := range test.details {
+			if !strings.HasPrefix(c.Details[i], want+": events ") {
+				t.Errorf("%q, want %q", c.Details[i], want)
+			}
+		}
+	}
+}
+
 // A version that computes or stores otherwise gives each view another hash: what is
 // held under others only is built anew, and what is held under this one is not.
 func TestAnotherVersionBuildsAnew(t *testing.T) {
