@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,7 @@ type materialized struct {
 
 func (a *App) materializeCommand() *cobra.Command {
 	var at string
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use: "materialize [VIEW...]", Short: "Batch views to Parquet and the online store, as of a cutoff",
 		Long: `Computes batch views from their tables as of a cutoff (--at), writes each run to Parquet
@@ -41,7 +43,10 @@ A view of latest values alone keeps, of each entity, the greatest row that any r
 brought: a run never replaces a newer value. In a view that has aggregates all values of
 an entity, its latest values too, are those of the run with the latest cutoff (of equal
 ones the run that completed last): a run that looks further back replaces nothing, and an
-entity without rows in the newest run reads as unknown. The same run again changes nothing.`,
+entity without rows in the newest run reads as unknown. The same run again changes nothing.
+
+A changed view takes over once its run is written, and once an ingester has filled the
+stream views that changed with it (--wait): until then the revision before answers.`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			s, err := a.Settings()
 			if err != nil {
@@ -58,14 +63,15 @@ entity without rows in the newest run reads as unknown. The same run again chang
 					return featurestore.Invalidf("--at: %w", err)
 				}
 			}
-			return a.materialize(cmd.Context(), parts, args, cutoff)
+			return a.materialize(cmd.Context(), parts, args, cutoff, wait)
 		},
 	}
 	cmd.Flags().StringVar(&at, "at", "", "the cutoff: what was known by this instant (default: now)")
+	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for stream views that changed with it to be filled; 0s takes over at once")
 	return cmd
 }
 
-func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string, cutoff featurestore.Instant) (err error) {
+func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string, cutoff featurestore.Instant, wait time.Duration) (err error) {
 	db, err := openEngine(ctx, parts.Settings)
 	if err != nil {
 		return err
@@ -95,7 +101,7 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 			return err
 		}
 		if g.State == registry.Building {
-			held = append(held, parts.TakeOver(ctx, g)) // the other views' runs go on
+			held = append(held, a.takeOver(ctx, parts, g, wait)) // the other views' runs go on
 		}
 		one := materialized{v.Name, report.Run.ID, cutoff.String(), report.Put, report.Written, report.Outside, report.Bad, report.Gone, len(report.Run.Files)}
 		if report.Gone > 0 {
@@ -110,6 +116,40 @@ func (a *App) materialize(ctx context.Context, parts *node.Parts, names []string
 	}
 	return errors.Join(a.Print(out, table), errors.Join(held...))
 }
+
+// takeOver makes a generation live whose run is written, once the stream views that changed
+// with it are filled: else they would answer REBUILDING. An embedded store is open in this
+// process alone, so that nobody fills them meanwhile.
+func (a *App) takeOver(ctx context.Context, parts *node.Parts, g registry.Generation, wait time.Duration) error {
+	over := time.Now().Add(wait)
+	tick := time.NewTicker(waitStep)
+	defer tick.Stop()
+	for said := false; wait > 0 && parts.Settings.Online.Embedded == ""; said = true {
+		unready, err := parts.Unready(ctx, g)
+		if err != nil {
+			return err
+		}
+		if len(unready) == 0 {
+			break
+		}
+		names := strings.Join(unready, ", ")
+		if time.Now().After(over) {
+			return featurestore.Unavailablef("generation %d of view %q is written, and does not take over: no ingester has filled %s, which changed with it and would answer REBUILDING; the revision before answers. Run this again once they are filled (`freshet status`), or with --wait 0s to take over at once", g.Number, g.View, names)
+		}
+		if !said {
+			a.Note("%s is written; waiting up to %s for an ingester to fill %s, which changed with it", g.View, wait, names)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return parts.TakeOver(ctx, g)
+}
+
+// waitStep is how often it is looked whether what is waited for is there.
+const waitStep = 250 * time.Millisecond
 
 // materializeProgress tells a person, every two seconds, how far a run is.
 func (a *App) materializeProgress(view string) func(materialize.Progress) {

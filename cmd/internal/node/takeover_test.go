@@ -6,12 +6,16 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/cmd/internal/settings"
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/featurestore/online/embedded"
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
@@ -244,4 +248,46 @@ func TestARunAmidAnApply(t *testing.T) {
 	if n := x.answers(); n != 7 {
 		t.Errorf("revision %d answers", n)
 	}
+}
+
+// A run of a batch view waits for the stream views that changed with it, as long as lookups
+// are whole without it, and until their lanes are filled.
+func TestARunWaitsForStreamViews(t *testing.T) {
+	x := newTakeover(t)
+	store, err := embedded.Open(embedded.Config{Dir: t.TempDir(), Now: func() featurestore.Instant { return 0 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.parts.Online = store
+	lanes := func(g registry.Generation, s online.State) {
+		t.Helper()
+		id := online.Generation{Project: "shop", View: g.View, Number: g.Number}
+		err := store.Create(t.Context(), id, online.Meta{Definition: g.Hash, StateVersion: definition.StateVersion, Lanes: g.Lanes, State: online.StateBuilding})
+		if err == nil {
+			err = store.SetState(t.Context(), id, s)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(views ...string) {
+		t.Helper()
+		got, err := x.parts.Unready(t.Context(), x.generation("plane", registry.Building))
+		if err != nil || !slices.Equal(got, views) {
+			t.Errorf("unready are %v (%v), want %v", got, err, views)
+		}
+	}
+	x.apply(otherPlane.Replace(otherSpend.Replace(planes)))
+	want("spend") // there are no lanes yet
+	spend := x.generation("spend", registry.Building)
+	for _, s := range []online.State{online.StateBuilding, online.StateGap} {
+		lanes(spend, s)
+		want("spend")
+	}
+	lanes(spend, online.StateCatchingUp)
+	want()
+	x.apply(planes)
+	x.apply(otherPlane.Replace(planes))                     // whole with the stream view as it is
+	x.apply(otherPlane.Replace(otherSpend.Replace(planes))) // and then the one before is
+	want()
 }
