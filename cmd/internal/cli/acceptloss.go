@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/cmd/internal/node"
+	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/ingest/worker"
 )
@@ -43,7 +44,7 @@ func (a *App) acceptLoss(ctx context.Context, name string, how acceptance) (err 
 	}
 	parts, err := node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline|node.NeedLog)
 	if err != nil {
-		return fmt.Errorf("%w (embedded parts are open in one process only: stop the server first)", err)
+		return whereEmbedded(s, err)
 	}
 	defer closing(parts.Close, &err)
 	_, project, err := appliedProject(ctx, parts.Registry)
@@ -72,6 +73,15 @@ func (a *App) acceptLoss(ctx context.Context, name string, how acceptance) (err 
 	}
 	table.Foot = fmt.Sprintf("%d offsets of source %s are accepted to be lost. Generations that waited for them go on: see `freshet status`.", done.Offsets, name)
 	return a.Print(done, table)
+}
+
+// whereEmbedded adds to an error of parts that do not open what it is where they belong to
+// a process that runs.
+func whereEmbedded(s *settings.Settings, err error) error {
+	if s.Log.Embedded == "" && s.Online.Embedded == "" {
+		return err
+	}
+	return fmt.Errorf("%w (embedded parts are open in one process only: stop the server first)", err)
 }
 
 func lossOf(source string, missing []worker.Missing) (*acceptedLoss, Table) {

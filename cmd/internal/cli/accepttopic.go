@@ -57,7 +57,7 @@ func (a *App) acceptTopic(ctx context.Context, name string, how acceptance) (err
 	}
 	parts, err := node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline|node.NeedLog)
 	if err != nil {
-		return fmt.Errorf("%w (embedded parts are open in one process only: stop the server first)", err)
+		return whereEmbedded(s, err)
 	}
 	defer closing(parts.Close, &err)
 	_, project, err := appliedProject(ctx, parts.Registry)
