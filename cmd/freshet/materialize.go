@@ -125,7 +125,7 @@ func (a *App) takeOver(ctx context.Context, parts *node.Parts, g registry.Genera
 	tick := time.NewTicker(waitStep)
 	defer tick.Stop()
 	for said := false; wait > 0 && parts.Settings.Online.Embedded == ""; said = true {
-		unready, err := parts.Unready(ctx, g)
+		unready, err := parts.Unready(ctx)
 		if err != nil {
 			return err
 		}

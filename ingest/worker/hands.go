@@ -100,7 +100,7 @@ func (v *View) shareOut(works []*work) {
 	group.Wait()
 }
 
-// foldWork folds a work on its entity's state, or on one of the folder's own.
+// foldWork folds a work on its entity's state, or on the hand's own.
 func (v *View) foldWork(by *hand, w *work) {
 	state := w.entity.state
 	if state == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/cmd/internal/node"
-	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/ingest/worker"
 )
 
@@ -38,22 +38,11 @@ func (a *App) archiveAcceptCommand() *cobra.Command {
 }
 
 func (a *App) acceptLoss(ctx context.Context, name string, how acceptance) (err error) {
-	s, err := a.Settings()
+	parts, project, err := a.openSource(ctx, name)
 	if err != nil {
 		return err
-	}
-	parts, err := node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline|node.NeedLog)
-	if err != nil {
-		return whereEmbedded(s, err)
 	}
 	defer closing(parts.Close, &err)
-	_, project, err := appliedProject(ctx, parts.Registry)
-	if err != nil {
-		return err
-	}
-	if project == nil || project.StreamSource(name) == nil {
-		return featurestore.NotFoundf("there is no stream source %q in what is applied (see `freshet list sources`)", name)
-	}
 	missing, err := parts.MissingRest(ctx, project.StreamSource(name))
 	if err != nil {
 		return err
@@ -75,13 +64,29 @@ func (a *App) acceptLoss(ctx context.Context, name string, how acceptance) (err 
 	return a.Print(done, table)
 }
 
-// whereEmbedded adds to an error of parts that do not open what it is where they belong to
-// a process that runs.
-func whereEmbedded(s *settings.Settings, err error) error {
-	if s.Log.Embedded == "" && s.Online.Embedded == "" {
-		return err
+// openSource opens online store and log, for whoever decides about a stream source of what
+// is applied.
+func (a *App) openSource(ctx context.Context, name string) (parts *node.Parts, project *definition.Project, err error) {
+	s, err := a.Settings()
+	if err != nil {
+		return nil, nil, err
 	}
-	return fmt.Errorf("%w (embedded parts are open in one process only: stop the server first)", err)
+	parts, err = node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline|node.NeedLog)
+	switch {
+	case err != nil && (s.Log.Embedded != "" || s.Online.Embedded != ""):
+		return nil, nil, fmt.Errorf("%w (embedded parts are open in one process only: stop the server first)", err)
+	case err != nil:
+		return nil, nil, err
+	}
+	_, project, err = appliedProject(ctx, parts.Registry)
+	if err == nil && (project == nil || project.StreamSource(name) == nil) {
+		err = featurestore.NotFoundf("there is no stream source %q in what is applied (see `freshet list sources`)", name)
+	}
+	if err != nil {
+		closing(parts.Close, &err)
+		return nil, nil, err
+	}
+	return parts, project, nil
 }
 
 func lossOf(source string, missing []worker.Missing) (*acceptedLoss, Table) {

@@ -51,22 +51,11 @@ type acceptance struct {
 }
 
 func (a *App) acceptTopic(ctx context.Context, name string, how acceptance) (err error) {
-	s, err := a.Settings()
+	parts, project, err := a.openSource(ctx, name)
 	if err != nil {
 		return err
-	}
-	parts, err := node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline|node.NeedLog)
-	if err != nil {
-		return whereEmbedded(s, err)
 	}
 	defer closing(parts.Close, &err)
-	_, project, err := appliedProject(ctx, parts.Registry)
-	if err != nil {
-		return err
-	}
-	if project == nil || project.StreamSource(name) == nil {
-		return featurestore.NotFoundf("there is no stream source %q in what is applied (see `freshet list sources`)", name)
-	}
 	found, err := parts.InspectTopic(ctx, project, project.StreamSource(name))
 	if err != nil {
 		return err

@@ -84,27 +84,14 @@ func (p *Parts) TakeOver(ctx context.Context, g registry.Generation) error {
 
 // mayTakeOver gives the generation as it is, where it may become live or is it.
 func (p *Parts) mayTakeOver(ctx context.Context, g registry.Generation) (*registry.Generation, error) {
-	list, err := p.Registry.Generations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	newest, err := p.Registry.CurrentNumber(ctx)
-	if err != nil {
-		return nil, err
-	}
-	project, err := p.project(ctx, newest)
+	s, err := p.decision(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var now *registry.Generation
-	var group []registry.Generation // what goes with it: the others of its revision follow by themselves, or by their runs
-	targets := plan.Targets(project)
-	for i, x := range list {
+	for i, x := range s.list {
 		if x.View == g.View && x.Number == g.Number {
-			now = &list[i]
-		}
-		if x.State == registry.Building && targets[x.View] == x.Hash {
-			group = append(group, x)
+			now = &s.list[i]
 		}
 	}
 	lost := func(why string) error {
@@ -115,12 +102,49 @@ func (p *Parts) mayTakeOver(ctx context.Context, g registry.Generation) (*regist
 		return nil, lost("another revision was applied meanwhile")
 	case now.State == registry.Live:
 		return now, nil
-	case targets[g.View] != g.Hash:
+	case plan.Targets(s.project)[g.View] != g.Hash:
 		return nil, lost("its view has another meaning by now")
 	}
-	why, err := registry.Held(newest, list, group, func(n int64) (*definition.Project, error) { return p.project(ctx, n) })
+	// What goes with it: the others of its revision follow by themselves, or by their runs.
+	why, err := s.held(s.building)
 	if err == nil && why != "" {
 		err = lost(why)
 	}
 	return now, err
+}
+
+// decision is what a takeover is decided on.
+type decision struct {
+	newest   int64
+	project  *definition.Project   // of the newest revision
+	list     []registry.Generation // all
+	building []registry.Generation // those with meanings of the newest revision
+	load     registry.Loader
+}
+
+func (p *Parts) decision(ctx context.Context) (*decision, error) {
+	list, err := p.Registry.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	newest, err := p.Registry.CurrentNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &decision{newest: newest, list: list, load: func(n int64) (*definition.Project, error) { return p.project(ctx, n) }}
+	if s.project, err = s.load(newest); err != nil {
+		return nil, err
+	}
+	targets := plan.Targets(s.project)
+	for _, g := range list {
+		if g.State == registry.Building && targets[g.View] == g.Hash {
+			s.building = append(s.building, g)
+		}
+	}
+	return s, nil
+}
+
+// held says why generations must not take over together, "" where they may.
+func (s *decision) held(group []registry.Generation) (string, error) {
+	return registry.Held(s.newest, s.list, group, s.load)
 }

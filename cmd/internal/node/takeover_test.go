@@ -272,7 +272,7 @@ func TestARunWaitsForStreamViews(t *testing.T) {
 	}
 	want := func(views ...string) {
 		t.Helper()
-		got, err := x.parts.Unready(t.Context(), x.generation("plane", registry.Building))
+		got, err := x.parts.Unready(t.Context())
 		if err != nil || !slices.Equal(got, views) {
 			t.Errorf("unready are %v (%v), want %v", got, err, views)
 		}

@@ -2,39 +2,24 @@ package node
 
 import (
 	"context"
-	"slices"
 
-	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
-	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
-// Unready are the stream views that would answer REBUILDING if a generation of a batch
-// view took over now: those of its revision that no ingester has filled yet, while
+// Unready are the stream views that would answer REBUILDING if the generations of batch
+// views took over now: those of the newest revision that no ingester has filled yet, while
 // lookups are answered whole by an older one. They are none where it would not help to
 // wait, as at the first revision.
-func (p *Parts) Unready(ctx context.Context, g registry.Generation) ([]string, error) {
-	list, err := p.Registry.Generations(ctx)
+func (p *Parts) Unready(ctx context.Context) ([]string, error) {
+	s, err := p.decision(ctx)
 	if err != nil {
 		return nil, err
 	}
-	newest, err := p.Registry.CurrentNumber(ctx)
-	if err != nil {
-		return nil, err
-	}
-	project, err := p.project(ctx, newest)
-	if err != nil {
-		return nil, err
-	}
-	targets := plan.Targets(project)
 	var group []registry.Generation
 	var unready []string
-	for _, x := range list {
-		if x.State != registry.Building || targets[x.View] != x.Hash {
-			continue
-		}
-		filled := project.StreamView(x.View) == nil // runs of other batch views follow by themselves
+	for _, x := range s.building {
+		filled := s.project.StreamView(x.View) == nil // runs of batch views follow one another
 		if !filled {
 			if filled, err = p.filled(ctx, x); err != nil {
 				return nil, err
@@ -49,8 +34,7 @@ func (p *Parts) Unready(ctx context.Context, g registry.Generation) ([]string, e
 	if len(unready) == 0 {
 		return nil, nil
 	}
-	load := func(n int64) (*definition.Project, error) { return p.project(ctx, n) }
-	if why, err := registry.Held(newest, list, group, load); err != nil || why == "" {
+	if why, err := s.held(group); err != nil || why == "" {
 		return nil, err
 	}
 	return unready, nil
@@ -63,8 +47,6 @@ func (p *Parts) filled(ctx context.Context, g registry.Generation) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	ready := func(l online.Lane) bool {
-		return l.Meta.State == online.StateLive || l.Meta.State == online.StateCatchingUp
-	}
-	return !slices.ContainsFunc(lanes, func(l online.Lane) bool { return !ready(l) }), nil
+	worst := online.Worst(lanes)
+	return worst == online.StateLive || worst == online.StateCatchingUp, nil
 }
