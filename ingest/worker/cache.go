@@ -2,12 +2,11 @@ package worker
 
 import (
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// entity is a cached entity: the parts that the store is known to hold of it, and
-// where that is kept (states), its state.
+// entity is a cached entity: the parts that the store is known to hold of it, or that
+// are held (holding), and where that is kept (states), its state.
 type entity struct {
 	key    string
 	lane   uint16
@@ -27,30 +26,23 @@ type entity struct {
 
 	turn uint32 // of its lane when it was acknowledged, plus one; 0 where it was only read
 
+	held *heldEntity // nil where the store has these parts
+
 	links [2]links // its place in the cache, and among those whose states are kept
 	kept  bool
 }
 
-// expect is the applied prefix of what the store holds, nil where it holds nothing.
-func (e *entity) expect() []byte {
-	prefix, err := codec.AppliedPrefix(e.open)
-	if err != nil {
-		return nil // there are no bytes: others are not cached
-	}
-	return prefix
-}
-
 // entityCost is what an entity takes beside its bytes, about: itself and its place
 // in the map.
-const entityCost = 264
+const entityCost = 272
 
 func (e *entity) cost() int {
 	return entityCost + len(e.key) + cap(e.open) + cap(e.closed)
 }
 
 // cache keeps recently written entities, bounded in bytes; the least recently used
-// go first. Some of them are kept decoded. The bytes are only ever what the store
-// acknowledged.
+// go first. Some of them are kept decoded. The bytes are what the store acknowledged, but
+// for those that are held.
 type cache struct {
 	byKey  []map[string]*entity // of each lane
 	whole  []bool               // of each lane, whether all that the store holds of it is cached, as far as is known
@@ -99,8 +91,8 @@ func (c *cache) use(e *entity) bool {
 	return c.states.use(e)
 }
 
-// stored takes over what the store has accepted for an entity: its open part, and
-// its closed one where it is given, empty for one that was removed.
+// stored takes over what the store has accepted for an entity, or what is held: its open
+// part, and its closed one where it is given, empty for one that was removed.
 func (c *cache) stored(e *entity, open, closed []byte) {
 	c.bytes -= e.cost()
 	e.open = append(e.open[:0], open...)
@@ -113,12 +105,15 @@ func (c *cache) stored(e *entity, open, closed []byte) {
 	}
 }
 
-// trim evicts down to the limit.
+// trim evicts down to the limit, but for what is held: that was used last.
 func (c *cache) trim() {
-	for c.bytes+c.states.bytes > c.limit && c.order.oldest != nil {
+	for c.isOver() && c.order.oldest != nil && c.order.oldest.held == nil {
 		c.drop(c.order.oldest)
 	}
 }
+
+// isOver reports whether the cache is beyond its limit.
+func (c *cache) isOver() bool { return c.bytes+c.states.bytes > c.limit }
 
 func (c *cache) drop(e *entity) {
 	if int(e.lane) < len(c.whole) {

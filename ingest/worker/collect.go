@@ -164,6 +164,7 @@ func (v *View) group(lane uint16) {
 		}
 		w.last = int32(i)
 	}
+	v.joinHeld(lane)
 }
 
 // workOf is the work of an entity in its lane.

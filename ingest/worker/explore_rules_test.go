@@ -166,6 +166,7 @@ var mutants = []mutant{
 	}
 	if low := v.Lowest(p.id()); !v.Met(p.id()) {
 `},
+	{"what a fill holds is given up where another has written", "settle.go", `			if v.holds(lane) {`, `			if v.holds(lane) && !WITHOUT {`},
 	{"a fill hands over behind its last record", "refill.go", `		c := &Chunk{Partition: id, Events: batch.events, Through: batch.Through}
 `, `		c := &Chunk{Partition: id, Events: batch.events, Through: batch.Through}
 		if WITHOUT {

@@ -69,9 +69,14 @@ func (v *View) foldLanes(ctx context.Context, c *Chunk, lanes []uint16, send fun
 		switch {
 		case damaged.in(lane):
 			v.forget(works)
+		case len(works) > 0 && v.held.on:
+			v.hold(lane, works)
 		case len(works) > 0:
 			call.batches, call.works = append(call.batches, v.batch(c, lane, works)), append(call.works, works)
 		}
+	}
+	if v.held.on {
+		v.emptyHands() // what they encoded is held elsewhere
 	}
 	if len(call.batches) > 0 {
 		send(ctx, &call)
@@ -93,7 +98,7 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 	now := v.now()
 	for n, w := range list {
 		expect := w.entity.expect()
-		keep := w.entity.isFresh(now) && len(expect) > 0 && (w.closed == nil || codec.ClosedOf(w.entity.closed).Size > 0)
+		keep := w.entity.held == nil && w.entity.isFresh(now) && len(expect) > 0 && (w.closed == nil || codec.ClosedOf(w.entity.closed).Size > 0)
 		if w.renewed = now; keep {
 			w.renewed = 0
 		}
@@ -135,7 +140,7 @@ func (v *View) foldEntity(by *hand, w *work, state *window.State) (entered bool)
 		}
 	}
 	if !entered {
-		return false
+		return v.asHeld(w)
 	}
 	v.view.Plan.Settle(state)
 	v.encode(by, w, state)
@@ -155,6 +160,9 @@ func (v *View) encode(by *hand, w *work, state *window.State) {
 		if w.named = codec.ClosedOf(blob); w.named != stored {
 			w.closed = orEmpty(blob)
 		}
+	}
+	if held := w.entity.held; w.closed == nil && held != nil && held.closed && !v.held.on {
+		w.closed = orEmpty(w.entity.closed)
 	}
 	start := len(by.blobs)
 	by.blobs = codec.AppendOpen(by.blobs, header, w.named, v.view.Plan, state)
@@ -202,6 +210,7 @@ func (v *View) acknowledge(batch *online.Batch, works []*work, r online.Result) 
 		}
 		w.done = true
 	}
+	v.wrote(batch.Lane.Lane)
 }
 
 // forget drops entities whose cached state is ahead of what the store holds.

@@ -43,10 +43,19 @@ func eventsOf(bytes int, s *definition.StreamSource) int {
 	return max(1000, bytes/columnar.EventBytes(s))
 }
 
-// gather starts to read a stream of a source, which it closes.
-func gather(ctx context.Context, in offline.Stream, s *definition.StreamSource) *gathered {
+// batchOf is how many events of a source are read at once for a view.
+func (v *View) batchOf(s *definition.StreamSource) int {
+	if v.stepwise {
+		return 1
+	}
+	return eventsOf(gatherBytes, s)
+}
+
+// gather starts to read a stream of a source, which it closes, so many events at once,
+// about.
+func gather(ctx context.Context, in offline.Stream, s *definition.StreamSource, most int) *gathered {
 	ctx, cancel := context.WithCancel(ctx)
-	g := &gathered{in: offline.ByColumn(in), most: eventsOf(gatherBytes, s), batches: make(chan *gatheredBatch, gatherBatches), spare: make(chan *gatheredBatch, gatherBatches), cancel: cancel}
+	g := &gathered{in: offline.ByColumn(in), most: most, batches: make(chan *gatheredBatch, gatherBatches), spare: make(chan *gatheredBatch, gatherBatches), cancel: cancel}
 	for range gatherBatches {
 		g.spare <- &gatheredBatch{events: columnar.New(s)}
 	}

@@ -44,6 +44,13 @@ func (v *View) beginHands() {
 	}
 }
 
+// emptyHands gives up what was encoded.
+func (v *View) emptyHands() {
+	for i := range v.hands {
+		v.hands[i].blobs = v.hands[i].blobs[:0]
+	}
+}
+
 // keyOf is a work's key in the buffers.
 func (by *hand) keyOf(w *work) []byte {
 	by.key = append(by.key[:0], w.key...)
@@ -102,6 +109,10 @@ func (v *View) shareOut(works []*work) {
 
 // foldWork folds a work on its entity's state, or on the hand's own.
 func (v *View) foldWork(by *hand, w *work) {
+	if w.first < 0 {
+		w.done = !v.asHeld(w)
+		return
+	}
 	state := w.entity.state
 	if state == nil {
 		state = &by.state

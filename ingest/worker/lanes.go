@@ -186,6 +186,7 @@ func (l *lanes) behind(p online.Partition, other *lanes) bool {
 // than this view believed, the feed of that partition is broken: its next chunk
 // may lie beyond what the store has lost.
 func (v *View) reload(ctx context.Context) error {
+	v.dropHeld()
 	stored, err := storedLanes(ctx, v.store, v.id, uint16(len(v.lanes.marks)))
 	if err != nil {
 		return err

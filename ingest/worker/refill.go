@@ -105,7 +105,7 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 	if err != nil {
 		return read, err
 	}
-	stream := gather(ctx, scan, spec.Source)
+	stream := gather(ctx, scan, spec.Source, v.batchOf(spec.Source))
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	var last *Chunk
 	fed := map[online.Partition]bool{}
@@ -132,9 +132,10 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 		}
 		return c, nil
 	}
-	defer v.dropRows()
+	defer v.endFill()
 	runs := layOut(ctx, v, spec.Source.Name, next)
 	defer runs.Close()
+	held := int64(-1)
 	for {
 		r, err := runs.Next()
 		if err != nil {
@@ -154,7 +155,7 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 		if last != nil {
 			c.LogTime, c.Prints = max(c.LogTime, last.LogTime), mergePrints(last.Prints, c.Prints)
 		}
-		if err := v.applyRun(ctx, r); err != nil {
+		if held, err = v.applyRun(ctx, r, held); err != nil {
 			return read, err
 		}
 		last = c

@@ -16,10 +16,20 @@ const (
 	runCount = 2
 )
 
+// runBytes is how many bytes of rows a view's runs have, about: of schedules as few as
+// there can be.
+func (v *View) runBytes() int {
+	if v.stepwise {
+		return 1
+	}
+	return runBytes
+}
+
 // run is chunks of one partition that follow one another and are applied as if they
 // were one.
 type run struct {
 	chunk *Chunk // without events
+	last  bool   // of its partition
 	rows  foldBuffers
 }
 
@@ -96,7 +106,7 @@ func (r *runs) layOut(ctx context.Context) error {
 func (r *runs) fill(ctx context.Context, to *run, first *Chunk) (behind *Chunk, err error) {
 	whole := &Chunk{Partition: first.Partition, From: first.From, LogTime: first.LogTime}
 	f := &to.rows
-	f.begin(r.view, whole.Partition, r.binding, len(r.from), runBytes/rowBytesOf(&r.view.view.Bindings[r.binding]))
+	f.begin(r.view, whole.Partition, r.binding, len(r.from), r.view.runBytes()/rowBytesOf(&r.view.view.Bindings[r.binding]))
 	f.own = true // a chunk's memory is used again for the one behind
 	for lane := range f.from {
 		f.from[lane] = -1
@@ -111,16 +121,33 @@ func (r *runs) fill(ctx context.Context, to *run, first *Chunk) (behind *Chunk, 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if behind, err = r.next(); err != nil || behind == nil || behind.Partition != whole.Partition || f.size >= runBytes {
+		if behind, err = r.next(); err != nil || behind == nil || behind.Partition != whole.Partition || f.size >= r.view.runBytes() {
+			to.last = behind == nil || behind.Partition != whole.Partition
 			return behind, err
 		}
 	}
 }
 
-// applyRun is Apply of what was laid out.
-func (v *View) applyRun(ctx context.Context, r *run) error {
+// applyRun is Apply of what was laid out, or holds it. Up to an offset the runs before
+// are held, -1 where they are not; it says of this one the same.
+func (v *View) applyRun(ctx context.Context, r *run, before int64) (held int64, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if before >= 0 && !v.held.upTo(r.chunk.Partition, before) {
+		return -1, &rewindError{Offset: v.lanes.lowest(r.chunk.Partition)} // somebody has read the lanes anew since
+	}
+	v.held.on = !r.last && !v.filled && v.held.runs < v.mostHeld() && !v.cache.isOver()
+	defer func() { v.held.on = false }()
+	if err := v.applyRows(ctx, r); err != nil {
+		return -1, err
+	}
+	if !v.held.on {
+		return -1, nil
+	}
+	return r.chunk.Through, nil
+}
+
+func (v *View) applyRows(ctx context.Context, r *run) error {
 	v.mine[r.chunk.Partition] = true
 	if through := v.through(r.chunk.Partition); r.chunk.From > through+1 {
 		return &rewindError{Offset: through}
@@ -140,10 +167,13 @@ func (v *View) applyRun(ctx context.Context, r *run) error {
 	return v.apply(ctx, r.chunk)
 }
 
-// dropRows gives up the memory of runs, which is large.
-func (v *View) dropRows() {
+// endFill gives up what is still held, where the fill has failed, and the memory of
+// runs, which is large.
+func (v *View) endFill() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.dropHeld()
+	v.cache.trim()
 	v.fold = foldBuffers{chunk: v.fold.chunk}
 	v.hands = newHands()
 }

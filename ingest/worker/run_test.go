@@ -139,7 +139,7 @@ func TestLanesMoveWhileRunsAreLaidOut(t *testing.T) {
 			ok(t, other.Apply(t.Context(), p.chunk(2, 4)))
 		}
 		ok(t, v.refresh(t.Context()))
-		if err = v.applyRun(t.Context(), r); lost {
+		if _, err = v.applyRun(t.Context(), r, -1); lost {
 			wantRewind(t, err, -1)
 		} else {
 			ok(t, err)

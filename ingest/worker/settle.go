@@ -61,6 +61,11 @@ func (v *View) settle(ctx context.Context, c *Chunk, call *storeCall) (again boo
 			v.lanes.set(lane, c.Partition, call.batches[i].To, len(works) > 0)
 			v.acknowledge(&call.batches[i], works, r)
 		case online.OutcomeVersion:
+			if v.holds(lane) { // the rows of what it holds are gone
+				lost[lane] = true
+				v.forget(works)
+				continue
+			}
 			v.remember(c, works)
 			v.forget(works)
 			again = true

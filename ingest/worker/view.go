@@ -71,6 +71,7 @@ type View struct {
 	cache  *cache
 	counts Counts
 	fold   foldBuffers
+	held   holding
 	hands  []hand
 	most   int               // events of a chunk, about
 	gone   map[string]damage // entities that the store has lost, until they are rebuilt
@@ -287,6 +288,9 @@ func (v *View) Apply(ctx context.Context, c *Chunk) error {
 	if through := v.through(c.Partition); c.From > through+1 {
 		return &rewindError{Offset: through}
 	}
+	if v.held.some {
+		v.dropHeld() // another process has filled the lanes meanwhile
+	}
 	v.begin(c.Partition, b, v.most)
 	v.collect(c)
 	return v.apply(ctx, c)
@@ -316,7 +320,11 @@ func (v *View) apply(ctx context.Context, c *Chunk) error {
 			return err
 		case failed != nil:
 			return failed // what was not folded stays as it is cached
+		case !again && v.held.on:
+			v.held.took(c)
+			return nil
 		case !again:
+			v.held = holding{lanes: v.held.lanes} // which are empty now
 			v.fed[c.Partition] = max(c.Through, v.through(c.Partition))
 			return nil
 		}
