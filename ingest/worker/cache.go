@@ -46,6 +46,7 @@ func (e *entity) cost() int {
 type cache struct {
 	byKey  []map[string]*entity // of each lane
 	whole  []bool               // of each lane, whether all that the store holds of it is cached, as far as is known
+	left   map[uint16]bool      // lanes of which it was found that it is not, though they have applied nothing
 	order  order
 	bytes  int // without states
 	limit  int // with them
@@ -53,7 +54,7 @@ type cache struct {
 }
 
 func newCache(limit int) *cache {
-	return &cache{limit: limit, order: order{of: orderCached}, states: states{limit: limit / decodedShare, order: order{of: orderKept}}}
+	return &cache{limit: limit, left: map[uint16]bool{}, order: order{of: orderCached}, states: states{limit: limit / decodedShare, order: order{of: orderKept}}}
 }
 
 // get gives an entity, nil where it is not cached.

@@ -147,6 +147,29 @@ func TestWhatIsHeldIsGivenUp(t *testing.T) {
 	}
 }
 
+// A lane that has lost its watermarks, and not its entities, looks as if it were empty: who
+// fills it finds out once, and reads them then.
+func TestALaneThatOnlySeemsEmptyIsFilled(t *testing.T) {
+	view := activity(t)
+	p := manyClicks(t, view, 30)
+	s := newMemoryStore()
+	ok(t, openView(t, view, s, lanesOfTests).Apply(t.Context(), p.chunk(0, 15)))
+	for _, l := range s.lanes {
+		clear(l.marks)
+	}
+	v := openStepwise(t, view, s, 1<<20)
+	err := error(&rewindError{})
+	for tries := 0; errors.As(err, new(*rewindError)); tries++ {
+		if tries > lanesOfTests {
+			t.Fatalf("it was begun %d times", tries)
+		}
+		err = fillInRuns(t, v, p, 10, func(int) {})
+	}
+	ok(t, err)
+	ok(t, v.Advance(t.Context(), p.all()))
+	sameStates(t, s, undisturbed(t, view, lanesOfTests, p))
+}
+
 // No lane passes what a fill only holds.
 func TestHeldRunsMoveNoLane(t *testing.T) {
 	view := activity(t)

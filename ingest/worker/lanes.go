@@ -203,6 +203,9 @@ func (v *View) reload(ctx context.Context) error {
 	v.lanes.load(stored)
 	v.state, v.filled = online.Worst(stored), filled(stored)
 	v.cache.whole = v.lanes.empty()
+	for lane := range v.cache.left {
+		v.cache.whole[lane] = false
+	}
 	for p := range v.fed {
 		if v.lanes.moved(p, &before) {
 			delete(v.fed, p)

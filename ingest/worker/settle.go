@@ -62,7 +62,7 @@ func (v *View) settle(ctx context.Context, c *Chunk, call *storeCall) (again boo
 			v.acknowledge(&call.batches[i], works, r)
 		case online.OutcomeVersion:
 			if v.holds(lane) { // the rows of what it holds are gone
-				lost[lane] = true
+				lost[lane], v.cache.left[lane] = true, true
 				v.forget(works)
 				continue
 			}
