@@ -66,7 +66,7 @@ func (g *Group) startSentinel(ctx context.Context, home string) error {
 		return err
 	}
 	conf := filepath.Join(home, "sentinel.conf")
-	text := fmt.Sprintf("%sbind 127.0.0.1\ndir %s\nsentinel monitor %[3]s %[4]s 1\nsentinel down-after-milliseconds %[3]s 500\nsentinel failover-timeout %[3]s 5000\n",
+	text := fmt.Sprintf("%sbind 127.0.0.1\ndir %s\nsentinel monitor %[3]s %[4]s 1\nsentinel down-after-milliseconds %[3]s 1500\nsentinel failover-timeout %[3]s 5000\n",
 		g.Master.opts.TLS.lines(strconv.Itoa(port)), home, MasterName, strings.Replace(g.Master.Addr(), ":", " ", 1))
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return err
@@ -123,12 +123,26 @@ func (g *Group) promotable(ctx context.Context) error {
 	return nil
 }
 
+// adopt takes over from the sentinel who is the master: on a busy machine it takes one
+// that is slow for gone at any time, and promotes the other. Against its will both would
+// come to follow each other, until it sees that half a minute later.
+func (g *Group) adopt(ctx context.Context) error {
+	master, err := g.sentinel.Ask(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MasterName)
+	if err == nil && strings.Contains(fmt.Sprint(master), fmt.Sprint(g.Replica.port)) {
+		g.Master, g.Replica = g.Replica, g.Master
+	}
+	return err
+}
+
 // follow makes the replica follow the master: the sentinel may still believe the
 // contrary for a while, and turn it around.
 func (g *Group) follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
+		if err := g.adopt(ctx); err != nil {
+			return err
+		}
 		short, end := context.WithTimeout(ctx, 2*time.Second)
 		err := g.Replica.says(short, "master_link_status:up", "INFO", "replication")
 		end()
@@ -147,11 +161,17 @@ func (g *Group) follow(ctx context.Context) error {
 
 // InSync waits until the replica has all that the master has now.
 func (g *Group) InSync(ctx context.Context) error {
-	want, err := replicated(ctx, g.Master, "master_repl_offset")
-	if err != nil {
-		return err
-	}
+	var master *Server
+	want := int64(0)
 	for ctx.Err() == nil {
+		err := g.adopt(ctx)
+		if err == nil && master != g.Master {
+			master = g.Master
+			want, err = replicated(ctx, master, "master_repl_offset")
+		}
+		if err != nil {
+			return err
+		}
 		have, err := replicated(ctx, g.Replica, "slave_repl_offset")
 		if err == nil && have >= want {
 			return nil
