@@ -41,17 +41,24 @@ type LaneID struct {
 }
 
 // EntityID names one entity: the lane is codec.Lane of the key. Split asks for
-// the closed part too; only views that split their states pay for it.
+// the closed part too, and State for what the lane says of itself; only who needs
+// them pays for them.
 type EntityID struct {
 	LaneID
 	Key   []byte
 	Split bool
+	State bool
 }
 
 // Parts are the blobs of one entity, both as of one moment. Open is nil where
 // the entity is absent; Closed also where it has none, or was not asked for.
+//
+// Lane is the state of its lane, read after the blobs: a store that was emptied before
+// they were read says so. That an entity is absent, or is all that it should be, goes by
+// it alone. StateMissing also where it was not asked for.
 type Parts struct {
 	Open, Closed []byte
+	Lane         State
 }
 
 // State is what a lane says of itself.
@@ -68,6 +75,10 @@ const (
 	StateHalted
 	StateCatchingUp // filled from history; the log is being applied; it does not answer yet
 )
+
+// Answers reports whether a lane holds whole values: those of a halted one are right as
+// of its watermark.
+func (s State) Answers() bool { return s == StateLive || s == StateHalted }
 
 // StateUnknown is that of a lane which says a word that this release does not know. It
 // is never stored.
@@ -241,8 +252,8 @@ var ErrStateChanged = errors.New("a lane has another state by now")
 // Store is an online store. It is safe for concurrent use.
 type Store interface {
 	// Get reads entities: result i belongs to ids[i]. Open and closed part of an
-	// entity are of one moment. The blobs are the caller's. Errors are
-	// ErrUnavailable.
+	// entity are of one moment, and lanes' states of one that is not before. The blobs
+	// are the caller's. Errors are ErrUnavailable.
 	Get(ctx context.Context, ids []EntityID) ([]Parts, error)
 	// Apply applies batches, pipelined, each atomic on its own; results are in
 	// their order. Batches of one lane are applied in order. A check that fails

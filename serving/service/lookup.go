@@ -106,12 +106,14 @@ func (l *lookup) entity(tagged []byte, g Generation, r *role) int32 {
 	key := []byte(owned[2:])
 	l.ids = append(l.ids, online.EntityID{
 		LaneID: online.LaneID{Generation: g.ID, Lane: codec.Lane(key, g.Lanes)}, Key: key,
-		Split: r.stream != nil && r.stream.Plan.Splits(),
+		Split: r.stream != nil && r.stream.Plan.Splits(), State: r.stream != nil, // lanes of batch views say nothing
 	})
 	return at
 }
 
-// fetch reads every entity, in one round trip.
+// fetch reads every entity, in one round trip, and what its lane says of itself by then:
+// the catalog is a picture of some moment before, and the store may have lost the lane
+// since, or be making it anew.
 func (l *lookup) fetch(ctx context.Context, store Reader) error {
 	l.found = make([]found, len(l.ids))
 	if len(l.ids) == 0 {
@@ -123,11 +125,15 @@ func (l *lookup) fetch(ctx context.Context, store Reader) error {
 	}
 	n := len(l.plan.roles)
 	for i, slot := range l.slots {
+		if slot >= 0 && l.ids[slot].State && !parts[slot].Lane.Answers() {
+			l.slots[i] = slotRebuilding
+			continue
+		}
 		if slot < 0 || parts[slot].Open == nil && parts[slot].Closed == nil {
 			continue
 		}
 		l.open(&l.plan.roles[i%n], slot, parts[slot])
-		parts[slot] = online.Parts{} // opened: the next row that shares it finds it done
+		parts[slot].Open, parts[slot].Closed = nil, nil // opened: the next row that shares it finds it done
 	}
 	return nil
 }

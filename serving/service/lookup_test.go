@@ -116,7 +116,7 @@ func (s stored) Get(_ context.Context, ids []online.EntityID) ([]online.Parts, e
 	out := make([]online.Parts, len(ids))
 	for i, id := range ids {
 		p := s[place(id.View, id.Key)]
-		out[i] = online.Parts{Open: bytes.Clone(p.Open), Closed: bytes.Clone(p.Closed)}
+		out[i] = online.Parts{Open: bytes.Clone(p.Open), Closed: bytes.Clone(p.Closed), Lane: online.StateLive}
 	}
 	return out, nil
 }

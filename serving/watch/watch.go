@@ -215,13 +215,11 @@ func (w *Watcher) generations(ctx context.Context, p *definition.Project, live m
 // are right as of its watermark, and STALE in time.
 func answering(lanes []online.Lane) (ready, halted bool) {
 	for i := range lanes {
-		switch lanes[i].Meta.State {
-		case online.StateLive:
-		case online.StateHalted:
-			halted = true
-		default:
+		state := lanes[i].Meta.State
+		if !state.Answers() {
 			return false, false
 		}
+		halted = halted || state == online.StateHalted
 	}
 	return len(lanes) > 0, halted
 }

@@ -199,7 +199,7 @@ func (f *forgetful) Get(ctx context.Context, ids []online.EntityID) ([]online.Pa
 	defer f.mu.Unlock()
 	for i := range parts {
 		if f.lost != "" && string(ids[i].Key) == f.lost {
-			parts[i] = online.Parts{}
+			parts[i].Open, parts[i].Closed = nil, nil
 		}
 	}
 	return parts, err

@@ -94,6 +94,9 @@ func (r *run) load(ctx context.Context, root, dir string) error {
 		if err != nil {
 			return err
 		}
+		if err := r.store.SetState(ctx, id, online.StateLive); err != nil {
+			return err
+		}
 		r.views = append(r.views, view)
 		generations[v.Name] = service.Generation{ID: id, Lanes: lanes, Ready: true, HasWatermark: true}
 	}

@@ -26,6 +26,9 @@ func (s *Store) Get(ctx context.Context, ids []online.EntityID) ([]online.Parts,
 	if err != nil {
 		return nil, err
 	}
+	if err := s.getStates(ids, parts); err != nil {
+		return nil, err
+	}
 	if len(old) > 0 {
 		if err := s.remove(old, s.now()); err != nil {
 			return nil, err
@@ -61,6 +64,26 @@ func (s *Store) getAll(ids []online.EntityID, parts []online.Parts) (old []onlin
 		}
 	}
 	return old, nil
+}
+
+// getStates reads what the lanes of ids say of themselves, where that is asked for.
+func (s *Store) getStates(ids []online.EntityID, parts []online.Parts) error {
+	last := -1
+	for i := range ids {
+		if !ids[i].State {
+			continue
+		}
+		if last >= 0 && ids[last].LaneID == ids[i].LaneID {
+			parts[i].Lane = parts[last].Lane
+			continue
+		}
+		m, err := s.meta(ids[i].LaneID)
+		if err != nil {
+			return err
+		}
+		parts[i].Lane, last = m.State, i
+	}
+	return nil
 }
 
 // readEntity copies the blob of a key.

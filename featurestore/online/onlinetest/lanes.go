@@ -47,6 +47,40 @@ func testCreate(t *testing.T, s online.Store) {
 	}
 }
 
+// testStatesRead: a read gives what the lane says of itself by then where it is asked
+// for, also of entities that are absent, and of lanes that are not there.
+func testStatesRead(t *testing.T, s online.Store) {
+	f := newFixture(t, s, "v", 4)
+	f.apply(f.step(-1, 3, write("a", nil, Blob("1", nil))), online.OutcomeOK)
+	id := func(lane uint16, key string, state bool) online.EntityID {
+		return online.EntityID{LaneID: f.lane(lane), Key: []byte(key), Split: true, State: state}
+	}
+	read := func(want ...online.State) {
+		t.Helper()
+		ids := []online.EntityID{id(0, "a", true), id(0, "b", true), id(1, "a", true), id(2, "a", false), id(0, "c", true), id(9, "a", true)}
+		parts, err := s.Get(f.ctx, ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range parts {
+			if (p.Open != nil) != (i == 0 && want[0] != online.StateMissing) || p.Lane != want[i] {
+				t.Errorf("entity %d: %s in a lane that says %q, want %q", i, show(p.Open), p.Lane, want[i])
+			}
+		}
+	}
+	const none = online.StateMissing
+	for _, state := range []online.State{online.StateBuilding, online.StateLive, online.StateLost, online.StateHalted} {
+		if err := s.SetState(f.ctx, f.g, state); err != nil {
+			t.Fatal(err)
+		}
+		read(state, state, state, none, state, none)
+	}
+	if err := s.Drop(f.ctx, f.g, f.meta.Lanes); err != nil {
+		t.Fatal(err)
+	}
+	read(none, none, none, none, none, none)
+}
+
 func testSetState(t *testing.T, s online.Store) {
 	f := newFixture(t, s, "v", 70)
 	other := newFixture(t, s, "w", 2)

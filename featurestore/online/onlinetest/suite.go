@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) online.Store) {
 		{"CanceledContext", testCanceled},
 		{"Create", testCreate},
 		{"SetState", testSetState},
+		{"StatesOfLanesThatAreRead", testStatesRead},
 		{"Filled", testFilled},
 		{"Watermarks", testWatermarks},
 		{"Names", testNames},

@@ -63,18 +63,23 @@ func (c *cluster) travel(ctx context.Context, trips map[trip][]routed) {
 func (c *cluster) redirects(ctx context.Context, cmds []routed) map[trip][]routed {
 	trips := map[trip][]routed{}
 	moved := false
-	for _, x := range cmds {
+	for i, x := range cmds {
 		err := x.cmd.Err()
 		if err == nil {
 			continue
 		}
+		t := trip{}
 		if addr, ok := redis.IsMovedError(err); ok {
 			moved = true
-			t := trip{client: c.at(addr)}
-			trips[t] = append(trips[t], x)
+			t.client = c.at(addr)
 		} else if addr, ok := redis.IsAskError(err); ok {
-			t := trip{client: c.at(addr), asking: true}
-			trips[t] = append(trips[t], x)
+			t.client, t.asking = c.at(addr), true
+		} else {
+			continue
+		}
+		trips[t] = append(trips[t], x)
+		if x.paired && cmds[i+1].cmd.Err() == nil {
+			cmds[i+1].cmd.SetErr(errOlder)
 		}
 	}
 	if moved {

@@ -129,7 +129,7 @@ func (s *Store) readKept(ctx context.Context) error {
 	}
 	key := s.evictedKey()
 	cmd := redis.NewMapStringStringCmd(ctx, "hgetall", key)
-	if err := s.read(ctx, "reading what was evicted", []routed{{cmd, key}}); err != nil {
+	if err := s.read(ctx, "reading what was evicted", []routed{{cmd: cmd, key: key}}); err != nil {
 		return err
 	}
 	s.evictions.take(cmd.Val())
@@ -236,7 +236,7 @@ func (s *Store) NoteEvicted(ctx context.Context) error {
 		args = append(args, run, keep[run])
 	}
 	cmd := redis.NewIntCmd(ctx, args...)
-	if err := s.read(ctx, "keeping what was evicted", []routed{{cmd, key}}); err != nil {
+	if err := s.read(ctx, "keeping what was evicted", []routed{{cmd: cmd, key: key}}); err != nil {
 		return err
 	}
 	s.evictions.mu.Lock()

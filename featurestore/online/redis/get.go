@@ -14,16 +14,17 @@ func (s *Store) Get(ctx context.Context, ids []online.EntityID) ([]online.Parts,
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	blobs, err := s.reader.get(ctx, entityKeys(ids))
+	keys := entityKeys(ids)
+	got, err := s.reader.get(ctx, keys)
 	if err != nil {
 		return nil, s.unavailable("reading", err)
 	}
 	parts, at := make([]online.Parts, len(ids)), 0
 	for i := range ids {
-		parts[i].Open = blobs[at]
+		parts[i].Open, parts[i].Lane = got.blobs[at], got.states[at]
 		at++
 		if ids[i].Split {
-			parts[i].Closed = blobs[at]
+			parts[i].Closed = got.blobs[at]
 			at++
 		}
 	}
@@ -48,7 +49,7 @@ func entityKeys(ids []online.EntityID) []entityKey {
 		start := len(buf)
 		buf = ids[i].AppendEntityKey(buf, ids[i].Key)
 		tag := len(buf) - start - len(ids[i].Key) - len(":e:")
-		ends, keys = append(ends, len(buf)), append(keys, entityKey{tag: tag})
+		ends, keys = append(ends, len(buf)), append(keys, entityKey{tag: tag, state: ids[i].State})
 		if ids[i].Split {
 			buf = ids[i].AppendClosedKey(buf, ids[i].Key)
 			ends, keys = append(ends, len(buf)), append(keys, entityKey{tag: tag})

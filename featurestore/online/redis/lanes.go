@@ -144,7 +144,7 @@ func (s *Store) Lanes(ctx context.Context, g online.Generation, lanes uint16) ([
 		meta, mark := string(l.AppendMetaKey(nil)), string(l.AppendWatermarksKey(nil))
 		metas[i] = redis.NewMapStringStringCmd(ctx, "hgetall", meta)
 		marks[i] = redis.NewMapStringStringCmd(ctx, "hgetall", mark)
-		sent = append(sent, routed{metas[i], meta}, routed{marks[i], mark})
+		sent = append(sent, routed{cmd: metas[i], key: meta}, routed{cmd: marks[i], key: mark})
 	}
 	if err := s.read(ctx, "reading lanes", sent); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func (s *Store) Notes(ctx context.Context, project, name string) (map[string][]b
 	}
 	key := string(online.AppendNotesKey(nil, project, name))
 	cmd := redis.NewMapStringStringCmd(ctx, "hgetall", key)
-	if err := s.read(ctx, "reading notes", []routed{{cmd, key}}); err != nil {
+	if err := s.read(ctx, "reading notes", []routed{{cmd: cmd, key: key}}); err != nil {
 		return nil, err
 	}
 	out := make(map[string][]byte, len(cmd.Val()))
@@ -41,5 +41,5 @@ func (s *Store) SetNotes(ctx context.Context, project, name string, fields map[s
 		args = append(args, field, fields[field])
 	}
 	cmd := redis.NewIntCmd(ctx, args...)
-	return s.read(ctx, "keeping notes", []routed{{cmd, key}})
+	return s.read(ctx, "keeping notes", []routed{{cmd: cmd, key: key}})
 }

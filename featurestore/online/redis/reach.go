@@ -12,7 +12,7 @@ import (
 func (s *Store) Reach(ctx context.Context) error {
 	key := s.evictedKey()
 	cmd := redis.NewMapStringStringCmd(ctx, "hgetall", key)
-	s.nodes.round(ctx, []routed{{cmd, key}}, false)
+	s.nodes.round(ctx, []routed{{cmd: cmd, key: key}}, false)
 	if err := cmd.Err(); err != nil {
 		return s.unavailable("asking whether it is there", err)
 	}

@@ -2,12 +2,14 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 const (
@@ -34,19 +36,22 @@ type reader struct {
 	stopped bool
 }
 
-// read is what one caller asks for. The round trip owns blobs and err until
-// ready is closed.
+// read is what one caller asks for. The round trip owns what stands below the keys
+// until ready is closed.
 type read struct {
-	keys  []entityKey
-	blobs [][]byte
-	err   error
-	ready chan struct{}
+	keys   []entityKey
+	blobs  [][]byte
+	states []online.State // of the keys' lanes, where they are asked for
+	err    error
+	ready  chan struct{}
 }
 
-// entityKey is a Redis key; its first tag bytes are its lane's.
+// entityKey is a Redis key; its first tag bytes are its lane's. The lane's state is
+// read with it where it is asked for.
 type entityKey struct {
-	key string
-	tag int
+	key   string
+	tag   int
+	state bool
 }
 
 func startReader(s *Store, timeout time.Duration, pipelines int) *reader {
@@ -74,15 +79,15 @@ func (r *reader) stop() {
 
 func errClosed() error { return featurestore.Unavailablef("the online store is closed") }
 
-// get reads keys; blob i belongs to keys[i].
-func (r *reader) get(ctx context.Context, keys []entityKey) ([][]byte, error) {
-	c := &read{keys: keys, blobs: make([][]byte, len(keys)), ready: make(chan struct{})}
+// get reads keys; blob and state i belong to keys[i].
+func (r *reader) get(ctx context.Context, keys []entityKey) (*read, error) {
+	c := &read{keys: keys, blobs: make([][]byte, len(keys)), states: make([]online.State, len(keys)), ready: make(chan struct{})}
 	if err := r.enqueue(c); err != nil {
 		return nil, err
 	}
 	select {
 	case <-c.ready:
-		return c.blobs, c.err
+		return c, c.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -148,58 +153,97 @@ type slot struct {
 	at   int
 }
 
+// laneRead is what one round trip asks of one lane.
+type laneRead struct {
+	slots []slot
+	blobs *redis.SliceCmd
+	meta  *redis.MapStringStringCmd // nil where nobody asks for the lane's state
+}
+
 // flush reads for several callers in one round trip: an MGET for each lane, so
 // that it could be any node's.
 func (r *reader) flush(reads []*read) {
 	if len(reads) == 0 {
 		return
 	}
-	lanes := map[string][]slot{}
+	lanes, asked := map[string]*laneRead{}, make([]*laneRead, 0, len(reads))
 	for _, c := range reads {
 		for i, k := range c.keys {
-			tag := k.key[:k.tag]
-			lanes[tag] = append(lanes[tag], slot{c, i})
+			lane := lanes[k.key[:k.tag]]
+			if lane == nil {
+				lane = &laneRead{}
+				lanes[k.key[:k.tag]], asked = lane, append(asked, lane)
+			}
+			lane.slots = append(lane.slots, slot{c, i})
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout*(readRetries+1)) // callers wait by their own
 	defer cancel()
-	sent := make([]routed, 0, len(lanes))
-	cmds := make([]*redis.SliceCmd, 0, len(lanes))
-	slots := make([][]slot, 0, len(lanes))
-	for _, lane := range lanes {
-		cmd := redis.NewSliceCmd(ctx, mget(lane)...)
-		cmds, sent = append(cmds, cmd), append(sent, routed{cmd, lane[0].read.keys[lane[0].at].key})
-		slots = append(slots, lane)
+	sent := make([]routed, 0, 2*len(asked))
+	for _, lane := range asked {
+		sent = lane.ask(ctx, sent)
 	}
 	r.store.send(ctx, sent, false)
-	for i, cmd := range cmds {
-		deliver(slots[i], cmd)
+	for _, lane := range asked {
+		lane.deliver()
 	}
 	for _, c := range reads {
 		close(c.ready)
 	}
 }
 
-// mget is the command that reads slots of one lane.
-func mget(slots []slot) []any {
-	args := make([]any, 1, 1+len(slots))
+// ask appends the commands that read a lane. What it says of itself comes after the
+// blobs, and again where these are read again: a store that is emptied between the two
+// has no lane any more when it is asked for it. A lane that was found empty would have
+// to be made anew and filled between two commands of one pipeline to look whole.
+func (l *laneRead) ask(ctx context.Context, sent []routed) []routed {
+	args, state := make([]any, 1, 1+len(l.slots)), false
 	args[0] = "mget"
-	for _, s := range slots {
-		args = append(args, s.read.keys[s.at].key)
+	for _, s := range l.slots {
+		k := &s.read.keys[s.at]
+		args, state = append(args, k.key), state || k.state
 	}
-	return args
+	l.blobs = redis.NewSliceCmd(ctx, args...)
+	first := l.slots[0].read.keys[l.slots[0].at]
+	sent = append(sent, routed{cmd: l.blobs, key: first.key, paired: state})
+	if state {
+		meta := first.key[:first.tag] + ":m"
+		l.meta = redis.NewMapStringStringCmd(ctx, "hgetall", meta)
+		sent = append(sent, routed{cmd: l.meta, key: meta})
+	}
+	return sent
 }
 
-func deliver(slots []slot, cmd *redis.SliceCmd) {
-	values, err := cmd.Result()
-	if err == nil && len(values) != len(slots) {
-		err = featurestore.Unavailablef("MGET of %d keys gave %d values", len(slots), len(values))
+func (l *laneRead) deliver() {
+	values, err := l.blobs.Result()
+	if err == nil && len(values) != len(l.slots) {
+		err = featurestore.Unavailablef("MGET of %d keys gave %d values", len(l.slots), len(values))
 	}
-	for i, s := range slots {
+	state := online.StateMissing
+	if l.meta != nil && err == nil {
+		state, err = stateOf(l.meta)
+	}
+	for i, s := range l.slots {
 		if err != nil {
 			s.read.err = err
-		} else if v, ok := values[i].(string); ok {
+			continue
+		}
+		s.read.states[s.at] = state
+		if v, ok := values[i].(string); ok {
 			s.read.blobs[s.at] = []byte(v)
 		}
 	}
+}
+
+// stateOf is what a lane says of itself; one that is damaged is LOST, as in Lanes.
+func stateOf(cmd *redis.MapStringStringCmd) (online.State, error) {
+	fields, err := cmd.Result()
+	if err != nil {
+		return online.StateMissing, err
+	}
+	m, err := decodeMeta(fields)
+	if errors.Is(err, online.ErrDamaged) {
+		return online.StateLost, nil
+	}
+	return m.State, err
 }

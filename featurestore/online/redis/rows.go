@@ -159,7 +159,7 @@ func (s *Store) readRanges(ctx context.Context, rows []*pendingRow, size func(i 
 	sent := make([]routed, len(rows))
 	for i, r := range rows {
 		cmds[i] = redis.NewStringCmd(ctx, "getrange", r.key, 0, size(i)-1)
-		sent[i] = routed{cmds[i], r.key}
+		sent[i] = routed{cmd: cmds[i], key: r.key}
 	}
 	if err := s.read(ctx, "reading rows", sent); err != nil {
 		return nil, err

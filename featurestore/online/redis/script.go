@@ -48,14 +48,14 @@ func (s *Store) run(ctx context.Context, sc script, calls []call) []*redis.Cmd {
 	sent := make([]routed, len(calls))
 	for i, c := range calls {
 		cmds[i] = newCmd(ctx, "evalsha", sc.sha, c)
-		sent[i] = routed{cmds[i], c.keys[0]}
+		sent[i] = routed{cmd: cmds[i], key: c.keys[0]}
 	}
 	s.send(ctx, sent, true)
 	var again []routed
 	for i, c := range cmds {
 		if err := c.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
 			cmds[i] = newCmd(ctx, "eval", sc.source, calls[i])
-			again = append(again, routed{cmds[i], calls[i].keys[0]})
+			again = append(again, routed{cmd: cmds[i], key: calls[i].keys[0]})
 		}
 	}
 	s.send(ctx, again, true)

@@ -24,8 +24,9 @@ const (
 // routed is a command and the key that says which server it goes to. All its
 // keys are of one lane, so they are all there.
 type routed struct {
-	cmd redis.Cmder
-	key string
+	cmd    redis.Cmder
+	key    string
+	paired bool // the next command reads what must not be older: it is sent again with this one
 }
 
 // nodes are the servers behind a store: one, or those of a cluster.
@@ -66,14 +67,21 @@ func (s *Store) send(ctx context.Context, cmds []routed, write bool) {
 // be where a broken connection left them without an answer.
 func unfinished(cmds []routed, attempt int, twice bool) []routed {
 	var left []routed
+	behind := false
 	for _, c := range cmds {
 		err := c.cmd.Err()
-		if err != nil && (passes(err) || twice && attempt < readRetries && broken(err)) {
+		again := behind || err != nil && (passes(err) || twice && attempt < readRetries && broken(err))
+		if again {
 			left = append(left, c)
 		}
+		behind = again && c.paired
 	}
 	return left
 }
+
+// errOlder stands in a command whose answer is older than that of the one that it is
+// to follow, until it is sent again.
+var errOlder = errors.New("the answer is older than the one that it belongs to")
 
 // pause waits longer after each attempt, with jitter; false once there is no time left.
 func pause(ctx context.Context, attempt int) bool {
@@ -111,7 +119,7 @@ func refusal(err error) string {
 	return ""
 }
 
-func passes(err error) bool { return refusals[refusal(err)] }
+func passes(err error) bool { return refusals[refusal(err)] || errors.Is(err, errOlder) }
 
 // Passes reports whether what a server has answered, or that it has not, may be
 // otherwise the next time, without anybody doing something: it does not listen,

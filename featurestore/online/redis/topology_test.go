@@ -130,10 +130,13 @@ func lookUntil(t *testing.T, s *redis.Store, lanes uint16, done <-chan struct{})
 			return
 		default:
 		}
-		parts, err := s.Get(context.Background(), []online.EntityID{{LaneID: lane(n), Key: []byte("a"), Split: true}})
+		parts, err := s.Get(context.Background(), []online.EntityID{{LaneID: lane(n), Key: []byte("a"), Split: true, State: true}})
 		if err != nil {
 			t.Errorf("lane %d: %v", n, err)
 			return
+		}
+		if parts[0].Lane != online.StateLive {
+			t.Errorf("lane %d says %q while its slot moves", n, parts[0].Lane)
 		}
 		if parts[0].Open == nil {
 			continue
