@@ -188,7 +188,7 @@ func (p *process) arrange(ctx context.Context) error {
 		return err
 	}
 	w.adopt(a, parts, mine)
-	w.progress.arrange(parts)
+	w.progress.arrange(parts, a.sources())
 	runs := sourceContexts(ctx, parts)
 	for _, part := range parts {
 		p.streams = append(p.streams, &streaming{p: part, run: runs[part.shared]})

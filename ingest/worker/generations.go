@@ -35,6 +35,17 @@ type arrangement struct {
 	otherVersions []registry.Generation // of another version of freshet, which alone can write them
 }
 
+// sources are those that some view reads, by name.
+func (a *arrangement) sources() map[string]bool {
+	out := map[string]bool{}
+	for i := range a.views {
+		for _, b := range a.views[i].view.Bindings {
+			out[b.Source.Name] = true
+		}
+	}
+	return out
+}
+
 func (w *Worker) wanted(ctx context.Context) (*arrangement, error) {
 	a := &arrangement{}
 	var err error

@@ -113,6 +113,9 @@ func (p *partition) resume(ctx context.Context, err error, pause func(context.Co
 	case errors.As(err, &rewind):
 		return nil
 	case errors.Is(err, featurestore.ErrUnavailable), errors.Is(err, featurestore.ErrNotFound):
+		if ctx.Err() != nil { // who ended it knows
+			return err
+		}
 		p.progress.trouble(p.id(), err)
 		if paused := pause(ctx); paused != nil {
 			return paused

@@ -45,9 +45,9 @@ func newProgress() *Progress {
 	return &Progress{parts: map[online.Partition]*PartitionStatus{}, halted: map[online.Partition]error{}, changed: make(chan struct{})}
 }
 
-// arrange forgets what was said of partitions that are no longer read here, and of
-// the logs that a source had before.
-func (p *Progress) arrange(parts []*partition) {
+// arrange forgets why partitions have halted that are no longer read here, and all that
+// was said of the logs that a source had before, and of sources that no view reads.
+func (p *Progress) arrange(parts []*partition, sources map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	read, generations := map[online.Partition]bool{}, map[string]uint32{}
@@ -61,7 +61,7 @@ func (p *Progress) arrange(parts []*partition) {
 		}
 	}
 	for id := range p.parts {
-		if g, known := generations[id.Source]; known && g != id.Generation {
+		if g, known := generations[id.Source]; known && g != id.Generation || !sources[id.Source] {
 			delete(p.parts, id)
 		}
 	}

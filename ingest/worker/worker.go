@@ -279,7 +279,7 @@ func (w *Worker) arrange(ctx context.Context) error {
 		return err
 	}
 	w.adopt(a, parts, mine)
-	w.progress.arrange(parts)
+	w.progress.arrange(parts, a.sources())
 
 	var group errgroup.Group
 	runs := sourceContexts(ctx, parts)
