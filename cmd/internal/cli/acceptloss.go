@@ -71,11 +71,13 @@ func (a *App) openSource(ctx context.Context, name string) (parts *node.Parts, p
 	if err != nil {
 		return nil, nil, err
 	}
-	parts, err = node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline|node.NeedLog)
-	switch {
-	case err != nil && (s.Log.Embedded != "" || s.Online.Embedded != ""):
-		return nil, nil, fmt.Errorf("%w (embedded parts are open in one process only: stop the server first)", err)
-	case err != nil:
+	// Someone waits: a part that does not answer is named within seconds.
+	if parts, err = node.Open(ctx, s, node.StoredClock(), a.Logger(), node.NeedOnline|node.Now); err != nil {
+		return nil, nil, inOneProcess(err, s.Online.Embedded)
+	}
+	if err = parts.OpenLog(ctx); err != nil {
+		err = inOneProcess(err, s.Log.Embedded)
+		closing(parts.Close, &err)
 		return nil, nil, err
 	}
 	_, project, err = appliedProject(ctx, parts.Registry)
@@ -87,6 +89,15 @@ func (a *App) openSource(ctx context.Context, name string) (parts *node.Parts, p
 		return nil, nil, err
 	}
 	return parts, project, nil
+}
+
+// inOneProcess is the error of a part that could not be opened, and what may be the reason
+// where it is embedded in a folder.
+func inOneProcess(err error, folder string) error {
+	if folder == "" {
+		return err
+	}
+	return fmt.Errorf("%w (embedded parts are open in one process only: stop the server first)", err)
 }
 
 func lossOf(source string, missing []worker.Missing) (*acceptedLoss, Table) {

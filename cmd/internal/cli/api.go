@@ -26,13 +26,20 @@ type API struct {
 	Parts *node.Parts
 }
 
+// liveWithin bounds how long a server is given to say that it is there; that of the
+// settings is on this machine.
+const (
+	liveWithin = 2 * time.Second
+	hereWithin = time.Second
+)
+
 // API asks the server at --addr. Without --addr it asks the one of the settings
 // where it answers; where none runs and the parts are embedded, the stores are
 // opened in this process.
 func (a *App) API(ctx context.Context) (*API, error) {
 	if a.Addr != "" {
 		api := &API{client: &http.Client{Timeout: 30 * time.Second}, base: "http://" + a.Addr}
-		if err := api.live(ctx); err != nil {
+		if err := api.live(ctx, liveWithin); err != nil {
 			return nil, featurestore.Unavailablef("no server answers at %s: start one with `freshet serve` or `freshet dev`: %w", a.Addr, err)
 		}
 		return api, nil
@@ -42,7 +49,7 @@ func (a *App) API(ctx context.Context) (*API, error) {
 		return nil, err
 	}
 	api := &API{client: &http.Client{Timeout: 30 * time.Second}, base: "http://" + s.Serve.Listen}
-	if api.live(ctx) == nil {
+	if api.live(ctx, hereWithin) == nil {
 		return api, nil
 	}
 	quiet := *a
@@ -61,8 +68,8 @@ func (a *App) API(ctx context.Context) (*API, error) {
 }
 
 // live asks whether the server is there.
-func (c *API) live(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+func (c *API) live(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/livez", nil)
 	if err != nil {

@@ -17,7 +17,7 @@ func (a *App) DoctorCommand() *cobra.Command {
 	timeout, role := 5*time.Second, ""
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look at every part, say what is wrong, why it matters and what to run next", Args: cobra.NoArgs,
-		Long: "Look at every part of the deployment, one after the other: settings, definitions, registry, server, log, online store, what its user may do, schema registry, sources, views, generations, dead letters, disk, clocks, ingester, audit and canary.\n" +
+		Long: "Look at every part of the deployment, side by side where they do not depend on each other: settings, definitions, registry, server, log, online store, what its user may do, schema registry, sources, views, generations, dead letters, disk, clocks, ingester, audit and canary.\n" +
 			"It changes nothing, and works where parts are down: each check has its own deadline. The exit code is 1 where a check has failed; warnings are none.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout < 100*time.Millisecond {

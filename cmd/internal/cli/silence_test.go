@@ -106,3 +106,52 @@ func besides(t *testing.T, n *node.Node, listen string) *node.Node {
 	})
 	return server
 }
+
+// TestStatusOfProcessesThatHang: a server and an ingester that take connections and say
+// nothing hold `status` up no longer: what the stores say is shown. Where the store hangs
+// too, it is named.
+func TestStatusOfProcessesThatHang(t *testing.T) {
+	redis, err := redistest.Start(t.Context(), redistest.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := redis.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	dir := t.TempDir()
+	text := fmt.Sprintf("project: shop\nserve: {listen: %q}\nadmin: {listen: %q}\nonline: {redis: {addrs: [%q]}}\n", mutePort(t), mutePort(t), redis.Addr())
+	for name, data := range map[string]string{"freshet.yaml": text, "d.yaml": dlqDefinitions} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, text, err := run(t, dir, "apply", "--yes"); err != nil {
+		t.Fatal(text, err)
+	}
+	status := func() (s node.Status, err error) {
+		t.Helper()
+		begin := time.Now()
+		out, _, err := run(t, dir, "status", "-o", "json")
+		if took := time.Since(begin); took > statusSoon {
+			t.Errorf("it took %s", took)
+		}
+		if wrong := json.Unmarshal([]byte(out), &s); wrong != nil {
+			t.Fatalf("%s (%v, %v)", out, wrong, err)
+		}
+		return s, err
+	}
+	if s, err := status(); err != nil || len(s.Views) != 1 || !s.Views[0].Known() {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := redis.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := status(); err == nil || !strings.Contains(s.Store, redis.Addr()) {
+		t.Errorf("the store hangs too: %+v, %v", s, err)
+	}
+	if err := redis.Resume(); err != nil {
+		t.Fatal(err)
+	}
+}

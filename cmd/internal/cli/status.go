@@ -15,6 +15,10 @@ import (
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
+// statusWithin bounds how long a status takes, whatever hangs: a server that does not say
+// whether it is there, the store, or the log. Whoever is elsewhere may be slow.
+const statusWithin = 1900 * time.Millisecond
+
 // StatusCommand is `status`.
 func (a *App) StatusCommand() *cobra.Command {
 	return &cobra.Command{
@@ -23,12 +27,17 @@ func (a *App) StatusCommand() *cobra.Command {
 			ctx := cmd.Context()
 			other := a.otherProcess(ctx)
 			defer other.stop()
-			api, err := a.API(ctx)
+			soon, cancel := ctx, func() {}
+			if a.Addr == "" {
+				soon, cancel = context.WithTimeout(ctx, statusWithin)
+			}
+			defer cancel()
+			api, err := a.API(soon)
 			if err != nil {
 				return errors.Join(err, a.printWithoutStore(ctx, err, other))
 			}
 			defer closing(api.Close, &err)
-			s, err := api.Status(ctx)
+			s, err := api.Status(soon)
 			if err != nil {
 				return err
 			}
@@ -74,6 +83,9 @@ func statusTable(s *node.Status) Table {
 	}
 	if s.Store != "" {
 		t.Rows = append(t.Rows, []string{"store", s.Store})
+	}
+	if s.Log != "" {
+		t.Rows = append(t.Rows, []string{"log", s.Log})
 	}
 	if len(s.Partitions) > 0 {
 		t.Rows = append(t.Rows, nil, []string{"SOURCE", "PARTITION", "APPLIED", "LAG", "DEAD", "LOG TIME", "TROUBLE"})

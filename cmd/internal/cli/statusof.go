@@ -1,13 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/featurestore/online"
@@ -26,8 +26,9 @@ func (c *API) Status(ctx context.Context) (*node.Status, error) {
 	return &s, nil
 }
 
-// ingesterWithin bounds how long a status waits for the ingester's.
-const ingesterWithin = 10 * time.Second
+// ingesterWithin bounds how long a status waits for the ingester's, which takes no longer
+// to say what it knows.
+const ingesterWithin = statusWithin
 
 // otherProcess is the process at the operators' address of the settings, which is asked
 // beside whoever gives the status: both may have to wait for the same store.
@@ -97,9 +98,7 @@ func (a *App) askIngester(api *API, s *node.Status, other *otherProcess) (note s
 // still, lanes do not say of every reason.
 func join(s, said *node.Status) {
 	s.Partitions, s.Audit, s.Canary = said.Partitions, said.Audit, said.Canary
-	if s.Store == "" {
-		s.Store = said.Store
-	}
+	s.Store, s.Log = cmp.Or(s.Store, said.Store), cmp.Or(s.Log, said.Log)
 	for i := range s.Views {
 		v := &s.Views[i]
 		for _, x := range said.Views {

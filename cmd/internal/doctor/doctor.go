@@ -1,8 +1,8 @@
 // Package doctor is what a person runs first when something is wrong: it looks at
-// every part of a deployment in the order in which they depend on each other, and
-// says of each what it saw, why that matters and what to run next. It changes
-// nothing. Each check has a deadline of its own: a part that is down costs that
-// long, and the others are looked at nevertheless.
+// every part of a deployment, each once those are known that it depends on and the rest
+// side by side, and says of each what it saw, why that matters and what to run next. It
+// changes nothing. Each check has a deadline of its own: a part that is down costs that
+// long, and the others are looked at meanwhile.
 //
 // It decides nothing anew: what a store must be, how a view is, what a log has lost
 // is asked of the code that acts on it.
@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/freshet/freshet/cmd/internal/node"
@@ -69,7 +71,7 @@ const grace = 500 * time.Millisecond
 const slowAfter = time.Second
 
 // exam is one run. What a check has found is kept for those that follow, by the
-// goroutine that runs them one after the other.
+// goroutine that starts them.
 type exam struct {
 	Config
 	settings *settings.Settings
@@ -98,43 +100,67 @@ func (f *finding) add(state State, seen string, more ...string) *Result {
 	return &f.results[len(f.results)-1]
 }
 
-// check is one step. It must not touch the exam but by what its finding keeps: one
-// that outlives its deadline still runs beside the next.
+// check is one step. It must not touch the exam but by what its finding keeps: others
+// run beside it, also where it outlives its deadline.
 type check struct {
-	name string
-	run  func(ctx context.Context, e *exam) finding
+	name  string
+	run   func(ctx context.Context, e *exam) finding
+	after []string // the checks whose findings it needs
 }
 
+// checks are in the order in which they are told.
 var checks = []check{
-	{"settings", checkSettings},
-	{"definitions", checkDefinitions},
-	{"registry", checkRegistry},
-	{"server", checkServer},
-	{"log", checkLog},
-	{"store", checkStore},
-	{"rights", checkRights},
-	{"schemas", checkSchemas},
-	{"sources", checkSources},
-	{"views", checkViews},
-	{"generations", checkGenerations},
-	{"dead letters", checkLetters},
-	{"disk", checkDisk},
-	{"clock", checkClock},
-	{"ingester", checkIngester},
-	{"audit", checkAudit},
-	{"canary", checkCanary},
+	{"settings", checkSettings, nil},
+	{"definitions", checkDefinitions, []string{"settings"}},
+	{"registry", checkRegistry, []string{"settings", "definitions"}},
+	{"server", checkServer, []string{"settings"}},
+	{"log", checkLog, []string{"registry"}},
+	{"store", checkStore, []string{"registry"}},
+	{"rights", checkRights, []string{"store"}},
+	{"schemas", checkSchemas, []string{"registry"}},
+	{"sources", checkSources, []string{"log", "store"}},
+	{"views", checkViews, []string{"server", "log", "store"}},
+	{"generations", checkGenerations, []string{"registry", "server"}},
+	{"dead letters", checkLetters, []string{"log"}},
+	{"disk", checkDisk, []string{"registry"}},
+	{"clock", checkClock, []string{"server", "store"}},
+	{"ingester", checkIngester, []string{"server", "store"}},
+	{"audit", checkAudit, []string{"server"}},
+	{"canary", checkCanary, []string{"server"}},
+}
+
+// waits are the checks that a check waits for. An embedded store is open in the process
+// that answers: whether one does must be known.
+func (k *check) waits(e *exam) []string {
+	if k.name == "store" && e.settings != nil && e.settings.Online.Embedded != "" {
+		return append([]string{"server"}, k.after...)
+	}
+	return k.after
+}
+
+// told is what a check has come to.
+type told struct {
+	at      int
+	results []Result
+	keep    func(*exam)
 }
 
 // Run looks at everything. It returns within the checks' deadlines, or when ctx ends.
 func Run(ctx context.Context, c Config) *Report {
 	e := &exam{Config: c}
-	defer e.close()
-	out := &Report{}
-	for _, k := range checks {
-		if ctx.Err() != nil {
-			break
+	if c.Slow != nil {
+		var one sync.Mutex
+		e.Slow = func(check string) {
+			one.Lock()
+			defer one.Unlock()
+			c.Slow(check)
 		}
-		for _, r := range e.within(ctx, k) {
+	}
+	defer e.close()
+	all := e.examine(ctx)
+	out := &Report{}
+	for at, k := range checks {
+		for _, r := range all[at] {
 			r.Check = k.name
 			switch r.State {
 			case Failed:
@@ -148,17 +174,53 @@ func Run(ctx context.Context, c Config) *Report {
 	return out
 }
 
-// within runs a check up to its deadline.
-func (e *exam) within(ctx context.Context, k check) []Result {
-	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
-	defer cancel()
-	seen := *e // as it is now: the check may outlive this call
+// examine runs every check once those that it waits for have ended, until ctx ends.
+func (e *exam) examine(ctx context.Context) [][]Result {
+	all := make([][]Result, len(checks))
+	begun, ended, running := map[string]bool{}, map[string]bool{}, 0
+	news := make(chan told)
+	for {
+		for at := range checks {
+			k := &checks[at]
+			if ctx.Err() != nil || begun[k.name] || slices.ContainsFunc(k.waits(e), func(name string) bool { return !ended[name] }) {
+				continue
+			}
+			begun[k.name] = true
+			running++
+			seen := e.now()
+			go func() {
+				results, keep := seen.within(ctx, *k)
+				news <- told{at, results, keep}
+			}()
+		}
+		if running == 0 {
+			return all
+		}
+		t := <-news
+		running--
+		all[t.at], ended[checks[t.at].name] = t.results, true
+		if t.keep != nil {
+			t.keep(e)
+		}
+	}
+}
+
+// now is the exam as it is now, for a check that others run beside.
+func (e *exam) now() *exam {
+	seen := *e
 	if e.parts != nil {
 		parts := *e.parts
 		seen.parts = &parts
 	}
+	return &seen
+}
+
+// within runs a check up to its deadline.
+func (e *exam) within(ctx context.Context, k check) ([]Result, func(*exam)) {
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
 	done := make(chan finding, 1)
-	go func() { done <- k.run(ctx, &seen) }()
+	go func() { done <- k.run(ctx, e) }()
 	slow := time.AfterFunc(slowAfter, func() {
 		if e.Slow != nil {
 			e.Slow(k.name)
@@ -169,15 +231,12 @@ func (e *exam) within(ctx context.Context, k check) []Result {
 	defer timer.Stop()
 	select {
 	case f := <-done:
-		if f.keep != nil {
-			f.keep(e)
-		}
-		return f.results
+		return f.results, f.keep
 	case <-timer.C:
 		return []Result{{
 			State: Failed, Seen: fmt.Sprintf("no answer within %s", e.Timeout),
 			Why: "whoever needs this part waits for it as well", Next: "look at that part, or give it longer: freshet doctor --timeout " + (4 * e.Timeout).String(),
-		}}
+		}}, nil
 	}
 }
 

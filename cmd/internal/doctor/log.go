@@ -32,9 +32,10 @@ func checkLog(ctx context.Context, e *exam) finding {
 		return f
 	}
 	opened := node.Closed(e.settings, e.parts.Clock, e.Logger)
-	opened.Patience = e.Timeout * 8 / 10 // so that the reason comes before the deadline
+	opened.Patience = e.Timeout * 4 / 10 // so that the reason comes before the deadline, and soon
 	if err := opened.OpenLog(ctx); err != nil {
 		f.add(Failed, text(err), "nothing new is applied, and lookups get older", "look at the brokers, and at log.kafka: brokers, tls, sasl")
+		f.keep = func(e *exam) { e.parts.LogSilent = err }
 		return f
 	}
 	f.add(OK, fmt.Sprintf("Kafka at %v answers", e.settings.Log.Kafka.Brokers))

@@ -49,7 +49,11 @@ func checkStore(ctx context.Context, e *exam) finding {
 	if r, ok := opened.Online.(*redis.Store); ok {
 		servers, err := r.Servers(ctx, e.Now)
 		if err != nil {
-			f.add(Failed, text(err), "lookups are not answered, and nothing is applied; the stream waits and loses nothing", "look at the servers, and at online.redis: addrs, mode, username, password, tls")
+			next := "look at the servers, and at online.redis: addrs, mode, username, password, tls"
+			if node.Silent(err) {
+				next = "see that redis-server is not stopped or overloaded: something listens there and does not answer; then look at online.redis: addrs, mode, tls"
+			}
+			f.add(Failed, text(err), "lookups are not answered, and nothing is applied; the stream waits and loses nothing", next)
 			f.keep = func(e *exam) { e.closers = append(e.closers, opened.Close) }
 			return f
 		}

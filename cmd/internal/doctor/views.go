@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/freshet/freshet/cmd/internal/node"
@@ -47,7 +48,7 @@ func checkViews(ctx context.Context, e *exam) finding {
 		if v.Watermark != "" {
 			seen += "; watermark " + v.Watermark
 		}
-		next := v.Next
+		next := onward(v.Next)
 		switch v.State {
 		case conditionRunning:
 			f.add(OK, seen).Of = of
@@ -63,6 +64,15 @@ func checkViews(ctx context.Context, e *exam) finding {
 		f.add(OK, "no view is stored")
 	}
 	return f
+}
+
+// onward is a next command for whoever runs this one already.
+func onward(next string) string {
+	rest, here := strings.CutPrefix(next, "freshet doctor")
+	if !here {
+		return next
+	}
+	return or(strings.TrimPrefix(rest, "; "), "what has failed here; else the ingester's log")
 }
 
 // lookups says what they get of a view that does not run.

@@ -44,7 +44,8 @@ func (p *Parts) awaitStore(ctx context.Context, ask func(context.Context) error)
 		case last == nil:
 			p.Logger.Warn("waiting for the online store", "for", p.storePatience, "error", err)
 		}
-		last, cut = err, cut && refusalOf(err) == cutOff
+		why := refusalOf(err)
+		last, cut = err, cut && (why == cutOff || why == silent)
 		select {
 		case <-time.After(pause):
 		case <-patience.Done():

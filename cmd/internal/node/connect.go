@@ -23,7 +23,9 @@ const (
 	ownCertificate         // ours is not one that they do, or there is none
 	badPassword
 	otherProtocol
-	cutOff // it closed the connection, or said nothing: maybe one of the two speaks TLS and the other does not
+	cutOff  // it closed the connection: maybe one of the two speaks TLS and the other does not
+	silent  // it took the connection and said nothing
+	unheard // there was no connection
 )
 
 func refusalOf(err error) refusal {
@@ -39,13 +41,20 @@ func refusalOf(err error) refusal {
 		return badPassword
 	case strings.Contains(text, "expecting TLS"), strings.Contains(text, "not look like a TLS"):
 		return otherProtocol
-	case errors.As(err, &dial) && dial.Op == "dial": // there was no connection yet
-		return otherwise
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
-		strings.HasSuffix(text, "EOF"), strings.Contains(text, "i/o timeout"):
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return unheard
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.HasSuffix(text, "EOF"):
 		return cutOff
+	case Silent(err):
+		return silent
 	}
 	return otherwise
+}
+
+// Silent reports whether an error is that of a server which took a connection and has not
+// answered in time.
+func Silent(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "i/o timeout")
 }
 
 // next adds to an error what to look at in the settings of a part.
@@ -61,6 +70,14 @@ func next(err error, transport *settings.TLS, at, credentials string) error {
 		say = ours(transport, at)
 	case badPassword:
 		say = "look at " + credentials
+	case silent:
+		// Whoever wants TLS ends a connection that does not begin with it; who does not
+		// may wait for the rest of what TLS begins with.
+		if say = silentNext; transport != nil {
+			say += fmt.Sprintf("; does this port speak TLS? If not, remove %s.tls", at)
+		}
+	case unheard:
+		say = fmt.Sprintf("see that it runs, and that its address in %s is right", at)
 	case cutOff, otherProtocol:
 		if transport == nil {
 			say = fmt.Sprintf("does this port want TLS? Then write %s.tls: {}; else see that it wants no other login than %s", at, credentials)
@@ -84,6 +101,9 @@ func ours(transport *settings.TLS, at string) string {
 	}
 	return fmt.Sprintf("look at %s.tls: cert must be signed by an authority that the server trusts, and hold what lies between", at)
 }
+
+// silentNext leads on where a server takes connections and says nothing.
+const silentNext = "something listens there and does not answer: see that the process is not stopped or overloaded"
 
 // nextKafka is next for the log.
 func nextKafka(err error, k *settings.Kafka) error {

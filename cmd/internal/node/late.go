@@ -38,25 +38,24 @@ func (p *Parts) stateOf(g service.Generation) online.State {
 	return g.State
 }
 
-// lateCondition says why a view that answers is not kept at the end of its log.
-func (p *Parts) lateCondition(ctx context.Context, project *definition.Project, s *service.Slowest, w *worker.Worker) worker.Condition {
-	c := worker.Condition{State: online.StateCatchingUp.String(), Next: lateNext}
-	if s.Unmet {
-		c.Reason = fmt.Sprintf("no ingester has read source %s yet", s.Partition.Source)
-	} else if s.Fetched && s.At > featurestore.MinInstant {
-		c.Reason = fmt.Sprintf("no ingester has moved %s for %s", partitionText(s.Partition), age(p.Clock.Now()-s.At))
-	} else {
-		c.Reason = fmt.Sprintf("%s is not at the end of its log", partitionText(s.Partition))
+// lateCondition says why a view that answers is not kept at the end of its log. The log
+// is asked first, but where it is known to have more: whoever reads it finds out late
+// that it is silent.
+func (p *Parts) lateCondition(ctx context.Context, project *definition.Project, s *service.Slowest, w *worker.Worker, log *logAsk) worker.Condition {
+	c := worker.Condition{State: online.StateCatchingUp.String(), Next: lateNext, Reason: p.lateReason(s)}
+	x := readHere(w, s)
+	if x != nil && x.Trouble == "" && x.Lag() > 0 {
+		return here(c, x)
 	}
-	if w != nil {
-		for _, x := range w.Progress().Statuses() {
-			if x.Partition == s.Partition || s.Unmet && x.Partition.Source == s.Partition.Source {
-				return here(c, x)
-			}
-		}
-	}
-	if p.Log != nil && !s.Unmet {
-		c.Reason += "; " + p.waiting(ctx, project, s)
+	e, asked := log.end(ctx, project, s.Partition)
+	switch {
+	case log.silent != nil:
+		c.Reason, c.Next = fmt.Sprintf("%v; %s", log.silent, p.stillText(s)), logNext
+		return c
+	case x != nil:
+		return here(c, x)
+	case asked && !s.Unmet:
+		c.Reason += "; " + waiting(e, s)
 	}
 	// Whoever reads it stands still where its archive is damaged, and no lane says so.
 	if _, err := archive.Whole(p.Settings.Offline.Dir, s.Partition.Source); errors.Is(err, featurestore.ErrInvalid) {
@@ -65,9 +64,42 @@ func (p *Parts) lateCondition(ctx context.Context, project *definition.Project, 
 	return c
 }
 
+// lateReason is what the lanes say of it.
+func (p *Parts) lateReason(s *service.Slowest) string {
+	switch {
+	case s.Unmet:
+		return fmt.Sprintf("no ingester has read source %s yet", s.Partition.Source)
+	case s.Fetched && s.At > featurestore.MinInstant:
+		return fmt.Sprintf("no ingester has moved %s for %s", partitionText(s.Partition), age(p.Clock.Now()-s.At))
+	}
+	return fmt.Sprintf("%s is not at the end of its log", partitionText(s.Partition))
+}
+
+// stillText is lateReason where an ingester cannot help it.
+func (p *Parts) stillText(s *service.Slowest) string {
+	if s.Fetched && s.At > featurestore.MinInstant && !s.Unmet {
+		return fmt.Sprintf("%s was read %s ago the last time", partitionText(s.Partition), age(p.Clock.Now()-s.At))
+	}
+	return p.lateReason(s)
+}
+
+// readHere is the partition as the ingester of this process has it; nil where it does
+// not read it, or there is none.
+func readHere(w *worker.Worker, s *service.Slowest) *worker.PartitionStatus {
+	if w == nil {
+		return nil
+	}
+	for _, x := range w.Progress().Statuses() {
+		if x.Partition == s.Partition || s.Unmet && x.Partition.Source == s.Partition.Source {
+			return &x
+		}
+	}
+	return nil
+}
+
 // here is the condition as the ingester of this process, which reads the partition,
 // knows it.
-func here(c worker.Condition, x worker.PartitionStatus) worker.Condition {
+func here(c worker.Condition, x *worker.PartitionStatus) worker.Condition {
 	switch {
 	case x.Trouble != "":
 		c.Reason, c.Next = fmt.Sprintf("%s: %s", partitionText(x.Partition), x.Trouble), "freshet doctor"
@@ -80,17 +112,12 @@ func here(c worker.Condition, x worker.PartitionStatus) worker.Condition {
 }
 
 // waiting says what the log has of a partition that is not applied.
-func (p *Parts) waiting(ctx context.Context, project *definition.Project, s *service.Slowest) string {
-	source := project.StreamSource(s.Partition.Source)
-	if source == nil {
-		return "its source is no longer defined"
-	}
-	b, err := p.Log.Bounds(ctx, source.Topic, s.Partition.Number)
+func waiting(e end, s *service.Slowest) string {
 	switch {
-	case err != nil:
-		return fmt.Sprintf("the log does not say what waits: %v", err)
-	case b.End > s.Through+1:
-		return fmt.Sprintf("%d offsets of the log wait", b.End-s.Through-1)
+	case e.err != nil:
+		return fmt.Sprintf("the log does not say what waits: %v", e.err)
+	case e.bounds.End > s.Through+1:
+		return fmt.Sprintf("%d offsets of the log wait", e.bounds.End-s.Through-1)
 	}
 	return "nothing that is committed waits in the log; where transactions are written to it, one may be open"
 }

@@ -41,6 +41,10 @@ type Parts struct {
 	// client's default.
 	Patience time.Duration
 
+	// LogSilent is why the log could not be opened, for who need not find that out again;
+	// nil where nobody has tried, or it is open.
+	LogSilent error
+
 	storePatience time.Duration // with an online store at the start; 0 asks once
 
 	closers []func() error
@@ -82,10 +86,12 @@ type Need uint8
 const (
 	NeedOnline Need = 1 << iota
 	NeedLog
-	// Now says that a person looks at an online store: one that does not answer is
-	// not waited for.
+	// Now says that a person waits: an online store that does not answer is asked once,
+	// and a log for nowPatience.
 	Now
 )
+
+const nowPatience = 3 * time.Second
 
 // Closed are parts of which none is open yet, for who opens them one by one.
 func Closed(s *settings.Settings, clock *Clock, logger *slog.Logger) *Parts {
@@ -95,8 +101,8 @@ func Closed(s *settings.Settings, clock *Clock, logger *slog.Logger) *Parts {
 // Open opens the registry and what is needed.
 func Open(ctx context.Context, s *settings.Settings, clock *Clock, logger *slog.Logger, need Need) (*Parts, error) {
 	p := Closed(s, clock, logger)
-	if need&Now == 0 {
-		p.storePatience = startPatience
+	if p.Patience = nowPatience; need&Now == 0 {
+		p.Patience, p.storePatience = 0, startPatience
 	}
 	if err := p.open(ctx, need); err != nil {
 		return nil, errors.Join(err, p.Close())

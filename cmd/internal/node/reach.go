@@ -20,7 +20,7 @@ const reachAtOnce = 16
 
 // partitions are those that the ingester of this process reads. One that cannot go
 // on fetches nothing, so that it does not know how much waits: the log is asked.
-func (p *Parts) partitions(c *service.Catalog, w *worker.Worker) []worker.PartitionStatus {
+func (p *Parts) partitions(c *service.Catalog, w *worker.Worker, log *logAsk) []worker.PartitionStatus {
 	list := w.Progress().Statuses()
 	if c == nil || p.Log == nil {
 		return list
@@ -36,12 +36,17 @@ func (p *Parts) partitions(c *service.Catalog, w *worker.Worker) []worker.Partit
 			continue
 		}
 		group.Go(func() error {
-			if b, err := p.Log.Bounds(ctx, source.Topic, x.Partition.Number); err == nil {
+			b, err := p.Log.Bounds(ctx, source.Topic, x.Partition.Number)
+			if err == nil {
 				x.Seen = max(x.Seen, b.End)
+			} else if unanswered(err) {
+				return err
 			}
-			return nil // a log that does not say is what the partition's trouble is about
+			return nil // what else a log does not say is what the partition's trouble is about
 		})
 	}
-	_ = group.Wait() // none gives an error
+	if err := group.Wait(); err != nil {
+		log.hush(err)
+	}
 	return list
 }

@@ -87,6 +87,11 @@ func TestSilence(t *testing.T) {
 				if took > statusSoon {
 					t.Errorf("%s, the log silent too: %t: it took %s", name, quiet, took)
 				}
+				for _, v := range s.Views {
+					if named := strings.Contains(v.Reason, "the log does not answer"); v.State == "CATCHING_UP" && named != quiet {
+						t.Errorf("%s, the log silent too: %t: %+v", name, quiet, v)
+					}
+				}
 				if s.Registry != "" || len(s.Views) != 7 || len(s.Generations) != 7 || !strings.Contains(s.Store, redis.Addr()) {
 					t.Errorf("%s, the log silent too: %t: registry %q, store %q, %d views, %d generations", name, quiet, s.Registry, s.Store, len(s.Views), len(s.Generations))
 				}

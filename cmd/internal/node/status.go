@@ -32,8 +32,10 @@ type Status struct {
 	// Archives are the events at rest, by source.
 	Archives []ArchiveStatus `json:"archives,omitempty"`
 
-	// Store is what is wrong with the online store's settings.
+	// Store is what is wrong with the online store's settings, or that it does not answer.
 	Store string `json:"store,omitempty"`
+	// Log is that the log does not answer. It is asked where a view is late.
+	Log string `json:"log,omitempty"`
 	// DamagedReads are the lookups, entity by entity, whose stored bytes did not decode.
 	DamagedReads int64 `json:"damaged_reads,omitempty"`
 
@@ -60,15 +62,16 @@ type PartitionStatus struct {
 	Trouble    string `json:"trouble,omitempty"`
 }
 
-// status gathers a status; w and log may be nil.
-func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger) Status {
+// status gathers a status; w and predictions may be nil.
+func (p *Parts) status(c *service.Catalog, w *worker.Worker, predictions *predlog.Logger) Status {
 	ctx, cancel := context.WithTimeout(context.Background(), statusWithin)
 	defer cancel()
 	s := Status{Project: p.Settings.Project, Clock: p.Clock.Now().String(), Partitions: []PartitionStatus{}, Views: []ViewStatus{}, Sources: p.sourceStatuses(ctx)}
-	said := &said{}
+	said, log := &said{}, p.asksLog()
+	defer log.close()
 	if w != nil {
 		asked := p.asks(w)
-		for _, x := range p.partitions(c, w) {
+		for _, x := range p.partitions(c, w, log) {
 			s.Partitions = append(s.Partitions, partitionStatus(x))
 		}
 		said = <-asked
@@ -76,11 +79,14 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, log *predlog.Logger
 	}
 	if c != nil {
 		s.Revision = c.Revision
-		s.Views = p.viewStatuses(ctx, c, w, said)
+		s.Views = p.viewStatuses(ctx, c, w, said, log)
+	}
+	if log.silent != nil {
+		s.Log = log.silent.Error()
 	}
 	s.Archives = withMissing(p.archiveStatuses(), said.missing)
-	if log != nil {
-		stats := log.Stats()
+	if predictions != nil {
+		stats := predictions.Stats()
 		s.Predictions = &stats
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int {

@@ -38,7 +38,7 @@ func (n *Node) observe(ctx context.Context, o Options) error {
 	n.metrics.Watch(telemetry.Parts{
 		Now: p.Clock.Now, Catalog: b.Catalog, State: p.stateOf, Damaged: b.damage.count,
 		Worker:      func() *worker.Worker { return n.Worker },
-		Partitions:  func() []worker.PartitionStatus { return p.partitions(b.Catalog(), n.Worker) },
+		Partitions:  func() []worker.PartitionStatus { return p.partitions(b.Catalog(), n.Worker, p.asksLog()) },
 		Generations: n.measuredGenerations, Archives: n.measuredArchives, Upkeep: func() *telemetry.Upkeep { return n.upkeep.stats() },
 		Canary: n.canaryStatus, Store: func() (ok, known bool) {
 			wrong, asked := n.look.says()

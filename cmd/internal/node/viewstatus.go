@@ -50,7 +50,7 @@ const inspectWithin = 5 * time.Second
 
 // viewStatuses gives every view that answers, and what the ingester runs beside.
 // Those of many wait for a log or a store that does not answer no longer than one.
-func (p *Parts) viewStatuses(ctx context.Context, c *service.Catalog, w *worker.Worker, said *said) []ViewStatus {
+func (p *Parts) viewStatuses(ctx context.Context, c *service.Catalog, w *worker.Worker, said *said, log *logAsk) []ViewStatus {
 	counts, conditions := said.counts, said.conditions
 	out := []ViewStatus{}
 	answering := map[online.Generation]bool{}
@@ -58,9 +58,9 @@ func (p *Parts) viewStatuses(ctx context.Context, c *service.Catalog, w *worker.
 		g := c.Generations[name]
 		answering[g.ID] = true
 		v := ViewStatus{View: name, Generation: g.ID.Number, Answers: g.Ready}
-		v.Condition = p.condition(ctx, c.Project, name, g, conditions)
+		v.Condition = p.condition(ctx, c.Project, name, g, conditions, log)
 		if p.late(g) && v.State == worker.ConditionOf(name, g.State).State {
-			v.Condition = p.lateCondition(ctx, c.Project, g.Slowest, w)
+			v.Condition = p.lateCondition(ctx, c.Project, g.Slowest, w, log)
 		}
 		if n, runs := counts[g.ID]; runs {
 			v.Counts = &n
@@ -98,7 +98,7 @@ func storedViews(p *definition.Project) []string {
 
 // condition is how a view is: as its lanes say now, and why, as the ingester of
 // this process knows, or as the log itself shows where there is none.
-func (p *Parts) condition(ctx context.Context, project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition) worker.Condition {
+func (p *Parts) condition(ctx context.Context, project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition, log *logAsk) worker.Condition {
 	if g.ID == (online.Generation{}) {
 		return p.unanswered(ctx, project, view)
 	}
@@ -115,7 +115,7 @@ func (p *Parts) condition(ctx context.Context, project *definition.Project, view
 			Next: "where no ingester runs: freshetd ingest",
 		}
 	}
-	if g.State == online.StateGap && p.Log != nil {
+	if g.State == online.StateGap && p.Log != nil && log.silent == nil {
 		return p.gap(ctx, project, view, c)
 	}
 	return c
