@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
@@ -49,9 +50,28 @@ func loggedProject(t *testing.T) (dir string, log *predlog.Logger) {
 }
 
 // run runs a verb and gives what it printed.
+// printed is what a command prints. It and the parts that it starts write to stderr at
+// once, which a process's own is good for.
+type printed struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
 func run(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	var out, notes bytes.Buffer
+	var out, notes printed
 	a := &App{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &notes, Getenv: func(string) string { return "" }}
 	root := a.Root("freshet", "")
 	a.AddCommon(root)
