@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
@@ -29,7 +30,14 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	first := p.archive.First(p.archived())
 	p.archive.mu.Unlock()
 	if archived && next < bounds.Start {
-		return 0, bounds, p.gap("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, next)
+		lost, err := p.wasAtRest(ctx, offline.Range{From: next, To: bounds.Start})
+		if err != nil {
+			return 0, bounds, err
+		}
+		if !lost {
+			return 0, bounds, p.gap("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, next)
+		}
+		next = bounds.Start // of what is lost, watchRest tells, and generations wait for a person
 	}
 	begin := beginning{through: -1}
 	if !archived || slices.ContainsFunc(p.views(), func(v *View) bool { return !v.Met(p.id()) }) {

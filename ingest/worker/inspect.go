@@ -105,11 +105,18 @@ func (x Inspector) partition(ctx context.Context, s *definition.StreamSource, id
 		state.Next = bounds.Start
 	}
 	state.Unarchived = max(0, state.Applied-state.AtRest)
+	lost := true // what expired before it was archived again was at rest before: Missing says so
+	if len(ranges) > 0 && state.AtRest+1 < bounds.Start {
+		behind := offline.Range{From: state.AtRest + 1, To: bounds.Start}
+		if lost, err = x.wasAtRest(ctx, s.Name, offline.Partition{Generation: id.Generation, Partition: id.Number}, behind); err != nil {
+			return state, err
+		}
+	}
 	switch {
 	case state.Gap != "":
 	case met && !there:
 		state.Gap = "the topic no longer has this partition: it was made anew"
-	case len(ranges) > 0 && state.AtRest+1 < bounds.Start:
+	case !lost:
 		state.Gap, state.Expired = fmt.Sprintf("the log begins at %d, but %d is the next to be archived: records have expired", bounds.Start, state.AtRest+1), true
 	case met && reach(ranges, state.Next) < bounds.Start:
 		state.Gap, state.Expired = expired(bounds, state.Next), true

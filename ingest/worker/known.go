@@ -132,6 +132,13 @@ func (x Inspector) Note(ctx context.Context, s *definition.StreamSource) error {
 	return nil
 }
 
+// wasAtRest reports whether all offsets of a range are known to have been at rest.
+func (x Inspector) wasAtRest(ctx context.Context, source string, p offline.Partition, r offline.Range) (bool, error) {
+	was, err := x.notes(ctx, knownNotes, source)
+	k := was[p]
+	return err == nil && len(offline.Without([]offline.Range{r}, k.ranges()...)) == 0, err
+}
+
 // Missing is what was at rest of a partition, and is not any more: neither in history
 // nor in the log, which would give it again.
 type Missing struct {

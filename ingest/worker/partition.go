@@ -40,6 +40,7 @@ type partition struct {
 	readings   []reading
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
+	wasAtRest  func(context.Context, offline.Range) (bool, error) // whether offsets are known to have been at rest
 	spent      *spending
 	chunk      chunkSize
 	turn       *turns             // to apply a chunk, among the partitions of the source

@@ -24,6 +24,11 @@ func (w *Worker) inspector() Inspector {
 	return Inspector{Project: w.c.Project, Log: w.c.Log, Online: w.c.Online, History: w.c.History}
 }
 
+// wasAtRest looks whether offsets of a partition are known to have been at rest.
+func (w *Worker) wasAtRest(source string, p offline.Partition) func(context.Context, offline.Range) (bool, error) {
+	return func(ctx context.Context, r offline.Range) (bool, error) { return w.inspector().wasAtRest(ctx, source, p, r) }
+}
+
 // watchRest notes in the online store what is at rest, and looks whether what was is
 // still there. Every process does, whichever partitions it reads: several share one
 // folder, and one that has another is told so. Live views go on with what they have;
