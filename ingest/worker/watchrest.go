@@ -26,7 +26,9 @@ func (w *Worker) inspector() Inspector {
 
 // wasAtRest looks whether offsets of a partition are known to have been at rest.
 func (w *Worker) wasAtRest(source string, p offline.Partition) func(context.Context, offline.Range) (bool, error) {
-	return func(ctx context.Context, r offline.Range) (bool, error) { return w.inspector().wasAtRest(ctx, source, p, r) }
+	return func(ctx context.Context, r offline.Range) (bool, error) {
+		return w.inspector().wasAtRest(ctx, source, p, r)
+	}
 }
 
 // watchRest notes in the online store what is at rest, and looks whether what was is

@@ -181,7 +181,7 @@ func (e *exam) examine(ctx context.Context) [][]Result {
 	news := make(chan told)
 	for {
 		for at := range checks {
-			k := &checks[at]
+			k := checks[at]
 			if ctx.Err() != nil || begun[k.name] || slices.ContainsFunc(k.waits(e), func(name string) bool { return !ended[name] }) {
 				continue
 			}
@@ -189,7 +189,7 @@ func (e *exam) examine(ctx context.Context) [][]Result {
 			running++
 			seen := e.now()
 			go func() {
-				results, keep := seen.within(ctx, *k)
+				results, keep := seen.within(ctx, k)
 				news <- told{at, results, keep}
 			}()
 		}

@@ -41,16 +41,16 @@ func (p *Parts) stateOf(g service.Generation) online.State {
 // lateCondition says why a view that answers is not kept at the end of its log. The log
 // is asked first, but where it is known to have more: whoever reads it finds out late
 // that it is silent.
-func (p *Parts) lateCondition(ctx context.Context, project *definition.Project, s *service.Slowest, w *worker.Worker, log *logAsk) worker.Condition {
+func (p *Parts) lateCondition(ctx context.Context, project *definition.Project, s *service.Slowest, l looks) worker.Condition {
 	c := worker.Condition{State: online.StateCatchingUp.String(), Next: lateNext, Reason: p.lateReason(s)}
-	x := readHere(w, s)
+	x := readHere(l.worker, s)
 	if x != nil && x.Trouble == "" && x.Lag() > 0 {
 		return here(c, x)
 	}
-	e, asked := log.end(ctx, project, s.Partition)
+	e, asked := l.log.end(ctx, project, s.Partition)
 	switch {
-	case log.silent != nil:
-		c.Reason, c.Next = fmt.Sprintf("%v; %s", log.silent, p.stillText(s)), logNext
+	case l.log.silent != nil:
+		c.Reason, c.Next = fmt.Sprintf("%v; %s", l.log.silent, p.stillText(s)), logNext
 		return c
 	case x != nil:
 		return here(c, x)

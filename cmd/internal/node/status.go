@@ -79,7 +79,7 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, predictions *predlo
 	}
 	if c != nil {
 		s.Revision = c.Revision
-		s.Views = p.viewStatuses(ctx, c, w, said, log)
+		s.Views = p.viewStatuses(ctx, c, looks{w, said, log})
 	}
 	if log.silent != nil {
 		s.Log = log.silent.Error()

@@ -48,19 +48,27 @@ func (v *ViewStatus) IsBuilt() bool {
 // where nothing else does.
 const inspectWithin = 5 * time.Second
 
+// looks are what a status goes by beside the lanes: the ingester of this process, nil for
+// none, what it said, and the log.
+type looks struct {
+	worker *worker.Worker
+	said   *said
+	log    *logAsk
+}
+
 // viewStatuses gives every view that answers, and what the ingester runs beside.
 // Those of many wait for a log or a store that does not answer no longer than one.
-func (p *Parts) viewStatuses(ctx context.Context, c *service.Catalog, w *worker.Worker, said *said, log *logAsk) []ViewStatus {
-	counts, conditions := said.counts, said.conditions
+func (p *Parts) viewStatuses(ctx context.Context, c *service.Catalog, l looks) []ViewStatus {
+	counts, conditions := l.said.counts, l.said.conditions
 	out := []ViewStatus{}
 	answering := map[online.Generation]bool{}
 	for _, name := range storedViews(c.Project) {
 		g := c.Generations[name]
 		answering[g.ID] = true
 		v := ViewStatus{View: name, Generation: g.ID.Number, Answers: g.Ready}
-		v.Condition = p.condition(ctx, c.Project, name, g, conditions, log)
+		v.Condition = p.condition(ctx, c.Project, name, g, l)
 		if p.late(g) && v.State == worker.ConditionOf(name, g.State).State {
-			v.Condition = p.lateCondition(ctx, c.Project, g.Slowest, w, log)
+			v.Condition = p.lateCondition(ctx, c.Project, g.Slowest, l)
 		}
 		if n, runs := counts[g.ID]; runs {
 			v.Counts = &n
@@ -98,12 +106,12 @@ func storedViews(p *definition.Project) []string {
 
 // condition is how a view is: as its lanes say now, and why, as the ingester of
 // this process knows, or as the log itself shows where there is none.
-func (p *Parts) condition(ctx context.Context, project *definition.Project, view string, g service.Generation, known map[online.Generation]worker.Condition, log *logAsk) worker.Condition {
+func (p *Parts) condition(ctx context.Context, project *definition.Project, view string, g service.Generation, l looks) worker.Condition {
 	if g.ID == (online.Generation{}) {
 		return p.unanswered(ctx, project, view)
 	}
 	c := worker.ConditionOf(view, g.State)
-	if k, runs := known[g.ID]; runs && (k.State == c.State || k.Next != "") {
+	if k, runs := l.said.conditions[g.ID]; runs && (k.State == c.State || k.Next != "") {
 		return k // who says why knows more
 	}
 	if g.State == online.StateUnknown {
@@ -115,7 +123,7 @@ func (p *Parts) condition(ctx context.Context, project *definition.Project, view
 			Next: "where no ingester runs: freshetd ingest",
 		}
 	}
-	if g.State == online.StateGap && p.Log != nil && log.silent == nil {
+	if g.State == online.StateGap && p.Log != nil && l.log.silent == nil {
 		return p.gap(ctx, project, view, c)
 	}
 	return c
