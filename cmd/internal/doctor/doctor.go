@@ -122,7 +122,7 @@ var checks = []check{
 	{"views", checkViews, []string{"server", "log", "store"}},
 	{"generations", checkGenerations, []string{"registry", "server"}},
 	{"dead letters", checkLetters, []string{"log"}},
-	{"disk", checkDisk, []string{"registry"}},
+	{"disk", checkDisk, []string{"server", "log", "store"}},
 	{"clock", checkClock, []string{"server", "store"}},
 	{"ingester", checkIngester, []string{"server", "store"}},
 	{"audit", checkAudit, []string{"server"}},
