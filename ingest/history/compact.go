@@ -152,13 +152,18 @@ func (c *compacting) partition(ctx context.Context, p offline.Partition) (err er
 
 // change replaces the manifest of a partition by what edit makes of it, where edit
 // says so.
-func (c *compacting) change(p offline.Partition, edit func(*archive.Manifest) (bool, error)) (err error) {
-	unlock, err := changeLock{c.folder}.share(p)
+func (c *compacting) change(p offline.Partition, edit func(*archive.Manifest) (bool, error)) error {
+	return changeList(&c.Disk, c.Dir, c.Source, p, edit)
+}
+
+// changeList is change, for who holds the lock of a compaction.
+func changeList(disk *atomicfile.Disk, dir, source string, p offline.Partition, edit func(*archive.Manifest) (bool, error)) (err error) {
+	unlock, err := changeLock{archive.Folder(dir, source)}.share(p)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	m, err := archive.LoadPartition(c.Dir, c.Source, p)
+	m, err := archive.LoadPartition(dir, source, p)
 	if err != nil {
 		return err
 	}
@@ -166,7 +171,7 @@ func (c *compacting) change(p offline.Partition, edit func(*archive.Manifest) (b
 	if err != nil || !store {
 		return err
 	}
-	return m.Store(&c.Disk, c.Dir, p)
+	return m.Store(disk, dir, p)
 }
 
 // clean removes what compactions that did not end have left: files that are still
@@ -216,18 +221,16 @@ func (c *compacting) expire(p offline.Partition) error {
 	})
 }
 
-// merge makes one file of a run, or one of each stretch of it that has one schema.
+// merge makes one file of a run, or one of each stretch of it that has one schema: a
+// file that lacks a field stays apart from those that have it, so that it is seen what
+// can still be read again (Widener).
 func (c *compacting) merge(ctx context.Context, p offline.Partition, run []archive.File) error {
 	var schema *parquet.Schema
 	from := 0
 	for i := range run {
 		path := c.path(&run[i])
-		hash, err := atomicfile.Hash(path)
-		if err != nil {
-			return featurestore.Unavailablef("archived file %q is listed and cannot be read: %v", path, err)
-		}
-		if hash != run[i].XXH3 {
-			return featurestore.Invalidf("archived file %q has the checksum %s, its manifest says %s: it was changed or damaged", path, hash, run[i].XXH3)
+		if err := unharmed(path, &run[i]); err != nil {
+			return err
 		}
 		s, err := schemaOf(path)
 		if err != nil {
@@ -244,6 +247,18 @@ func (c *compacting) merge(ctx context.Context, p offline.Partition, run []archi
 		}
 	}
 	return c.mergeSame(ctx, p, run[from:], schema)
+}
+
+// unharmed is an error where a listed file is not as it was written.
+func unharmed(path string, f *archive.File) error {
+	hash, err := atomicfile.Hash(path)
+	if err != nil {
+		return featurestore.Unavailablef("archived file %q is listed and cannot be read: %v", path, err)
+	}
+	if hash != f.XXH3 {
+		return featurestore.Invalidf("archived file %q has the checksum %s, its manifest says %s: it was changed or damaged", path, hash, f.XXH3)
+	}
+	return nil
 }
 
 func (c *compacting) path(f *archive.File) string {

@@ -125,7 +125,7 @@ func merged(run []archive.File) archive.File {
 		f.MinEventTime, f.MaxEventTime = min(f.MinEventTime, o.MinEventTime), max(f.MaxEventTime, o.MaxEventTime)
 		f.MinLogTime, f.MaxLogTime = min(f.MinLogTime, o.MinLogTime), max(f.MaxLogTime, o.MaxLogTime)
 	}
-	f.Bytes, f.XXH3 = 0, ""
+	f.Bytes, f.XXH3, f.Edition = 0, "", 0
 	period, _ := archive.PeriodOf(featurestore.LogTime(f.MinLogTime), featurestore.LogTime(f.MaxLogTime)) // of one month
 	f.Path = archive.FileName(f.Key(), period, offline.Range{From: f.From, To: f.To})
 	return f

@@ -16,7 +16,7 @@ import (
 )
 
 // What is at rest is known to the online store, too: a folder that is lost cannot say
-// what it held. The notes are of each source partition (docs/formats/archive-v3.md).
+// what it held. The notes are of each source partition (docs/formats/archive-v4.md).
 const (
 	knownNotes    = "at_rest"  // the offsets that were at rest, for good
 	acceptedNotes = "accepted" // those of them that a person has accepted to be lost

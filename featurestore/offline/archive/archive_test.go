@@ -76,13 +76,15 @@ func TestDamagedManifest(t *testing.T) {
 		"empty":          {"", "EOF"},
 		"cut":            {text[:len(text)/2], "unexpected EOF"},
 		"two":            {text + text, "text after its end"},
-		"version":        {strings.Replace(text, `"version": 1`, `"version": 4`, 1), "version 4"},
+		"version":        {strings.Replace(text, `"version": 1`, `"version": 5`, 1), "version 5"},
 		"other source":   {strings.Replace(text, "clicks", "views", 1), `source "views"`},
 		"unknown member": {strings.Replace(text, `"bytes"`, `"octets"`, 1), "octets"},
 		"outside path":   {strings.Replace(text, "gen=1/", "../gen=1/", 1), "should have the path"},
 		"other range":    {strings.Replace(text, `"to": 10`, `"to": 8`, 1), "lies in no complete range"},
 		"empty range":    {strings.Replace(text, `"to": 10`, `"to": 0`, 1), "out of order"},
 		"negative":       {strings.Replace(text, `"from": 3`, `"from": -3`, 1), "out of order"},
+		"edition":        {strings.Replace(strings.Replace(text, "p2-0-5", "p2-0-5-e1", 1), `"xxh3"`, `"edition": 1, "xxh3"`, 1), "version 1 knows no edition 1"},
+		"no edition":     {strings.Replace(text, "p2-0-5", "p2-0-5-e1", 1), "should have the path"},
 		"too many rows":  {strings.Replace(text, `"rows": 2`, `"rows": 20`, 1), "20 rows do not fit"},
 		"null":           {"null", "version 0"},
 	} {
@@ -176,7 +178,11 @@ func TestParseName(t *testing.T) {
 		if got, offsets, ok := ParseName(name); !ok || got != p || offsets != r || name != "gen=3/date="+period+"/p12-5-900.parquet" {
 			t.Errorf("%q: %+v, %+v, %t", name, got, offsets, ok)
 		}
-		for _, other := range []string{"", name + ".away", "x" + name, "gen=3/date=2013-01-01/p12-5.parquet", "gen=03/date=2013-01-01/p12-5-900.parquet", "manifest-1-2.json"} {
+		edition := EditionName(p, period, r, 2)
+		if got, offsets, ok := ParseName(edition); !ok || got != p || offsets != r || edition != "gen=3/date="+period+"/p12-5-900-e2.parquet" {
+			t.Errorf("%q: %+v, %+v, %t", edition, got, offsets, ok)
+		}
+		for _, other := range []string{"", name + ".away", "gen=3/date=2013-01-01/p12-5-900-e0.parquet", "gen=3/date=2013-01-01/p12-5-900-e02.parquet", "gen=3/date=2013-01-01/p12-5-900-e.parquet", "gen=3/date=2013-01-01/p12-5-900-e1-e2.parquet", "x" + name, "gen=3/date=2013-01-01/p12-5.parquet", "gen=03/date=2013-01-01/p12-5-900.parquet", "manifest-1-2.json"} {
 			if got, _, ok := ParseName(other); ok {
 				t.Errorf("%q is taken for a file of %+v", other, got)
 			}

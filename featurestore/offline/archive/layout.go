@@ -12,6 +12,7 @@
 //	history/<source>/compact-<generation>-<partition>   held by who compacts it
 //	history/<source>/gen=<generation>/date=<YYYY-MM-DD>/p<partition>-<from>-<to>.parquet
 //	history/<source>/gen=<generation>/date=<YYYY-MM>/p<partition>-<from>-<to>.parquet
+//	history/<source>/gen=<generation>/date=…/p<partition>-<from>-<to>-e<edition>.parquet
 //
 // Each partition has a manifest and a lock of its own, so that several processes
 // archive one source, each its partitions. Releases before that kept one
@@ -21,7 +22,9 @@
 // date is the UTC date of the rows' log time, or its month for a file that was made
 // of several days' (since version 3); from is the first offset of the file and to
 // the one after its last. A file is sorted by offset, holds events of one partition
-// and period, and is never changed: compaction and retention replace the list.
+// and period, and is never changed: compaction and retention replace the list. An
+// edition (since version 4) is a file whose rows are those of the one before it, with
+// fields in addition that were read again from the log.
 package archive
 
 import (
@@ -67,7 +70,7 @@ func CompactName(p offline.Partition) string {
 	return fmt.Sprintf("compact-%d-%d", p.Generation, p.Partition)
 }
 
-// ParseName reads the partition and the offsets of a file's path, as FileName made
+// ParseName reads the partition and the offsets of a file's path, as EditionName made
 // it.
 func ParseName(name string) (p offline.Partition, offsets offline.Range, ok bool) {
 	parts := strings.Split(name, "/")
@@ -76,15 +79,28 @@ func ParseName(name string) (p offline.Partition, offsets offline.Range, ok bool
 	}
 	period, dated := strings.CutPrefix(parts[1], "date=")
 	_, badGeneration := fmt.Sscanf(parts[0], "gen=%d", &p.Generation)
-	_, badFile := fmt.Sscanf(parts[2], "p%d-%d-%d.parquet", &p.Partition, &offsets.From, &offsets.To)
-	ok = dated && badGeneration == nil && badFile == nil && name == FileName(p, period, offsets)
+	_, badFile := fmt.Sscanf(parts[2], "p%d-%d-%d", &p.Partition, &offsets.From, &offsets.To)
+	edition := int64(0)
+	if _, suffix, again := strings.Cut(parts[2], "-e"); again {
+		_, _ = fmt.Sscanf(suffix, "%d", &edition) // the whole name is compared below
+	}
+	ok = dated && badGeneration == nil && badFile == nil && name == EditionName(p, period, offsets, edition)
 	return p, offsets, ok
 }
 
 // FileName is the path of a file relative to the folder of its source, with
 // slashes.
 func FileName(p offline.Partition, period string, offsets offline.Range) string {
-	return fmt.Sprintf("gen=%d/date=%s/p%d-%d-%d.parquet", p.Generation, period, p.Partition, offsets.From, offsets.To)
+	return EditionName(p, period, offsets, 0)
+}
+
+// EditionName is FileName of an edition; 0 is the file as it was sealed or merged.
+func EditionName(p offline.Partition, period string, offsets offline.Range, edition int64) string {
+	name := fmt.Sprintf("gen=%d/date=%s/p%d-%d-%d", p.Generation, period, p.Partition, offsets.From, offsets.To)
+	if edition > 0 {
+		name = fmt.Sprintf("%s-e%d", name, edition)
+	}
+	return name + ".parquet"
 }
 
 // PeriodOf is the period of a file whose rows have log times from first to last:

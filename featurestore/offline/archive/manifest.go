@@ -21,8 +21,9 @@ import (
 // the files that it lists, which this program reads. A manifest has the greatest
 // version of its files, so that a program that would take changes for ordinary
 // events refuses it: 1 for events, 2 where a file holds changes (at most two rows
-// an offset), 3 once a compaction or retention has changed the list.
-const ManifestVersion = 3
+// an offset), 3 once a compaction or retention has changed the list, 4 once fields
+// were added to a file.
+const ManifestVersion = 4
 
 // Manifest says what is archived of one source. What it does not list is not
 // there; an offset within a complete range and in no file never held an event.
@@ -64,6 +65,8 @@ type File struct {
 	MaxLogTime   int64  `json:"max_log_time"`
 	Bytes        int64  `json:"bytes"`
 	XXH3         string `json:"xxh3"`
+
+	Edition int64 `json:"edition,omitempty"` // since version 4: how many files with these rows were before it
 }
 
 // Key names the file's partition.
@@ -225,9 +228,12 @@ func (m *Manifest) check(source string) error {
 
 func (m *Manifest) checkFile(f *File) error {
 	period, one := PeriodOf(featurestore.LogTime(f.MinLogTime), featurestore.LogTime(f.MaxLogTime))
-	want := FileName(f.Key(), period, offline.Range{From: f.From, To: f.To})
+	want := EditionName(f.Key(), period, offline.Range{From: f.From, To: f.To}, f.Edition)
 	if !one || f.Path != want {
 		return fmt.Errorf("file %q should have the path %q", f.Path, want)
+	}
+	if f.Edition < 0 || f.Edition > 0 && m.Version < 4 {
+		return fmt.Errorf("file %q: version %d knows no edition %d", f.Path, m.Version, f.Edition)
 	}
 	if f.Rows < 1 || f.Rows > int64(min(m.Version, 2))*(f.To-f.From) {
 		return fmt.Errorf("file %q: %d rows do not fit its offsets", f.Path, f.Rows)

@@ -73,7 +73,24 @@ func (m *Manifest) Replace(old []File, with File, at featurestore.Instant) bool 
 		m.Replaced = append(m.Replaced, Replaced{Path: old[i].Path, Bytes: old[i].Bytes, At: int64(at)})
 	}
 	m.Version = max(m.Version, 3)
+	if with.Edition > 0 {
+		m.Version = max(m.Version, 4)
+	}
 	return true
+}
+
+// NextEdition is the file that takes a listed one's place with the same rows, but for
+// its bytes, under a name that no other has.
+func (m *Manifest) NextEdition(f File) File {
+	period, _ := PeriodOf(featurestore.LogTime(f.MinLogTime), featurestore.LogTime(f.MaxLogTime)) // it is listed
+	f.Bytes, f.XXH3 = 0, ""
+	for {
+		f.Edition++
+		f.Path = EditionName(f.Key(), period, offline.Range{From: f.From, To: f.To}, f.Edition)
+		if !m.Names(f.Path) {
+			return f
+		}
+	}
 }
 
 // Drop takes files of a partition off the list, and the complete offsets before to.
