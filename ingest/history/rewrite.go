@@ -32,6 +32,32 @@ type rewriting struct {
 	bytes  int64 // of their texts
 }
 
+// rewrite writes the rows of a file that is not open yet.
+func rewrite(ctx context.Context, one *Widening, wider *archive.Wider, in *mergeInput, out io.Writer) (done Widened, err error) {
+	records, err := one.Open(ctx)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, records.Close(), in.close()) }()
+	schema, err := schemaOf(in.path)
+	if err != nil {
+		return done, err
+	}
+	r := &rewriting{source: one.Source, wider: wider, in: in, records: records, out: newParquet(out, wider.Schema)}
+	if err := r.columnsOf(schema); err != nil {
+		return done, err
+	}
+	return r.run(ctx)
+}
+
+// onDisk is the error of a disk, which may have room again.
+func onDisk(err error) error {
+	if err == nil {
+		return nil
+	}
+	return featurestore.Unavailablef("%w", err)
+}
+
 // columnsOf finds the columns that a record is known by.
 func (r *rewriting) columnsOf(schema *parquet.Schema) error {
 	names := archive.Names(schema)
@@ -51,10 +77,10 @@ func (r *rewriting) run(ctx context.Context) (done Widened, err error) {
 		}
 		ended, err := r.in.fill(r.offset)
 		if err != nil {
-			return done, fmt.Errorf("archived file %q: %w", r.in.path, err)
+			return done, featurestore.Unavailablef("archived file %q: %w", r.in.path, err)
 		}
 		if ended {
-			return done, r.out.Close()
+			return done, onDisk(r.out.Close())
 		}
 		read, err := r.write(ctx, r.in.have)
 		if err != nil {
@@ -78,13 +104,13 @@ func (r *rewriting) write(ctx context.Context, rows []parquet.Row) (read int64, 
 		r.rows[i] = r.widen(r.rows[i][:0], row, ev)
 	}
 	if _, err := r.out.WriteRows(r.rows); err != nil {
-		return read, err
+		return read, onDisk(err)
 	}
 	if r.group += len(rows); r.group < groupRows && r.bytes < groupBytes {
 		return read, nil
 	}
 	r.group, r.bytes = 0, 0
-	return read, r.out.Flush()
+	return read, onDisk(r.out.Flush())
 }
 
 // widen appends the cells of a row.

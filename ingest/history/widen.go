@@ -73,11 +73,12 @@ var (
 )
 
 // Lacking lists the files of a log's generation that lack any of the fields of such
-// names. It opens only those that it has not seen yet.
-func (w *Widener) Lacking(source string, generation uint32, fields []string) (lacking []archive.File, err error) {
+// names, and which of these are missing somewhere. It opens only those that it has not
+// seen yet.
+func (w *Widener) Lacking(source string, generation uint32, fields []string) (lacking []archive.File, missing []string, err error) {
 	m, err := archive.Load(w.dir, source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -91,17 +92,27 @@ func (w *Widener) Lacking(source string, generation uint32, fields []string) (la
 		if !known {
 			schema, err := schemaOf(w.path(source, &f))
 			if err != nil {
-				return nil, featurestore.Unavailablef("archived file %q is listed and cannot be read: %w", f.Path, err) // or was just replaced
+				return nil, nil, featurestore.Unavailablef("archived file %q is listed and cannot be read: %w", f.Path, err) // or was just replaced
 			}
 			names = archive.Names(schema)
 		}
 		seen[key] = names
-		if slices.ContainsFunc(fields, func(field string) bool { return !slices.Contains(names, field) }) {
+		lacks := false
+		for _, field := range fields {
+			if slices.Contains(names, field) {
+				continue
+			}
+			lacks = true
+			if !slices.Contains(missing, field) {
+				missing = append(missing, field)
+			}
+		}
+		if lacks {
 			lacking = append(lacking, f)
 		}
 	}
 	w.columns[source] = seen
-	return lacking, nil
+	return lacking, missing, nil
 }
 
 func (w *Widener) path(source string, f *archive.File) string {
@@ -148,26 +159,19 @@ func (w *Widener) replace(ctx context.Context, one *Widening, next archive.File)
 	if err != nil || !lacks {
 		return done, err
 	}
-	info, err := w.disk.Write(w.path(source, &next), func(out io.Writer) (err error) {
-		records, err := one.Open(ctx)
-		if err != nil {
-			return err
+	var failed error // of the rows, and not of the disk
+	info, err := w.disk.Write(w.path(source, &next), func(out io.Writer) error {
+		done, failed = rewrite(ctx, one, wider, &mergeInput{path: path}, out)
+		if failed == nil && done.Rows != next.Rows {
+			failed = featurestore.Invalidf("archived file %q: %d rows were read, the manifest says %d", path, done.Rows, next.Rows)
 		}
-		defer func() { err = errors.Join(err, records.Close()) }()
-		in := &mergeInput{path: path}
-		defer func() { err = errors.Join(err, in.close()) }()
-		r := &rewriting{source: one.Source, wider: wider, in: in, records: records, out: newParquet(out, wider.Schema)}
-		if err := r.columnsOf(schema); err != nil {
-			return err
-		}
-		done, err = r.run(ctx)
-		if err == nil && done.Rows != next.Rows {
-			err = featurestore.Invalidf("archived file %q: %d rows were read, the manifest says %d", path, done.Rows, next.Rows)
-		}
-		return err
+		return failed
 	})
-	if err != nil {
-		return done, fmt.Errorf("adding fields to source %q: %w", source, err)
+	switch {
+	case failed != nil:
+		return done, fmt.Errorf("adding fields to source %q: %w", source, failed)
+	case err != nil:
+		return done, featurestore.Unavailablef("adding fields to source %q: %w", source, err)
 	}
 	next.Bytes, next.XXH3 = info.Bytes, info.XXH3
 	err = changeList(&w.disk, w.dir, source, next.Key(), func(m *archive.Manifest) (bool, error) {
@@ -176,8 +180,11 @@ func (w *Widener) replace(ctx context.Context, one *Widening, next archive.File)
 		}
 		return true, nil
 	})
-	if errors.Is(err, errUnheeded) {
+	switch {
+	case errors.Is(err, errUnheeded):
 		err = featurestore.Unavailablef("the archive of source %q cannot be changed: %w; end it, or start it with this release", source, err)
+	case err != nil && !errors.Is(err, ErrReplaced) && !errors.Is(err, featurestore.ErrInvalid):
+		err = featurestore.Unavailablef("adding fields to source %q: %w", source, err)
 	}
 	return done, err
 }

@@ -122,6 +122,11 @@ func (x *examination) draw(ctx context.Context, lanes []online.Lane) error {
 	if err := x.w.Flush(); err != nil {
 		return err
 	}
+	for i := range x.view.view.Bindings { // somebody may have put records to rest by an older definition since it was filled
+		if err := x.w.reread(ctx, x.view, i); err != nil {
+			return fmt.Errorf("view %q: %w", x.view.Name(), err)
+		}
+	}
 	replay := x.w.replayOf(x.view)
 	for i := range x.view.view.Bindings {
 		b := &x.view.view.Bindings[i]

@@ -8,7 +8,6 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
-	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 )
@@ -110,7 +109,11 @@ func lostWhere(err error) error {
 
 func (w *Worker) fillAll(ctx context.Context, v *View) error {
 	for i, b := range v.view.Bindings {
-		read, err := fillFrom(ctx, w.c.History, v, offline.Spec{Source: b.Source, Index: uint16(i)})
+		spec, err := w.fillable(ctx, v, i)
+		if err != nil {
+			return fmt.Errorf("view %q: %w", v.Name(), err)
+		}
+		read, err := fillFrom(ctx, w.c.History, v, spec)
 		if err != nil {
 			return fmt.Errorf("view %q: filling from the history of %q: %w", v.Name(), b.Source.Name, err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/offline/atomicfile"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/embedded"
@@ -186,6 +187,7 @@ func (p *plant) config() Config {
 		Logger:      slog.New(slog.NewTextHandler(testWriter{p.t}, nil)),
 		PhysicalTTL: p.physicalTTL, OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
 		Now: wallClock, KeepPrevious: time.Hour, Losses: p.dir, NoteRest: true,
+		Widener: archive.NewWidener(p.dir, atomicfile.Disk{Durability: atomicfile.Crash}, wallClock),
 	}
 	if p.configure != nil {
 		p.configure(&c)

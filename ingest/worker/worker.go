@@ -38,6 +38,10 @@ type Config struct {
 	// OpenArchive opens the archive of a source; the worker closes it.
 	OpenArchive func(*definition.StreamSource) (Archive, error)
 
+	// Widener adds to what is at rest the fields that a view needs and that events came
+	// to rest without; nil leaves them null.
+	Widener Widener
+
 	// Replayed says that a source's topic is filled by a replay of its history.
 	// A topic whose first record says so counts as one, too.
 	Replayed func(*definition.StreamSource) bool
@@ -120,28 +124,7 @@ type Worker struct {
 	logs      map[string]uint32                   // the generation under which each source's topic is read
 	missing   map[string][]Missing                // what was at rest of a source and is not any more
 	noted     map[string]*definition.StreamSource // those of which what is at rest is noted
-}
-
-// running is a generation that is kept up to date.
-type running struct {
-	view   *View
-	state  registry.GenerationState
-	since  featurestore.Instant // in this state
-	full   bool                 // filled from history, where that was needed
-	broken bool                 // it cannot be filled
-	damage bool                 // because what it is filled from must be mended
-	lacks  bool                 // because something that was at rest is not any more: it goes on once that is mended or accepted
-	why    string               // it does not get on; "" where it does
-
-	outlived bool   // its view has another meaning by now: it does not take over
-	waits    string // why it does not, or not yet, though it is ready; "" where nothing keeps it
-
-	checked bool                 // a sample of it, as it was filled last, is what its records say
-	recheck featurestore.Instant // when a check that could not be made is tried again
-
-	// far is what is known of the others' partitions, from when this one first asked.
-	far   map[online.Partition]farEnd
-	asked online.State // that its lanes had then
+	unlikely  map[string]bool                     // archived files whose records the log does not have, though it has others in their place
 }
 
 // New is a worker that does not run yet.
@@ -169,7 +152,7 @@ func New(c Config) *Worker {
 	}
 	return &Worker{
 		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: c.GroupName}, losses: newLosses(c.Losses, c.Project),
-		missing: map[string][]Missing{}, noted: map[string]*definition.StreamSource{},
+		missing: map[string][]Missing{}, noted: map[string]*definition.StreamSource{}, unlikely: map[string]bool{},
 		views: map[online.Generation]*running{}, aside: map[online.Generation]aside{}, archives: map[string]*openArchive{},
 	}
 }
@@ -307,6 +290,7 @@ func (w *Worker) adopt(a *arrangement, parts []*partition, mine share) {
 	other := mine.assignment != w.share.assignment // somebody else may have led, and built generations anew
 	w.revision, w.changes, w.held, w.parts, w.share = a.revision, a.changes, a.held(), parts, mine
 	w.holding = append(w.holding, parts...)
+	clear(w.unlikely) // a log may be restored
 	for _, r := range w.views {
 		r.far = nil // who reads what may have changed
 		r.checked = r.checked && !other

@@ -11,6 +11,7 @@ import (
 	"github.com/freshet/freshet/cmd/internal/telemetry"
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline/atomicfile"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/ingest/deadletter"
 	archive "github.com/freshet/freshet/ingest/history"
@@ -159,6 +160,7 @@ func (n *Node) startWorker(o Options) error {
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
+		Widener:  archive.NewWidener(p.Settings.Offline.Dir, atomicfile.Disk{}, wall),
 		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Now: wall, Observer: n.metrics,
 		KeepPrevious: p.Settings.Ingest.KeepPrevious.Std(), Audit: worker.Audit{Every: p.Settings.Ingest.Audit.Every.Std()},
 		Upkeep: worker.Upkeep{Every: p.Settings.Ingest.Archive.Every.Std(), Do: n.upkeep.do}, Losses: p.Settings.Offline.Dir, NoteRest: true,
