@@ -139,6 +139,25 @@ func TestStandbyReadsARemovedField(t *testing.T) {
 	p.wantNoFindings(p.worker)
 }
 
+// A generation that a person has gone back to is audited by what it reads, also where
+// the newest definition has a field of it no more.
+func TestAuditReadsARemovedField(t *testing.T) {
+	p := newRich(t, nil)
+	p.apply(lessRead())
+	p.eventually("the second is live", func() bool { return p.live("activity") == 2 })
+	ok(t, p.registry.Switch(t.Context(), []registry.Choice{{View: "activity", Number: 1}}, "a person", wallClock()))
+	p.produce("clicks", 0, rich(80, 20)...)
+	first := load(t, firstRead).StreamView("activity")
+	p.right(first, 1)
+	ok(t, p.worker.Flush())
+	p.audited()
+	p.wantNoFindings(p.worker)
+	p.right(first, 1)
+	if p.live("activity") != 1 {
+		t.Errorf("live is %d", p.live("activity"))
+	}
+}
+
 // What has expired stays null, and is not tried again and again; what the log still has
 // is read.
 func TestExpiredRecordsStayAsTheyAre(t *testing.T) {
