@@ -30,6 +30,8 @@ type rewriting struct {
 	rows   []parquet.Row
 	group  int   // rows of the row group
 	bytes  int64 // of their texts
+
+	progress func(rows int64)
 }
 
 // rewrite writes the rows of a file that is not open yet.
@@ -43,7 +45,7 @@ func rewrite(ctx context.Context, one *Widening, wider *archive.Wider, in *merge
 	if err != nil {
 		return done, err
 	}
-	r := &rewriting{source: one.Source, wider: wider, in: in, records: records, out: newParquet(out, wider.Schema)}
+	r := &rewriting{source: one.Source, wider: wider, in: in, records: records, out: newParquet(out, wider.Schema), progress: one.Progress}
 	if err := r.columnsOf(schema); err != nil {
 		return done, err
 	}
@@ -87,6 +89,9 @@ func (r *rewriting) run(ctx context.Context) (done Widened, err error) {
 			return done, err
 		}
 		done.Rows, done.Read = done.Rows+int64(len(r.in.have)), done.Read+read
+		if r.progress != nil {
+			r.progress(done.Rows)
+		}
 	}
 }
 

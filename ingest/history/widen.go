@@ -43,6 +43,9 @@ type Widening struct {
 	Fields []int                    // of it, of which the file has those already that it has
 	File   archive.File
 	Open   func(context.Context) (Records, error) // of the file's offsets, from the first that the log still has
+
+	// Progress, where set, is told now and then how many rows are written.
+	Progress func(rows int64)
 }
 
 // Record is what the log has at an offset.

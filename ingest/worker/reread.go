@@ -124,8 +124,11 @@ func (w *Worker) rereadFiles(ctx context.Context, r *reread) (again bool, err er
 	w.c.Logger.Info("events at rest lack fields that a view reads: they are read again from the log", append(about, "files", at.OfFiles, "rows", at.OfRows)...)
 	read := int64(0)
 	for i := range todo {
-		w.sayRereading(r.view.ID(), &at)
-		done, changed, err := w.rereadFile(ctx, r, &todo[i])
+		done, changed, err := w.rereadFile(ctx, r, &todo[i], func(rows int64) {
+			now := at
+			now.Rows += rows
+			w.sayRereading(r.view.ID(), &now)
+		})
 		if err != nil {
 			return false, err
 		}
@@ -189,9 +192,11 @@ func (w *Worker) filledOf(source string) []*View {
 }
 
 // rereadFile adds fields to one file.
-func (w *Worker) rereadFile(ctx context.Context, r *reread, f *archive.File) (done history.Widened, again bool, err error) {
+func (w *Worker) rereadFile(ctx context.Context, r *reread, f *archive.File, progress func(rows int64)) (done history.Widened, again bool, err error) {
+	progress(0)
 	wait := backoff{}
-	one := &history.Widening{Source: r.source, Fields: r.fields, File: *f, Open: func(ctx context.Context) (history.Records, error) { return w.openRecords(ctx, r, f) }}
+	open := func(ctx context.Context) (history.Records, error) { return w.openRecords(ctx, r, f) }
+	one := &history.Widening{Source: r.source, Fields: r.fields, File: *f, Open: open, Progress: progress}
 	for {
 		done, err = w.c.Widener.Widen(ctx, one)
 		switch {

@@ -13,11 +13,7 @@ func (w *Worker) sayRereading(id online.Generation, at *Rereading) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if r, ok := w.views[id]; ok {
-		r.rereading = nil
-		if at != nil {
-			now := *at
-			r.rereading = &now
-		}
+		r.rereading = at
 	}
 }
 

@@ -206,6 +206,8 @@ func fillText(f *node.FillStatus) string {
 	switch {
 	case f == nil:
 		return ""
+	case f.Reread != nil:
+		return fmt.Sprintf("%d of %d rows at rest were given fields that they lacked, read again from the log", f.Reread.Rows, f.Reread.Of)
 	case f.Phase == node.PhaseCatchingUp:
 		return fmt.Sprintf("filled with %d records; catching up with the log", f.Records)
 	case f.Of < 0:

@@ -165,4 +165,16 @@ func TestWhyAGenerationStandsStill(t *testing.T) {
 	step(20*time.Second, "; it has not moved for 19s; source sales, partition 3: no broker; the online store: no memory")
 	g.Fill = &node.FillStatus{Phase: node.PhaseFilling, Records: 1, Of: 9}
 	step(21*time.Second, "")
+	reread := func(rows int64) {
+		g.Fill = &node.FillStatus{Phase: node.PhaseRereading, Records: 1, Of: 9, Reread: &node.RereadStatus{Rows: rows, Of: 5}}
+	}
+	reread(0)
+	step(60*time.Second, "")
+	reread(2)
+	step(90*time.Second, "")
+	reread(2)
+	step(110*time.Second, "; it has not moved for 20s; source sales, partition 3: no broker; the online store: no memory")
+	if text := fillText(g.Fill); text != "2 of 5 rows at rest were given fields that they lacked, read again from the log" {
+		t.Error(text)
+	}
 }

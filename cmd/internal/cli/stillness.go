@@ -18,7 +18,7 @@ type stillness struct {
 // the generation that answers at the log's end, so that one that is late says that
 // there is none; why a view stands still holds for its next generation too.
 func (s *stillness) text(status *node.Status, g *node.GenerationStatus, at time.Time) string {
-	if f := g.Fill; f != nil && (f.Phase != s.fill.Phase || f.Records != s.fill.Records) {
+	if f := g.Fill; f != nil && (f.Phase != s.fill.Phase || f.Records != s.fill.Records || f.Reread != nil && s.fill.Reread != nil && *f.Reread != *s.fill.Reread) {
 		s.fill, s.since = *f, at
 	}
 	still := at.Sub(s.since)

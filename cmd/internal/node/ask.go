@@ -15,6 +15,7 @@ type said struct {
 	counts     map[online.Generation]worker.Counts
 	conditions map[online.Generation]worker.Condition
 	troubles   map[online.Generation]string
+	rereading  map[online.Generation]worker.Rereading
 	audit      worker.AuditStatus
 	missing    []worker.Missing
 }
@@ -61,7 +62,7 @@ func (a *asking) begin(w *worker.Worker) *asked {
 		now := &asked{done: make(chan struct{})}
 		a.now = now
 		go func() {
-			now.said = said{answered: true, counts: w.ViewCounts(), conditions: w.Conditions(), troubles: w.Troubles(), audit: w.AuditStatus(), missing: w.Missing()}
+			now.said = said{answered: true, counts: w.ViewCounts(), conditions: w.Conditions(), troubles: w.Troubles(), rereading: w.Rereading(), audit: w.AuditStatus(), missing: w.Missing()}
 			a.mu.Lock()
 			a.now = nil
 			a.mu.Unlock()

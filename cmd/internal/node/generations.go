@@ -34,15 +34,26 @@ type GenerationStatus struct {
 // FillStatus is how far the filling of a generation from history is. Records are
 // counted by their offsets.
 type FillStatus struct {
-	Phase     string  `json:"phase"` // "filling", or "catching up": with the log, and then it is checked
+	Phase     string  `json:"phase"` // "filling", before it perhaps "reading fields again", or "catching up": with the log, and then it is checked
 	Records   int64   `json:"records"`
 	Of        int64   `json:"of"`                   // -1: there are files, which nobody has counted
 	PerSecond float64 `json:"per_second,omitempty"` // since it was ordered
 	Left      string  `json:"left,omitempty"`
+
+	// Reread is how far fields that history lacks are read again from the log, while they
+	// are: the phase says so.
+	Reread *RereadStatus `json:"reread,omitempty"`
+}
+
+// RereadStatus counts rows at rest.
+type RereadStatus struct {
+	Rows int64 `json:"rows"`
+	Of   int64 `json:"of"`
 }
 
 // Phases of a generation that is being built.
 const (
+	PhaseRereading  = "reading fields again" // which history lacks, from the log
 	PhaseFilling    = "filling"
 	PhaseCatchingUp = "catching up"
 )
@@ -58,11 +69,12 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 	if err != nil {
 		return nil, err
 	}
-	troubles := (<-asked).troubles
+	said := <-asked
 	out := []GenerationStatus{}
 	for i, g := range list {
 		s := GenerationStatus{View: g.View, Generation: g.Number, Revision: g.Revision, State: string(g.State), Reason: g.Reason}
-		s.Trouble = troubles[online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}]
+		id := online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}
+		s.Trouble = said.troubles[id]
 		if g.Since != 0 {
 			s.Since = g.Since.String()
 		}
@@ -72,6 +84,7 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 			} else if s.Fill, err = p.fill(ctx, g, &stands[i]); err != nil {
 				return nil, err
 			}
+			s.Fill.reread(said.rereading, id)
 			s.Reason = fillReason(&s)
 			if wait := waits[g.View]; wait != "" && g.State == registry.Building && s.Fill != nil && s.Fill.Phase == PhaseCatchingUp {
 				s.Trouble = cmp.Or(s.Trouble, wait)
@@ -91,6 +104,8 @@ func fillReason(s *GenerationStatus) string {
 		return "no run of its meaning is online yet: " + materializeNext(s.View)
 	case s.Fill.Phase == PhaseCatchingUp:
 		return "filled from history; it catches up with the log, and is checked then"
+	case s.Fill.Phase == PhaseRereading:
+		return "fields that history lacks are read again from the log"
 	case s.Fill.Records > 0:
 		return "being filled from history"
 	}
@@ -199,6 +214,14 @@ func (s *FillStatus) add(source string, g offline.Segment, lanes []online.Lane) 
 		s.Of += g.Offsets.To - g.Offsets.From
 	}
 	s.Records += min(next, g.Offsets.To) - g.Offsets.From
+}
+
+// reread says where fields are read again for a generation that is filled, also for
+// one that was not begun yet.
+func (s *FillStatus) reread(by map[online.Generation]worker.Rereading, id online.Generation) {
+	if at, some := by[id]; some && s != nil && s.Phase == PhaseFilling {
+		s.Phase, s.Reread, s.PerSecond, s.Left = PhaseRereading, &RereadStatus{Rows: at.Rows, Of: at.OfRows}, 0, ""
+	}
 }
 
 // pace says how fast it went so far, and what that leaves.

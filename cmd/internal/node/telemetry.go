@@ -70,6 +70,9 @@ func (n *Node) measuredGenerations() []telemetry.Generation {
 		g := telemetry.Generation{View: list[i].View, Number: list[i].Generation, State: list[i].State}
 		if f := list[i].Fill; f != nil {
 			g.Filling, g.Records, g.Of, g.PerSecond = true, f.Records, f.Of, f.PerSecond
+			if f.Reread != nil {
+				g.Rereading, g.Reread, g.RereadOf = true, f.Reread.Rows, f.Reread.Of
+			}
 		}
 		out = append(out, g)
 	}

@@ -21,6 +21,9 @@ type Generation struct {
 	Records   int64
 	Of        int64 // -1: nobody has counted
 	PerSecond float64
+
+	Rereading        bool // fields that history lacks, from the log
+	Reread, RereadOf int64
 }
 
 // Archive is what is at rest of a source.
@@ -49,6 +52,8 @@ var (
 	generationState  = desc("generation_state", "1; the label is the state of the generation, as `freshet status` shows it.", "view", "generation", "state")
 	rebuildRecords   = desc("rebuild_records", "Records of history that a generation which is being filled has applied.", "view", "generation")
 	rebuildRecordsOf = desc("rebuild_records_expected", "Records of history that it is filled from; absent where nobody has counted.", "view", "generation")
+	rereadRows       = desc("rebuild_reread_rows", "Rows at rest that were given fields which they lacked, read again from the log for a generation that is being filled; absent where that is not under way.", "view", "generation")
+	rereadRowsOf     = desc("rebuild_reread_rows_expected", "Rows at rest that are to get such fields; likewise.", "view", "generation")
 	rebuildRate      = desc("rebuild_records_per_second", "How fast it was filled so far; 0 once it catches up with the log.", "view", "generation")
 
 	historyFiles   = desc("history_files", "Files at rest of a source.", "source")
@@ -92,6 +97,10 @@ func generations(out chan<- prometheus.Metric, list []Generation) {
 			gauge(out, rebuildRecordsOf, float64(g.Of), at...)
 		}
 		gauge(out, rebuildRate, g.PerSecond, at...)
+		if g.Rereading {
+			gauge(out, rereadRows, float64(g.Reread), at...)
+			gauge(out, rereadRowsOf, float64(g.RereadOf), at...)
+		}
 	}
 }
 
