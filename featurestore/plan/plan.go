@@ -30,7 +30,7 @@ type Risk string
 const (
 	NeedsBackfill   Risk = "needs_backfill"    // a new generation is filled from history beside the old
 	NeedsAllHistory Risk = "needs_all_history" // a window without a bound is right only from the first event on
-	LacksHistory    Risk = "lacks_history"     // events at rest were kept without a field that the source has, or will be
+	LacksHistory    Risk = "lacks_history"     // events at rest were kept without a field that the source has, or will be: it must be read again from the topic
 	ChangesMeaning  Risk = "changes_meaning"   // the same name gives other values than before
 	DropsData       Risk = "drops_data"        // stored values are given up
 	BreaksReaders   Risk = "breaks_readers"    // a column that was served is gone or has another type
@@ -118,17 +118,30 @@ func replaced(b, a object) Change {
 	return c
 }
 
-// compareFields lists the fields of a stream source that come and go: at rest, an event
-// has those alone that the newest definition had when it came, whatever the topic holds.
+// compareFields lists the fields of a stream source that come and go: an event comes to
+// rest with those that the newest definition has then. What a view needs besides is
+// read again from the topic, by name, before a generation is built; what has expired
+// there stays null, and what stands under the name already stays as it is.
 func compareFields(before, after []column) (lacks bool, details []string) {
+	named := func(list []column, name string) bool {
+		return slices.ContainsFunc(list, func(c column) bool { return c.name == name })
+	}
 	for _, f := range after {
-		if !slices.Contains(before, f) {
-			details = append(details, "+ "+f.name+" "+f.typ+": events at rest have it as null; what is built from history lacks it there")
+		switch {
+		case slices.Contains(before, f):
+		case named(before, f.name):
+			details = append(details, "+ "+f.name+" "+f.typ+": events at rest keep what was read under this name before; it is not read again")
+		default:
+			details = append(details, "+ "+f.name+" "+f.typ+": events at rest get it from the topic once a view needs it; it is null where their records have expired there")
 		}
 	}
 	for _, f := range before {
-		if !slices.Contains(after, f) {
-			details = append(details, "- "+f.name+" "+f.typ+": events come to rest without it from now on; a later definition that reads it again finds null there")
+		switch {
+		case slices.Contains(after, f):
+		case named(after, f.name):
+			details = append(details, "- "+f.name+" "+f.typ+": events come to rest with the other one from now on")
+		default:
+			details = append(details, "- "+f.name+" "+f.typ+": events come to rest without it from now on; a later definition that reads it again gets it from the topic, as far as that goes back then")
 		}
 	}
 	return len(details) > 0, details

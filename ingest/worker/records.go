@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
 	"github.com/freshet/freshet/ingest/decode"
 	"github.com/freshet/freshet/ingest/history"
@@ -32,7 +33,7 @@ type records struct {
 
 // openRecords opens the log where a file begins, or where the log does.
 func (w *Worker) openRecords(ctx context.Context, r *reread, f *archive.File) (history.Records, error) {
-	d, err := decode.New(r.source, decode.Options{Schemas: w.c.Schemas})
+	d, err := decode.New(r.source, decode.Options{Replay: r.log == offline.FilesGeneration, Schemas: w.c.Schemas})
 	if err != nil {
 		return nil, err
 	}

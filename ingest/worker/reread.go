@@ -94,10 +94,16 @@ func (w *Worker) reread(ctx context.Context, v *View, binding int) error {
 	}
 	defer w.sayRereading(v.ID(), nil)
 	for _, r := range rereads(b, project.StreamSource(b.Source.Name)) {
-		r.view, r.log = v, registry.Newest(logs, b.Source.Name)
-		for again := true; again; {
-			if again, err = w.rereadFiles(ctx, &r); err != nil {
-				return fmt.Errorf("reading fields of source %q again: %w", b.Source.Name, err)
+		r.view = v
+		generations := []uint32{registry.Newest(logs, b.Source.Name)}
+		if w.c.Files != nil && r.source.History != nil && !r.source.Joined() {
+			generations = append(generations, offline.FilesGeneration)
+		}
+		for _, r.log = range generations {
+			for again := true; again; {
+				if again, err = w.rereadFiles(ctx, &r); err != nil {
+					return fmt.Errorf("reading fields of source %q again: %w", b.Source.Name, err)
+				}
 			}
 		}
 	}
@@ -121,7 +127,7 @@ func (w *Worker) rereadFiles(ctx context.Context, r *reread) (again bool, err er
 		at.OfRows += todo[i].Rows
 	}
 	about := []any{"view", r.view.Name(), "generation", r.view.ID().Number, "source", r.source.Name, "fields", missing}
-	w.c.Logger.Info("events at rest lack fields that a view reads: they are read again from the log", append(about, "files", at.OfFiles, "rows", at.OfRows)...)
+	w.c.Logger.Info("events at rest lack fields that a view reads: they are read again", append(about, "files", at.OfFiles, "rows", at.OfRows)...)
 	read := int64(0)
 	for i := range todo {
 		done, changed, err := w.rereadFile(ctx, r, &todo[i], func(rows int64) {
@@ -135,13 +141,16 @@ func (w *Worker) rereadFiles(ctx context.Context, r *reread) (again bool, err er
 		again = again || changed
 		at.Files, at.Rows, read = at.Files+1, at.Rows+done.Rows, read+done.Read
 	}
-	w.c.Logger.Info("fields were read again from the log; of rows whose record is gone or does not decode they stay null", append(about, "files", at.Files, "rows", at.Rows, "with_record", read)...)
+	w.c.Logger.Info("fields were read again; of rows whose record is gone or does not decode they stay null", append(about, "files", at.Files, "rows", at.Rows, "with_record", read)...)
 	return again, nil
 }
 
 // rereadable are the files of which the log still has something, where it may be the
 // log that they came from. What was found to be another is not read again and again.
 func (w *Worker) rereadable(ctx context.Context, r *reread, lacking []archive.File) (todo []archive.File, err error) {
+	if r.log == offline.FilesGeneration { // the files say it
+		return slices.DeleteFunc(lacking, func(f archive.File) bool { return w.isUnlike(r, &f) }), nil
+	}
 	shared := &sourceLog{source: r.source.Name, topic: r.topic, generation: r.log, log: w.c.Log, views: w.filledOf(r.source.Name)}
 	shared.partitions, err = w.c.Log.Partitions(ctx, r.topic)
 	if errors.Is(err, featurestore.ErrNotFound) {
@@ -195,7 +204,12 @@ func (w *Worker) filledOf(source string) []*View {
 func (w *Worker) rereadFile(ctx context.Context, r *reread, f *archive.File, progress func(rows int64)) (done history.Widened, again bool, err error) {
 	progress(0)
 	wait := backoff{}
-	open := func(ctx context.Context) (history.Records, error) { return w.openRecords(ctx, r, f) }
+	open := func(ctx context.Context) (history.Records, error) {
+		if r.log == offline.FilesGeneration {
+			return w.openFiled(ctx, r, f)
+		}
+		return w.openRecords(ctx, r, f)
+	}
 	one := &history.Widening{Source: r.source, Fields: r.fields, File: *f, Open: open, Progress: progress}
 	for {
 		done, err = w.c.Widener.Widen(ctx, one)
@@ -218,7 +232,7 @@ func (w *Worker) rereadFile(ctx context.Context, r *reread, f *archive.File, pro
 // unlike notes that a file cannot get its fields from the log, until the partitions are
 // arranged anew.
 func (w *Worker) unlike(r *reread, f *archive.File, why error) {
-	w.c.Logger.Warn("fields of events at rest cannot be read again: the log does not seem to be the one that they came from; they are null",
+	w.c.Logger.Warn("fields of events at rest cannot be read again: the log, or the history files, do not seem to be those that they came from; they are null",
 		"source", r.source.Name, "fields", r.missing, "log", f.Generation, "partition", f.Partition, "offsets", fmt.Sprintf("%d-%d", f.From, f.To-1), "error", why)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -42,6 +42,10 @@ type Config struct {
 	// to rest without; nil leaves them null.
 	Widener Widener
 
+	// Files reads history files, and nothing else: what was replayed through a topic gets
+	// such fields from there. nil where that is not to be.
+	Files offline.History
+
 	// Replayed says that a source's topic is filled by a replay of its history.
 	// A topic whose first record says so counts as one, too.
 	Replayed func(*definition.StreamSource) bool

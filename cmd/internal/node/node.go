@@ -161,6 +161,7 @@ func (n *Node) startWorker(o Options) error {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
 		Widener:  archive.NewWidener(p.Settings.Offline.Dir, atomicfile.Disk{}, wall),
+		Files:    history.New(history.Options{Root: p.Settings.Root}),
 		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Now: wall, Observer: n.metrics,
 		KeepPrevious: p.Settings.Ingest.KeepPrevious.Std(), Audit: worker.Audit{Every: p.Settings.Ingest.Audit.Every.Std()},
 		Upkeep: worker.Upkeep{Every: p.Settings.Ingest.Archive.Every.Std(), Do: n.upkeep.do}, Losses: p.Settings.Offline.Dir, NoteRest: true,
