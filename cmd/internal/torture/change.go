@@ -8,6 +8,21 @@ import (
 	"github.com/freshet/freshet/cmd/internal/torture/load"
 )
 
+// withoutVec are definitions that do not read a field which the records have.
+func withoutVec(text string) string {
+	return strings.NewReplacer(" vec: list<double>,", "", "  - {name: vector, agg: sum(vec), window: 1h}\n", "").Replace(text)
+}
+
+// killSoon kills the ingester at a random moment soon, and starts it again.
+func (w *world) killSoon() error {
+	w.pause(time.Duration(w.r.Int64N(int64(800 * time.Millisecond))))
+	if err := w.project.Ingesters[0].Kill(); err != nil {
+		return err
+	}
+	w.struck()
+	return w.project.Ingesters[0].Start()
+}
+
 // live waits until a generation of activity answers.
 func (w *world) live(generation int) error {
 	return w.until(fmt.Sprintf("generation %d of activity is live", generation), patience, func() (bool, string) {
@@ -56,9 +71,12 @@ func change(windows ...string) func(*world) error {
 	}
 }
 
-// evolve lets producers change their records, and then the definition.
+// evolve lets producers change their records, and then the definition, which reads one
+// of their fields only from then on.
 func evolve(w *world) error {
-	if err := w.open(usual()); err != nil {
+	whole, o := load.Definitions(w.name, load.Usual), usual()
+	o.definitions = withoutVec(whole)
+	if err := w.open(o); err != nil {
 		return err
 	}
 	if err := w.begin(400); err != nil {
@@ -90,22 +108,29 @@ func evolve(w *world) error {
 		return err
 	}
 	w.seen.stop()
-	// An optional field more is no other meaning; another type is.
-	text := load.Definitions(w.name, load.Usual)
+	// A field that the records had all the time is read, with a feature on it; then one that
+	// none has, which is no other meaning. It is read no more, and again, by the generations
+	// that were kept. Then others have another type, which is a new one each.
+	more := strings.ReplaceAll(whole, "seq: int64}", "seq: int64, more: string}")
+	retyped := strings.ReplaceAll(more, "decimal(12,2)", "decimal(14,3)")
 	for i, step := range []struct {
-		from, to   string
+		text       string
 		generation int
-	}{{"seq: int64}", "seq: int64, more: string}", 1}, {"decimal(12,2)", "decimal(14,3)", 2}, {"decimal(14,3)", "decimal(15,4)", 3}} {
-		text = strings.ReplaceAll(text, step.from, step.to)
+	}{{whole, 2}, {more, 2}, {withoutVec(more), 1}, {more, 2}, {retyped, 3}, {strings.ReplaceAll(retyped, "decimal(14,3)", "decimal(15,4)"), 4}} {
 		flow := w.flow(300)
 		w.struck()
-		if err := w.apply(text); err != nil {
+		if err := w.apply(step.text); err != nil {
 			return err
+		}
+		if i == 0 || i == 3 { // while the field is read again
+			if err := w.killSoon(); err != nil {
+				return err
+			}
 		}
 		if err := flow.wait(); err != nil {
 			return err
 		}
-		if i == 0 {
+		if i == 1 {
 			w.pause(2 * time.Second) // a new generation would be seen by then
 		}
 		if err := w.live(step.generation); err != nil {

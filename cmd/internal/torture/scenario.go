@@ -44,7 +44,7 @@ func scenarios() []scenario {
 		{"again", "16", "most event ids repeated, and replays", false, replayed(again, 2400)},
 		{"abort", "17", "transactions aborted between committed ones", false, abort},
 		{"poison", "18", "more bad records than the budget", true, poison},
-		{"evolve", "19", "records and definitions change their fields", false, evolve},
+		{"evolve", "19", "records and definitions change their fields, and read some that were there before; the ingester killed meanwhile", false, evolve},
 		{"change", "20", "a feature's meaning changes under load", false, change("20m", "2h", "30m")},
 		{"bootstrap", "21", "a view built from history under load, late events on both sides of the cut", false, change("20m")},
 		{"hot", "22", "one user with half of all events, the others by Zipf 1.2", false, hot},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -159,7 +160,7 @@ func (w *world) apply(text string) error {
 	w.defs = p
 	for _, v := range p.StreamViews {
 		list := w.meanings[v.Name]
-		if n := len(list); n == 0 || list[n-1].Hash != v.Hash {
+		if !slices.ContainsFunc(list, func(o *definition.StreamView) bool { return o.Hash == v.Hash }) { // else a generation that was kept answers
 			w.meanings[v.Name] = append(list, v)
 		}
 	}
