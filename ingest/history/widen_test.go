@@ -243,7 +243,7 @@ func (l logOf) of(f archive.File) logOf { return slices.Clone(l[f.From:f.To]) }
 func TestCompactionHidesNoMissingField(t *testing.T) {
 	dir := t.TempDir()
 	log, want := feedTwice(t, dir, 30)
-	next := append(want[:0:0], want...)
+	next := slices.Clone(want)
 	w := open(t, Options{Dir: dir, Source: wide(), Disk: fast}) // another month: the one before is merged whole
 	ok(t, w.Begin(offline.Partition{Generation: 1}, 60))
 	more := event(1, 0, 60, 70*day)
