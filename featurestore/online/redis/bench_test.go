@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -120,4 +121,33 @@ func serverTime(b *testing.B, c *client.Client) time.Duration {
 		}
 	}
 	return time.Duration(total * float64(time.Second))
+}
+
+// BenchmarkGet is a server's processor time to read an entity with both parts, with what
+// its lane says of itself and without, for callers that ask at once, each for one.
+func BenchmarkGet(b *testing.B) {
+	srv := server(b)
+	c := admin(b, srv)
+	w := &benchWriter{id: online.Generation{Project: "bench", View: "view", Number: 1}, store: open(b, redis.Config{Addrs: []string{srv.Addr()}, Timeout: 10 * time.Second})}
+	meta := online.Meta{Definition: [16]byte{1}, StateVersion: 1, Lanes: benchLanes, State: online.StateLive}
+	if err := w.store.Create(b.Context(), w.id, meta); err != nil {
+		b.Fatal(err)
+	}
+	w.apply(b, benchOfLane, true, false)
+	for _, state := range []bool{false, true} {
+		b.Run(fmt.Sprintf("state=%v", state), func(b *testing.B) {
+			before := serverTime(b, c)
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for n := rand.Uint32(); pb.Next(); n++ {
+					id := online.EntityID{LaneID: online.LaneID{Generation: w.id, Lane: uint16(n % benchLanes)}, Key: []byte("u" + strconv.Itoa(int(n)%benchOfLane)), Split: true, State: state}
+					parts, err := w.store.Get(b.Context(), []online.EntityID{id})
+					if err != nil || len(parts[0].Open) != benchOpen || state != (parts[0].Lane == online.StateLive) {
+						b.Errorf("%v: %d bytes, lane %q", err, len(parts[0].Open), parts[0].Lane)
+					}
+				}
+			})
+			b.ReportMetric(float64((serverTime(b, c)-before).Nanoseconds())/float64(b.N), "server-ns/read")
+		})
+	}
 }
