@@ -41,12 +41,14 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	for ctx.Err() == nil {
 		var rewind *rewindError
 		var damaged *damagedError
+		why := err
 		if errors.As(err, &damaged) {
 			err = w.rebuild(ctx, damaged)
 		} else if !errors.As(err, &rewind) {
 			break
 		}
 		if err == nil || rewind != nil {
+			w.c.Logger.Info("a fill goes on from what the store has", "view", v.Name(), "generation", v.ID().Number, "because", why)
 			err = w.fillAll(ctx, v) // what is applied is skipped
 		}
 	}
