@@ -307,10 +307,18 @@ func (v *View) through(p online.Partition) int64 {
 	return lowest
 }
 
+// mostConflicts is how often a chunk is folded anew at once because others have written
+// its entities. Then it waits its turn: what is read may not be what is compared, as in
+// a store that is being repaired, and whoever else needs the view must not wait for it.
+const mostConflicts = 50
+
 // apply folds what was collected of a chunk and stores it.
 func (v *View) apply(ctx context.Context, c *Chunk) error {
 	defer v.cache.trim()
-	for {
+	for conflicts := 0; ; conflicts++ {
+		if conflicts == mostConflicts {
+			return featurestore.Unavailablef("entities of view %q were each time another when they were written than when they were read", v.Name())
+		}
 		calls := storeCalls{view: v}
 		failed := v.foldAll(ctx, c, &calls)
 		sent := calls.wait()

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -68,6 +69,24 @@ func wantRewind(t *testing.T, err error, offset int64) {
 	var r *rewindError
 	if !errors.As(err, &r) || r.Offset != offset {
 		t.Fatalf("error %v, want a rewind to after %d", err, offset)
+	}
+}
+
+// blindStore finds no entity, whatever it holds.
+type blindStore struct{ *memoryStore }
+
+func (s blindStore) Get(_ context.Context, ids []online.EntityID) ([]online.Parts, error) {
+	return make([]online.Parts, len(ids)), nil
+}
+
+// A store that does not compare what it gives to be read keeps no chunk for ever.
+func TestConflictsEnd(t *testing.T) {
+	view, s := activity(t), blindStore{newMemoryStore()}
+	p := newPart(t, view, partition0("clicks", 0), user("a", 1, 0), user("a", 3, 2))
+	ok(t, openView(t, view, s, lanesOfTests).Apply(t.Context(), p.chunk(0, 1)))
+	v := openView(t, view, s, lanesOfTests)
+	if err := v.Apply(t.Context(), p.chunk(1, 2)); !errors.Is(err, featurestore.ErrUnavailable) || v.Counts().Conflicts != mostConflicts {
+		t.Errorf("%v after %d conflicts", err, v.Counts().Conflicts)
 	}
 }
 
