@@ -85,7 +85,7 @@ func TestConflictsEnd(t *testing.T) {
 	p := newPart(t, view, partition0("clicks", 0), user("a", 1, 0), user("a", 3, 2))
 	ok(t, openView(t, view, s, lanesOfTests).Apply(t.Context(), p.chunk(0, 1)))
 	v := openView(t, view, s, lanesOfTests)
-	if err := v.Apply(t.Context(), p.chunk(1, 2)); !errors.Is(err, featurestore.ErrUnavailable) || v.Counts().Conflicts != mostConflicts {
+	if err := v.Apply(t.Context(), p.all()); !errors.Is(err, featurestore.ErrUnavailable) || v.Counts().Conflicts != mostConflicts {
 		t.Errorf("%v after %d conflicts", err, v.Counts().Conflicts)
 	}
 }
