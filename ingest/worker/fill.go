@@ -12,19 +12,6 @@ import (
 	"github.com/freshet/freshet/featurestore/registry"
 )
 
-// unfilled are the generations that are not filled yet and may be.
-func (w *Worker) unfilled() []*View {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var out []*View
-	for _, id := range w.sorted() {
-		if r := w.views[id]; !r.full && !r.broken {
-			out = append(out, r.view)
-		}
-	}
-	return out
-}
-
 // fill folds a view's history, up to what is at rest now, into a new
 // generation. The stream goes on from there when the partitions are arranged
 // anew. A fill that was interrupted goes on where its watermarks stand. One that
@@ -62,13 +49,14 @@ func (w *Worker) fill(ctx context.Context, v *View) error {
 	if passes && err != nil {
 		if ok && ctx.Err() == nil && !errors.Is(err, errLost) {
 			r.why = err.Error() // until it is tried again
+			r.tries++
 		}
 		return ignoreLost(err)
 	}
 	switch {
 	case !ok:
 	case err == nil:
-		r.full, r.lacks, r.why = true, false, "" // its lanes say so too, for the other processes
+		r.full, r.lacks, r.why, r.tries = true, false, "", 0 // its lanes say so too, for the other processes
 	case errors.As(err, new(*MissingError)):
 		r.broken, r.lacks, r.why = true, true, err.Error()
 		w.c.Logger.Error("a generation cannot be filled from history; it goes on once that is mended or accepted", "view", v.Name(), "generation", v.ID().Number, "error", err)

@@ -200,6 +200,10 @@ func (w *Worker) filledOf(source string) []*View {
 	return out
 }
 
+// mostBusy is how often a file is tried that another process works on, before others
+// have their turn.
+const mostBusy = 5
+
 // rereadFile adds fields to one file.
 func (w *Worker) rereadFile(ctx context.Context, r *reread, f *archive.File, progress func(rows int64)) (done history.Widened, again bool, err error) {
 	progress(0)
@@ -211,9 +215,11 @@ func (w *Worker) rereadFile(ctx context.Context, r *reread, f *archive.File, pro
 		return w.openRecords(ctx, r, f)
 	}
 	one := &history.Widening{Source: r.source, Fields: r.fields, File: *f, Open: open, Progress: progress}
-	for {
+	for tries := 1; ; tries++ {
 		done, err = w.c.Widener.Widen(ctx, one)
 		switch {
+		case errors.Is(err, history.ErrBusy) && tries == mostBusy:
+			return done, false, featurestore.Unavailablef("another process puts partition %d of the archive of source %q in order, or was stopped while it did (`freshet archive compact`): fields are read again once it has ended", f.Partition, r.source.Name)
 		case errors.Is(err, history.ErrBusy):
 			if err := wait.sleep(ctx); err != nil {
 				return done, false, err

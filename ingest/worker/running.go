@@ -16,6 +16,7 @@ type running struct {
 	damage bool                 // because what it is filled from must be mended
 	lacks  bool                 // because something that was at rest is not any more: it goes on once that is mended or accepted
 	why    string               // it does not get on; "" where it does
+	tries  int                  // to fill it, that have found a part away
 
 	rereading *Rereading // how far fields are read again for it; nil where they are not
 

@@ -17,18 +17,16 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 	w.mu.Lock()
 	mine, parts := w.share, w.parts
 	w.mu.Unlock()
-	filled := make(chan error, 1)
-	filling := false
-	if views := w.unfilled(); len(views) > 0 && mine.leads() {
-		filling = true
-		go func() { filled <- w.fill(ctx, views[0]) }()
+	fills := newFills(w)
+	if mine.leads() {
+		fills.start(ctx)
 	}
 	ticker := time.NewTicker(w.c.Poll)
 	defer ticker.Stop()
 	defer func() {
-		if filling {
+		if fills.under {
 			cancel()
-			if err := <-filled; err != nil && !errors.Is(err, context.Canceled) {
+			if err := <-fills.done; err != nil && !errors.Is(err, context.Canceled) {
 				w.c.Logger.Warn("filling a generation was interrupted", "error", err)
 			}
 		}
@@ -42,9 +40,11 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-filled:
-			filling = false
-			return err // rearranged with the filled generation, or tried again
+		case err := <-fills.done:
+			if !fills.ended(err) || ctx.Err() != nil {
+				return err // rearranged with the filled generation
+			}
+			continue
 		case <-mine.lost():
 			return nil
 		case <-ticker.C:
@@ -78,6 +78,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 		case err != nil:
 			w.c.Logger.Warn("the lanes of a view that others read could not be looked at", "error", err)
 		}
+		fills.start(ctx)
 		chores.tick(ctx)
 		if err := w.flip(ctx); err != nil {
 			w.c.Logger.Warn("a new generation could not be made live", "error", err)

@@ -126,8 +126,12 @@ func join(s, said *node.Status) {
 	for i := range s.Generations {
 		g := &s.Generations[i]
 		for _, x := range said.Generations {
-			if x.View == g.View && x.Generation == g.Generation && g.Trouble == "" {
-				g.Trouble = x.Trouble
+			if x.View != g.View || x.Generation != g.Generation {
+				continue
+			}
+			g.Trouble = cmp.Or(g.Trouble, x.Trouble)
+			if g.Fill != nil && x.Fill != nil { // who fills it knows more
+				g.Fill = x.Fill
 			}
 		}
 	}

@@ -140,6 +140,16 @@ func TestStatusOfWhatIsLost(t *testing.T) {
 	}
 }
 
+// How far a fill is, says who fills; of a generation that nobody builds it says nothing.
+func TestJoinFills(t *testing.T) {
+	far := &node.FillStatus{Phase: node.PhaseRereading, Of: 9, Reread: &node.RereadStatus{Rows: 2, Of: 5}}
+	s := &node.Status{Generations: []node.GenerationStatus{{View: "spend", Generation: 2, Fill: &node.FillStatus{Phase: node.PhaseFilling, Of: 9}}, {View: "spend", Generation: 1}}}
+	said := &node.Status{Generations: []node.GenerationStatus{{View: "spend", Generation: 1, Fill: far}, {View: "spend", Generation: 2, Fill: far, Trouble: "it waits"}}}
+	if join(s, said); s.Generations[0].Fill != far || s.Generations[0].Trouble != "it waits" || s.Generations[1].Fill != nil {
+		t.Errorf("%+v", s.Generations)
+	}
+}
+
 // A generation that does not get on says why: as the view that answers is, what
 // the partitions say, or that nobody says anything.
 func TestWhyAGenerationStandsStill(t *testing.T) {
