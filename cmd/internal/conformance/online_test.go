@@ -194,6 +194,9 @@ func (o *onlinePath) begin(ctx context.Context, p *definition.Project) (*run, er
 // open is a worker that meets a generation, new or not.
 func (o *onlinePath) open(ctx context.Context, p *definition.Project, id online.Generation) (*run, error) {
 	view, err := worker.OpenView(ctx, worker.ViewConfig{View: p.StreamView(conformance.ViewName), ID: id, Lanes: lanes, Store: o.store, CacheBytes: 1 << 20})
+	if err == nil { // lookups go by what the lanes say
+		err = o.store.SetState(ctx, id, online.StateLive)
+	}
 	return &run{o: o, p: p, view: view, bad: map[decode.Code]int64{}, fed: map[online.Partition]int64{}}, err
 }
 
