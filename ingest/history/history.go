@@ -2,7 +2,8 @@
 // position: sealed files, then a manifest that says which ranges of offsets are
 // complete (layout: featurestore/offline/archive). A crash at any point loses
 // nothing and leaves nothing twice: what the manifest does not list is removed at
-// the next start and fed again.
+// the next start and fed again. What is archived is put in order (Compaction), and
+// given fields that it was written without (Widener), in the same way.
 //
 // It decodes nothing and judges nothing; it is fed by the worker that consumes
 // the log.

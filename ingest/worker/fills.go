@@ -17,8 +17,9 @@ type fills struct {
 	w     *Worker
 	done  chan error
 	under bool
-	wait  time.Duration
-	next  featurestore.Instant // not before
+	said  string               // why the last one waits
+	since featurestore.Instant // when the next one began to wait
+	wait  time.Duration        // for so long; 0 before one had to
 }
 
 // How long a fill waits that has found a part away, at least and at most.
@@ -31,7 +32,7 @@ func newFills(w *Worker) *fills { return &fills{w: w, done: make(chan error, 1)}
 
 // start begins the next one, where none is under way and it is time for one.
 func (f *fills) start(ctx context.Context) {
-	if f.under || f.w.c.Now() < f.next {
+	if f.under || !passed(f.w.c.Now(), f.since, f.wait) {
 		return
 	}
 	if views := f.w.unfilled(); len(views) > 0 {
@@ -41,14 +42,16 @@ func (f *fills) start(ctx context.Context) {
 }
 
 // ended reports whether the arrangement goes on as it is after a fill.
-func (f *fills) ended(err error) (goesOn bool) {
+func (f *fills) ended(ctx context.Context, err error) (goesOn bool) {
 	f.under = false
-	if !errors.Is(err, featurestore.ErrUnavailable) {
+	if !errors.Is(err, featurestore.ErrUnavailable) || ctx.Err() != nil {
 		return false
 	}
-	f.w.c.Logger.Warn("a fill waits for a part that is not available", "error", err)
-	f.wait = min(max(2*f.wait, leastFillWait), mostFillWait)
-	f.next = after(f.w.c.Now(), f.wait)
+	if f.said != err.Error() {
+		f.said = err.Error()
+		f.w.c.Logger.Warn("a fill waits for a part that is not available", "error", err)
+	}
+	f.since, f.wait = f.w.c.Now(), min(max(2*f.wait, leastFillWait), mostFillWait)
 	return true
 }
 

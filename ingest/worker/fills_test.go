@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
@@ -83,17 +84,17 @@ func TestOrderOfFills(t *testing.T) {
 func TestFillsWait(t *testing.T) {
 	now := featurestore.Instant(base)
 	f := newFills(&Worker{c: Config{Now: func() featurestore.Instant { return now }, Logger: silent}})
-	var waits []featurestore.Instant
+	var waits []time.Duration
 	for range 7 {
-		if !f.ended(featurestore.Unavailablef("away")) {
+		if !f.ended(t.Context(), featurestore.Unavailablef("away")) {
 			t.Error("it ends the arrangement")
 		}
-		waits = append(waits, (f.next-now)/1000)
+		waits = append(waits, f.wait)
 	}
-	if want := []featurestore.Instant{200, 400, 800, 1600, 3200, 5000, 5000}; !slices.Equal(waits, want) {
-		t.Errorf("it waits %v ms, want %v", waits, want)
+	if want := []time.Duration{2e8, 4e8, 8e8, 16e8, 32e8, 5e9, 5e9}; !slices.Equal(waits, want) || f.since != now {
+		t.Errorf("it waits %v, want %v", waits, want)
 	}
-	if f.ended(nil) || f.ended(errors.New("other")) {
+	if f.ended(t.Context(), nil) || f.ended(t.Context(), errors.New("other")) {
 		t.Error("it goes on as it was")
 	}
 }

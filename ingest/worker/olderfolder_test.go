@@ -93,14 +93,13 @@ func TestOlderFolderIsReplaced(t *testing.T) {
 
 // What was never at rest is a GAP all the same: nobody has said that it was there.
 func TestAnArchiveThatEndsTooEarly(t *testing.T) {
-	p, view := olderFolder(t)
+	p, _ := olderFolder(t)
 	ok(t, p.store.SetNotes(t.Context(), "p", knownNotes, map[string][]byte{string(partition0("orders", 0).AppendField(nil)): nil}))
 	p.start()
 	gap := p.gap("activity", "orders")
 	if gap.Partition != 0 || !strings.Contains(gap.Reason, "the next to be archived") {
 		t.Errorf("%+v", gap)
 	}
-	_ = view
 }
 
 func (p *plant) generations() []registry.Generation {

@@ -139,6 +139,39 @@ func TestStandbyReadsARemovedField(t *testing.T) {
 	p.wantNoFindings(p.worker)
 }
 
+// A backfill of a generation that a person has gone back to has a field that the newest
+// definition reads no more: it is read again by the older one.
+func TestBackfillReadsARemovedField(t *testing.T) {
+	p := newRich(t, nil)
+	p.apply(lessRead())
+	p.eventually("the second is live", func() bool { return p.live("activity") == 2 })
+	ok(t, p.registry.Switch(t.Context(), []registry.Choice{{View: "activity", Number: 1}}, "a person", wallClock()))
+	p.produce("clicks", 0, rich(80, 20)...)
+	first := load(t, firstRead).StreamView("activity")
+	p.right(first, 1)
+	ok(t, p.worker.Flush())
+	_, err := p.registry.Rebuild(t.Context(), registry.Order{
+		Target: registry.Target{View: "activity", Hash: first.Hash}, Revision: 2, Meaning: 1, Reason: "a test asked for it", At: wallClock(),
+	})
+	ok(t, err)
+	p.eventually("the third is live", func() bool { return p.live("activity") == 3 })
+	p.right(first, 3)
+}
+
+// A view that does not change where its source gets another field is audited on.
+func TestAuditGoesOnWhereOnlyTheSourceChanges(t *testing.T) {
+	p := newRich(t, nil)
+	view := p.apply(strings.Replace(firstRead, "v: int64}", "v: int64, extra: double}", 1)).StreamView("activity")
+	p.produce("clicks", 0, rich(80, 20)...)
+	p.right(view, 1)
+	ok(t, p.worker.Flush())
+	p.audited()
+	p.wantNoFindings(p.worker)
+	if s := p.worker.AuditStatus(); s.Trouble != "" {
+		t.Error(s.Trouble)
+	}
+}
+
 // A generation that a person has gone back to is not audited where the newest definition
 // reads records otherwise: what that one refuses, or takes, is at rest or not, whatever
 // this one has counted.

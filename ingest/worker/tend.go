@@ -41,7 +41,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 		case <-ctx.Done():
 			return nil
 		case err := <-fills.done:
-			if !fills.ended(err) || ctx.Err() != nil {
+			if !fills.ended(ctx, err) {
 				return err // rearranged with the filled generation
 			}
 			continue
