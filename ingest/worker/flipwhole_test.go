@@ -21,7 +21,8 @@ type lookedAt struct {
 func (l *lookedAt) SetState(ctx context.Context, steps ...registry.Step) error {
 	err := l.Store.SetState(ctx, steps...)
 	if err == nil {
-		l.look(ctx)
+		// What is looked at was written, also where the worker is told to stop meanwhile.
+		l.look(context.WithoutCancel(ctx))
 	}
 	return err
 }
