@@ -15,6 +15,7 @@ import (
 // does not.
 type foldBuffers struct {
 	parts []lanePart
+	all   []*work // of the lanes that are being folded
 	from  []int64 // per lane: the offset that it has applied
 	keys  []featurestore.Value
 	key   []byte
@@ -47,15 +48,16 @@ type work struct {
 	done        bool                 // acknowledged, or without effect
 }
 
-// unfinished are the works that have still to be folded or acknowledged.
+// unfinished are the works that have still to be folded or acknowledged. They are valid
+// until one of them is done.
 func (p *lanePart) unfinished() []*work {
-	var left []*work
+	p.left = p.left[:0]
 	for i := range p.works {
 		if w := &p.works[i]; !w.done {
-			left = append(left, w)
+			p.left = append(p.left, w)
 		}
 	}
-	return left
+	return p.left
 }
 
 // begin empties the buffers for the rows of a partition, of which there come to be so

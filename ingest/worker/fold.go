@@ -58,12 +58,13 @@ func (v *View) foldLanes(ctx context.Context, c *Chunk, lanes []uint16, send fun
 	if err := v.load(ctx, lanes); err != nil {
 		return err
 	}
-	var all []*work
+	all := v.fold.all[:0]
 	for _, lane := range lanes {
 		all = append(all, v.fold.parts[lane].unfinished()...)
 	}
+	v.fold.all = all
 	damaged := v.foldWorks(all)
-	var call storeCall
+	before := len(v.written.batches)
 	for _, lane := range lanes {
 		works := v.fold.parts[lane].unfinished()
 		switch {
@@ -72,14 +73,14 @@ func (v *View) foldLanes(ctx context.Context, c *Chunk, lanes []uint16, send fun
 		case len(works) > 0 && v.held.on:
 			v.hold(lane, works)
 		case len(works) > 0:
-			call.batches, call.works = append(call.batches, v.batch(c, lane, works)), append(call.works, works)
+			v.written.add(v.batch(c, lane, works), works)
 		}
 	}
 	if v.held.on {
 		v.emptyHands() // what they encoded is held elsewhere
 	}
-	if len(call.batches) > 0 {
-		send(ctx, &call)
+	if len(v.written.batches) > before {
+		send(ctx, v.written.since(before))
 	}
 	if damaged != nil {
 		return v.found(damaged)
@@ -93,7 +94,7 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 	batch := online.Batch{
 		Lane: online.LaneID{Generation: v.id, Lane: lane}, Definition: v.view.Hash,
 		Partition: c.Partition, From: before.offset, To: c.target(before), TTL: v.ttl,
-		Writes: make([]online.Write, len(list)), ID: rand.Uint64() | 1, After: v.followed[lane].last,
+		Writes: v.written.room(len(list)), ID: rand.Uint64() | 1, After: v.followed[lane].last,
 	}
 	now := v.now()
 	for n, w := range list {
@@ -103,7 +104,7 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 			w.renewed = 0
 		}
 		batch.Writes[n] = online.Write{
-			Key: []byte(w.key), Expect: expect, Blob: w.blob,
+			Key: v.written.key(w.key), Expect: expect, Blob: w.blob,
 			Closed: w.closed, Renew: !keep && w.closed == nil && w.named.Size > 0, Keep: keep, Known: v.isKnown(w.entity),
 		}
 	}

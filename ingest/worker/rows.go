@@ -21,7 +21,8 @@ type lanePart struct {
 	more    []moreOfRow
 	next    []int32 // the entity's next row, -1 at the end
 	works   []work
-	grouped bool // rows belong to works
+	left    []*work // those that unfinished gives
+	grouped bool    // rows belong to works
 }
 
 // laidRow is a row. Its data are its log time where lag is farLag, its scalars, each a

@@ -23,6 +23,59 @@ type storeCall struct {
 	results []online.Result
 }
 
+// written is the memory of what is sent of a chunk, which is used again for the next:
+// for a small one it would be most of what is left to the garbage collector.
+type written struct {
+	batches []online.Batch
+	works   [][]*work
+	writes  []online.Write
+	keys    []byte
+}
+
+// mostWritten is of how many writes the memory is kept; those of a large chunk beyond
+// have their own.
+const mostWritten = 1 << 12
+
+// averageKey is about how long keys are, in bytes.
+const averageKey = 32
+
+// reset gives up what was sent.
+func (m *written) reset() {
+	clear(m.batches)
+	clear(m.writes)
+	m.batches, m.works, m.writes, m.keys = m.batches[:0], m.works[:0], m.writes[:0], m.keys[:0]
+}
+
+// add adds a lane's batch.
+func (m *written) add(b online.Batch, works []*work) {
+	m.batches, m.works = append(m.batches, b), append(m.works, works)
+}
+
+// since is a call of what was added since there were so many batches.
+func (m *written) since(n int) *storeCall {
+	return &storeCall{batches: m.batches[n:len(m.batches):len(m.batches)], works: m.works[n:len(m.works):len(m.works)]}
+}
+
+// room is for so many writes.
+func (m *written) room(n int) []online.Write {
+	start := len(m.writes)
+	if start+n > mostWritten {
+		return make([]online.Write, n)
+	}
+	m.writes = append(m.writes, make([]online.Write, n)...)
+	return m.writes[start:len(m.writes):len(m.writes)]
+}
+
+// key is an entity's key in bytes.
+func (m *written) key(key string) []byte {
+	if len(m.keys) > mostWritten*averageKey {
+		return []byte(key)
+	}
+	start := len(m.keys)
+	m.keys = append(m.keys, key...)
+	return m.keys[start:len(m.keys):len(m.keys)]
+}
+
 // start applies while the caller goes on, once the call before is answered.
 func (c *storeCalls) start(ctx context.Context, call *storeCall) {
 	c.group.Wait()
@@ -40,6 +93,9 @@ func (c *storeCalls) call(ctx context.Context, call *storeCall) {
 // wait gives all calls as one, once they are answered.
 func (c *storeCalls) wait() (all storeCall) {
 	c.group.Wait()
+	if len(c.calls) == 1 {
+		return *c.calls[0]
+	}
 	for _, call := range c.calls {
 		all.batches = append(all.batches, call.batches...)
 		all.works = append(all.works, call.works...)

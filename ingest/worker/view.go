@@ -63,18 +63,19 @@ type View struct {
 	now      func() featurestore.Instant
 	stepwise bool
 
-	mu     sync.Mutex
-	lanes  lanes
-	state  online.State              // the worst of what the lanes said when they were last read
-	filled bool                      // every lane was then, whatever else it said
-	mine   map[online.Partition]bool // that this process feeds
-	cache  *cache
-	counts Counts
-	fold   foldBuffers
-	held   holding
-	hands  []hand
-	most   int               // events of a chunk, about
-	gone   map[string]damage // entities that the store has lost, until they are rebuilt
+	mu      sync.Mutex
+	lanes   lanes
+	state   online.State              // the worst of what the lanes said when they were last read
+	filled  bool                      // every lane was then, whatever else it said
+	mine    map[online.Partition]bool // that this process feeds
+	cache   *cache
+	counts  Counts
+	fold    foldBuffers
+	held    holding
+	hands   []hand
+	written written           // what is sent of the chunk
+	most    int               // events of a chunk, about
+	gone    map[string]damage // entities that the store has lost, until they are rebuilt
 
 	followed []followed // of each lane
 
@@ -320,6 +321,7 @@ func (v *View) apply(ctx context.Context, c *Chunk) error {
 			return featurestore.Unavailablef("entities of view %q were each time another when they were written than when they were read", v.Name())
 		}
 		calls := storeCalls{view: v}
+		v.written.reset()
 		failed := v.foldAll(ctx, c, &calls)
 		sent := calls.wait()
 		again, err := v.settle(ctx, c, &sent)

@@ -65,6 +65,10 @@ func rateOfB5(path string) (float64, bool) {
 	return 0, false
 }
 
+// warmUp is how long both ways carry events before they are measured, at least: the
+// broker compiles itself while it works, and takes a processor for that.
+const warmUp = 30 * time.Second
+
 // probeEvery is one in how many events is a probe.
 const probeEvery = 200
 
@@ -104,8 +108,10 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 	ours.consumer, floorSide.consumer, bare.consumer = us.process, us.process, relayed
 	sides := []*side{ours, floorSide, bare}
 	p := &pace{rate: rate, length: f.o.slice, partitions: f.o.partitions, probeEvery: probeEvery}
-	for _, x := range []*side{ours, bare} { // they warm up
-		if _, err := x.measure(ctx, p); err != nil {
+	warm := *p
+	warm.length = max(warmUp, p.length)
+	for _, x := range []*side{ours, bare} {
+		if _, err := x.measure(ctx, &warm); err != nil {
 			return nil, err
 		}
 	}
@@ -272,8 +278,10 @@ func (x *prober) due(list []due) {
 	}
 }
 
-// mostProbes is how many probes one lookup asks for.
-const mostProbes = 500
+// mostProbes is how many probes one lookup asks for, those first that have been open for
+// longest: the others become visible after them, and to ask for all that are open is a
+// load that grows with the delay.
+const mostProbes = 64
 
 // look asks for the open probes again and again; the clock of one stops when the
 // answer is there that shows it.

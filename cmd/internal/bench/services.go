@@ -50,7 +50,7 @@ func startServices(ctx context.Context) (_ *services, err error) {
 			return nil, err
 		}
 	}
-	if s.broker, err = kafkatest.Start(ctx, kafkatest.Config{Dir: filepath.Join(s.dir, "kafka"), Cache: cache}); err != nil {
+	if s.broker, err = kafkatest.Start(ctx, kafkatest.Config{Dir: filepath.Join(s.dir, "kafka"), Cache: cache, Seasoned: true}); err != nil {
 		return nil, err
 	}
 	if s.server, err = redistest.Start(ctx, redistest.Options{Dir: filepath.Join(s.dir, "redis"), Args: []string{"--auto-aof-rewrite-min-size", "1gb"}}); err != nil {

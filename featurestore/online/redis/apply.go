@@ -22,11 +22,13 @@ func (s *Store) Apply(ctx context.Context, batches []online.Batch) []online.Resu
 		}
 		return results
 	}
-	calls := make([]call, len(batches))
+	l := spareLines.Get().(*lines)
+	defer l.free() // all answers are read
+	cmds := make([]command, len(batches))
 	for i := range batches {
-		calls[i] = applyCall(&batches[i])
+		cmds[i] = l.apply(&batches[i])
 	}
-	for i, cmd := range s.run(ctx, s.applyScript, calls) {
+	for i, cmd := range s.runAll(ctx, s.applyScript, cmds) {
 		results[i] = s.result(cmd)
 	}
 	return results
@@ -65,80 +67,126 @@ const (
 // emptyBlob stands for an expected blob without bytes; no applied list is of one byte.
 var emptyBlob = []byte{0}
 
-// applyCall lays a batch out as apply.lua reads it.
-func applyCall(b *online.Batch) call {
-	c := call{keys: make([]string, 0, 2+len(b.Writes)), args: make([]any, 0, 13+2*len(b.Writes))}
-	c.keys = append(c.keys, string(b.Lane.AppendWatermarksKey(nil)), string(b.Lane.AppendMetaKey(nil)))
-	c.args = append(c.args,
-		b.Definition[:], b.Partition.AppendField(nil), online.AppendWatermarkHead(nil, b.From), online.AppendWatermarkHead(nil, -1),
-		online.AppendWatermark(nil, b.To), milliseconds(b.TTL), len(b.Writes), 0, 0, 0, batchID(b.ID), batchID(b.After), b.Whole)
-	renewing, from, to := &c.args[7], &c.args[8], &c.args[9]
-	c.writes(b, false, true)
-	*from = len(c.keys) - 2 + 1
-	c.writes(b, false, false)
-	*renewing = len(c.keys) - 2
-	c.writes(b, true, false)
-	*to = len(c.keys) - 2
-	c.writes(b, true, true)
+// apply lays a batch out as apply.lua reads it.
+func (l *lines) apply(b *online.Batch) command {
+	start := l.begin(2 + len(b.Writes) + closedKeys(b))
+	at := len(l.text)
+	l.text = b.Lane.AppendWatermarksKey(l.text)
+	l.keyText(at)
+	at = len(l.text)
+	l.text = b.Lane.AppendMetaKey(l.text)
+	l.keyText(at)
+	first := l.key
+	counts := l.heads(b)
+	l.writes(b, false, true)
+	l.args[counts+1] = l.key - first + 1
+	l.writes(b, false, false)
+	l.args[counts] = l.key - first
+	l.writes(b, true, false)
+	l.args[counts+2] = l.key - first
+	l.writes(b, true, true)
 	for i := range b.Writes {
-		c.closed(b.Lane, &b.Writes[i])
+		l.closed(b.Lane, &b.Writes[i])
 	}
-	return c
+	return l.end(start)
 }
 
-// batchID is a batch's name as the lane keeps it; nothing where it has none.
-func batchID(id uint64) []byte {
-	if id == 0 {
-		return nil
+// heads adds what stands before the writes, and gives the place of the three counts
+// that are known once these are laid out.
+func (l *lines) heads(b *online.Batch) (counts int) {
+	l.add(b.Definition[:])
+	at := len(l.text)
+	l.text = b.Partition.AppendField(l.text)
+	l.addText(at)
+	for _, offset := range [...]int64{b.From, -1} {
+		at = len(l.text)
+		l.text = online.AppendWatermarkHead(l.text, offset)
+		l.addText(at)
 	}
-	return binary.LittleEndian.AppendUint64(nil, id)
+	at = len(l.text)
+	l.text = online.AppendWatermark(l.text, b.To)
+	l.addText(at)
+	at = len(l.text)
+	l.text = appendMilliseconds(l.text, b.TTL)
+	l.addText(at)
+	l.args = append(l.args, len(b.Writes))
+	counts = len(l.args)
+	l.args = append(l.args, 0, 0, 0)
+	for _, id := range [...]uint64{b.ID, b.After} {
+		at = len(l.text)
+		if id != 0 {
+			l.text = binary.LittleEndian.AppendUint64(l.text, id)
+		}
+		l.addText(at)
+	}
+	l.args = append(l.args, b.Whole)
+	return counts
 }
 
 // writes adds the writes that keep their time to live, or do not, and of these those
 // whose lists are known, or are not.
-func (c *call) writes(b *online.Batch, keep, known bool) {
-	var key []byte
+func (l *lines) writes(b *online.Batch, keep, known bool) {
 	for i := range b.Writes {
 		w := &b.Writes[i]
 		if w.Keep != keep || w.Known != known {
 			continue
 		}
-		key = b.Lane.AppendEntityKey(key[:0], w.Key)
-		c.keys = append(c.keys, string(key))
-		expect := w.Expect
+		at := len(l.text)
+		l.text = b.Lane.AppendEntityKey(l.text, w.Key)
+		l.keyText(at)
 		switch {
-		case expect != nil && b.Whole:
-			expect = append([]byte{'='}, expect...)
-		case expect != nil && len(expect) == 0:
-			expect = emptyBlob
+		case w.Expect != nil && b.Whole:
+			at = len(l.text)
+			l.text = append(append(l.text, '='), w.Expect...)
+			l.addText(at)
+		case w.Expect != nil && len(w.Expect) == 0:
+			l.add(emptyBlob)
+		default:
+			l.add(w.Expect)
 		}
-		c.args = append(c.args, expect, w.Blob)
+		l.add(w.Blob)
 	}
+}
+
+// hasClosed reports whether something becomes of the closed part of a write.
+func hasClosed(w *online.Write) bool { return len(w.Blob) > 0 && (w.Closed != nil || w.Renew) }
+
+func closedKeys(b *online.Batch) (n int) {
+	for i := range b.Writes {
+		if hasClosed(&b.Writes[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // closed adds the closed part of a write, where something becomes of it.
-func (c *call) closed(l online.LaneID, w *online.Write) {
-	if len(w.Blob) == 0 || w.Closed == nil && !w.Renew {
+func (l *lines) closed(id online.LaneID, w *online.Write) {
+	if !hasClosed(w) {
 		return
 	}
-	c.keys = append(c.keys, string(l.AppendClosedKey(nil, w.Key)))
+	at := len(l.text)
+	l.text = id.AppendClosedKey(l.text, w.Key)
+	l.keyText(at)
 	switch {
 	case w.Closed == nil:
-		c.args = append(c.args, closedRenew)
+		l.args = append(l.args, closedRenew)
 	case len(w.Closed) == 0:
-		c.args = append(c.args, closedRemove)
+		l.args = append(l.args, closedRemove)
 	case w.Keep:
-		c.args = append(c.args, closedKeep, w.Closed)
+		l.args = append(l.args, closedKeep)
+		l.add(w.Closed)
 	default:
-		c.args = append(c.args, closedSet, w.Closed)
+		l.args = append(l.args, closedSet)
+		l.add(w.Closed)
 	}
 }
 
-// milliseconds writes a time to live as the scripts take it: 0 for none, and
+// appendMilliseconds writes a time to live as the scripts take it: 0 for none, and
 // never 0 for a short one.
-func milliseconds(ttl time.Duration) string {
+func appendMilliseconds(dst []byte, ttl time.Duration) []byte {
 	if ttl <= 0 {
-		return "0"
+		return append(dst, '0')
 	}
-	return strconv.FormatInt(max(1, ttl.Milliseconds()), 10)
+	return strconv.AppendInt(dst, max(1, ttl.Milliseconds()), 10)
 }

@@ -177,7 +177,7 @@ func (s *Store) writeRows(ctx context.Context, rows []*pendingRow, ttl time.Dura
 	groups := byLane(rows)
 	calls := make([]call, len(groups))
 	for i, group := range groups {
-		calls[i].args = append(calls[i].args, milliseconds(ttl))
+		calls[i].args = append(calls[i].args, appendMilliseconds(nil, ttl))
 		for _, r := range group {
 			calls[i].keys = append(calls[i].keys, r.key)
 			calls[i].args = append(calls[i].args, r.head, r.blob)

@@ -39,34 +39,57 @@ type call struct {
 	args []any
 }
 
-// run runs a script once for each call, in order, in one round trip. A server
+// command is the same as it is sent: verb, script, number of keys, keys, arguments.
+type command []any
+
+func (c call) command() command {
+	args := make(command, 0, 3+len(c.keys)+len(c.args))
+	args = append(args, nil, nil, len(c.keys))
+	for _, k := range c.keys {
+		args = append(args, k)
+	}
+	return append(args, c.args...)
+}
+
+// route is the first key: of a lane, as all the others are.
+func (c command) route() string {
+	if p, ok := c[3].(*piece); ok {
+		return string(*p)
+	}
+	return c[3].(string)
+}
+
+// run runs a script once for each call, in order, in one round trip.
+func (s *Store) run(ctx context.Context, sc script, calls []call) []*redis.Cmd {
+	cmds := make([]command, len(calls))
+	for i, c := range calls {
+		cmds[i] = c.command()
+	}
+	return s.runAll(ctx, sc, cmds)
+}
+
+// runAll runs a script once for each command, in order, in one round trip. A server
 // that has lost its scripts (a restart, a failover, SCRIPT FLUSH) gets the source
 // for the calls that it refused: it has run none of those. Nothing else is ever
 // sent twice.
-func (s *Store) run(ctx context.Context, sc script, calls []call) []*redis.Cmd {
+func (s *Store) runAll(ctx context.Context, sc script, calls []command) []*redis.Cmd {
 	cmds := make([]*redis.Cmd, len(calls))
 	sent := make([]routed, len(calls))
+	var sha any = sc.sha
 	for i, c := range calls {
-		cmds[i] = newCmd(ctx, "evalsha", sc.sha, c)
-		sent[i] = routed{cmd: cmds[i], key: c.keys[0]}
+		c[0], c[1] = "evalsha", sha
+		cmds[i] = redis.NewCmd(ctx, c...)
+		sent[i] = routed{cmd: cmds[i], key: c.route()}
 	}
 	s.send(ctx, sent, true)
 	var again []routed
 	for i, c := range cmds {
 		if err := c.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			cmds[i] = newCmd(ctx, "eval", sc.source, calls[i])
-			again = append(again, routed{cmd: cmds[i], key: calls[i].keys[0]})
+			calls[i][0], calls[i][1] = "eval", sc.source
+			cmds[i] = redis.NewCmd(ctx, calls[i]...)
+			again = append(again, routed{cmd: cmds[i], key: calls[i].route()})
 		}
 	}
 	s.send(ctx, again, true)
 	return cmds
-}
-
-func newCmd(ctx context.Context, name, body string, c call) *redis.Cmd {
-	args := make([]any, 0, 3+len(c.keys)+len(c.args))
-	args = append(args, name, body, len(c.keys))
-	for _, k := range c.keys {
-		args = append(args, k)
-	}
-	return redis.NewCmd(ctx, append(args, c.args...)...)
 }

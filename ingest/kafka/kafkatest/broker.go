@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,7 +32,18 @@ type Config struct {
 	Cache string // of the jars: see Jars
 
 	Secure *Secure // a second listener, with TLS and SASL; nil for none
+
+	// Seasoned gives the broker the settings of its virtual machine that its own start
+	// script has: it starts slower, and takes less time for what it does from then on.
+	Seasoned bool
 }
+
+// quick are settings of the virtual machine for a broker that lives for seconds;
+// seasoned those of one that is to be measured.
+var (
+	quick    = []string{"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+	seasoned = []string{"-server", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"}
+)
 
 // Broker is one broker. Its methods are not safe for concurrent use.
 type Broker struct {
@@ -78,8 +90,11 @@ func (b *Broker) Restart(ctx context.Context) error {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
 	defer logFile.Close()
-	cmd := exec.Command(b.java, "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-cp", filepath.Join(b.libs, "*"), "kafka.Kafka", b.settingsPath())
+	flags := quick
+	if b.cfg.Seasoned {
+		flags = seasoned
+	}
+	cmd := exec.Command(b.java, append(slices.Clone(flags), "-cp", filepath.Join(b.libs, "*"), "kafka.Kafka", b.settingsPath())...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	if b.proc, err = startProcess(cmd); err != nil {
 		return fmt.Errorf("kafkatest: start the broker: %w", err)
