@@ -278,9 +278,9 @@ func (x *prober) due(list []due) {
 	}
 }
 
-// mostProbes is how many probes one lookup asks for, those first that have been open for
-// longest: the others become visible after them, and to ask for all that are open is a
-// load that grows with the delay.
+// mostProbes is how many probes one lookup asks for, those first that were due first. To
+// ask for all that are open is a load that grows with the delay; who has to wait until
+// others are seen counts as later than it is, and never as sooner.
 const mostProbes = 64
 
 // look asks for the open probes again and again; the clock of one stops when the
