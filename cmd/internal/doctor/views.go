@@ -32,6 +32,9 @@ func checkViews(ctx context.Context, e *exam) finding {
 			return f
 		}
 		s := backend.Report()
+		if e.Role != Serve { // a server needs no folder of events
+			e.parts.NameLost(ctx, &s)
+		}
 		own = &s
 	}
 	f.keep = func(e *exam) { e.own = own }
