@@ -101,14 +101,17 @@ func (w *Worker) Conditions() map[online.Generation]Condition {
 
 // lackingCondition is that of a generation that would be built from less than there was.
 func (r *running) lackingCondition(missing map[string][]Missing) Condition {
-	c := Condition{State: online.StateGap.String(), Reason: "it cannot be built: " + r.why}
 	for _, b := range r.view.view.Bindings {
 		if len(missing[b.Source.Name]) > 0 {
-			c.Next = AcceptLossCommand(b.Source.Name)
-			break
+			return LackingCondition(r.why, AcceptLossCommand(b.Source.Name))
 		}
 	}
-	return c
+	return LackingCondition(r.why, "")
+}
+
+// LackingCondition is that of a generation that would be built from less than was at rest.
+func LackingCondition(why, next string) Condition {
+	return Condition{State: online.StateGap.String(), Reason: "it cannot be built: " + why, Next: next}
 }
 
 // after is the condition of a view of which one partition does not go on.

@@ -154,37 +154,64 @@ func (m *Missing) Offsets() (n int64) {
 	return n
 }
 
+// NotHeld is what was at rest of a source and history has no more, also where the log
+// still gives it; what a person has accepted is not.
+func (x Inspector) NotHeld(ctx context.Context, s *definition.StreamSource) ([]Missing, error) {
+	left, _, err := x.notHeld(ctx, s)
+	return missingOf(s, left), err
+}
+
 // Missing looks for what is missing of a source, of whose logs one is read now; what a
 // person has accepted is not. Without a log, what may come from there is not, either,
 // where the archive says how far it is.
 func (x Inspector) Missing(ctx context.Context, s *definition.StreamSource, generation uint32) ([]Missing, error) {
-	was, err := x.notes(ctx, knownNotes, s.Name)
-	if err != nil || len(was) == 0 {
-		return nil, err
-	}
-	accepted, err := x.notes(ctx, acceptedNotes, s.Name)
+	left, held, err := x.notHeld(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	_, held, err := heldOf(ctx, x.History, s)
-	if err != nil {
-		return nil, err
-	}
-	var out []Missing
-	for p, k := range was {
-		given := accepted[p]
-		left := offline.Without(k.ranges(), append(given.ranges(), held[p]...)...)
-		if len(left) > 0 && p.Generation == generation {
-			if left, err = x.beforeLog(ctx, s, p, left, held[p]); err != nil {
+	for p := range left {
+		if p.Generation == generation {
+			if left[p], err = x.beforeLog(ctx, s, p, left[p], held[p]); err != nil {
 				return nil, err
 			}
 		}
-		if len(left) > 0 {
-			out = append(out, Missing{online.Partition{Source: s.Name, Generation: p.Generation, Number: p.Partition}, left})
+	}
+	return missingOf(s, left), nil
+}
+
+// notHeld is what is noted to have been at rest, and neither is nor was accepted, and
+// what history has.
+func (x Inspector) notHeld(ctx context.Context, s *definition.StreamSource) (left, held map[offline.Partition][]offline.Range, err error) {
+	was, err := x.notes(ctx, knownNotes, s.Name)
+	if err != nil || len(was) == 0 {
+		return nil, nil, err
+	}
+	accepted, err := x.notes(ctx, acceptedNotes, s.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, held, err = heldOf(ctx, x.History, s); err != nil {
+		return nil, nil, err
+	}
+	left = map[offline.Partition][]offline.Range{}
+	for p, k := range was {
+		given := accepted[p]
+		if lacks := offline.Without(k.ranges(), append(given.ranges(), held[p]...)...); len(lacks) > 0 {
+			left[p] = lacks
+		}
+	}
+	return left, held, nil
+}
+
+func missingOf(s *definition.StreamSource, left map[offline.Partition][]offline.Range) []Missing {
+	var out []Missing
+	for p, ranges := range left {
+		if len(ranges) > 0 {
+			out = append(out, Missing{online.Partition{Source: s.Name, Generation: p.Generation, Number: p.Partition}, ranges})
 		}
 	}
 	slices.SortFunc(out, func(a, b Missing) int { return a.Partition.Compare(b.Partition) })
-	return out, nil
+	return out
 }
 
 // beforeLog leaves out what the log still holds: it is archived again from there. That
@@ -242,6 +269,17 @@ func (e *MissingError) Error() string {
 
 // MissingText says in words what is missing of a source.
 func MissingText(missing []Missing) string {
+	return fmt.Sprintf("events of source %q that were at rest are not any more, and the log has them no longer (%s): %s", missing[0].Source, rangesText(missing), whyMissing)
+}
+
+// NotHeldText says so where the log was not asked.
+func NotHeldText(missing []Missing) string {
+	return fmt.Sprintf("events of source %q that were at rest are not any more (%s): %s", missing[0].Source, rangesText(missing), whyMissing)
+}
+
+const whyMissing = "the folder of events at rest was lost or emptied, or is another than before"
+
+func rangesText(missing []Missing) string {
 	var parts []string
 	for i := range missing {
 		m := &missing[i]
@@ -255,7 +293,7 @@ func MissingText(missing []Missing) string {
 		}
 		parts = append(parts, text+": offsets "+strings.Join(ranges, ", "))
 	}
-	return fmt.Sprintf("events of source %q that were at rest are not any more, and the log has them no longer (%s): the folder of events at rest was lost or emptied, or is another than before", missing[0].Source, strings.Join(parts, "; "))
+	return strings.Join(parts, "; ")
 }
 
 // MissingNext is the way on for people.

@@ -84,7 +84,7 @@ func TestStatusInSilence(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), redis.Addr()) {
 		t.Errorf("%v, want an error that names the store", err)
 	}
-	if v := s.Views[0]; v.State != "UNKNOWN" || v.Generation != 1 || v.Next != "freshet doctor" {
+	if v := s.Views[0]; v.State != "UNKNOWN" || v.Generation != 1 || v.Next != "freshet doctor" || v.Reason != "not known: the online store does not answer, see store" {
 		t.Errorf("%+v", v)
 	}
 }

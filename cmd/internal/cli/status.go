@@ -41,7 +41,11 @@ func (a *App) StatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printStatus(s, a.askIngester(api, s, other))
+			note, heard := a.askIngester(api, s, other)
+			if !heard {
+				note = strings.TrimPrefix(note+"; "+a.lookAtRest(soon, api, s), "; ")
+			}
+			return a.printStatus(s, strings.TrimSuffix(note, "; "))
 		},
 	}
 }
@@ -73,7 +77,8 @@ func (a *App) printWithoutStore(ctx context.Context, why error, other *otherProc
 	if wrong != nil {
 		return nil
 	}
-	return a.printStatus(s, a.askIngester(&API{Parts: parts}, s, other))
+	note, _ := a.askIngester(&API{Parts: parts}, s, other)
+	return a.printStatus(s, note)
 }
 
 func statusTable(s *node.Status) Table {

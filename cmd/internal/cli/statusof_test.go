@@ -140,6 +140,25 @@ func TestStatusOfWhatIsLost(t *testing.T) {
 	}
 }
 
+// A generation that waits for what is lost is shown as its ingester says it is, and so is
+// a view of which none answers yet; one that is only kept is not.
+func TestStatusOfAGenerationThatWaits(t *testing.T) {
+	gap := worker.Condition{State: "GAP", Reason: "it cannot be built", Next: "freshet archive accept-loss orders"}
+	s := &node.Status{
+		Views: []node.ViewStatus{{View: "spend", Generation: 2, Condition: worker.Condition{State: "RUNNING"}}, {View: "total", Condition: worker.Condition{State: "BUILDING"}}},
+		Generations: []node.GenerationStatus{
+			{View: "spend", Generation: 1, State: "STANDBY"}, {View: "spend", Generation: 2, State: "LIVE"}, {View: "spend", Generation: 3, State: "BUILDING"}, {View: "total", Generation: 1, State: "BUILDING"},
+		},
+	}
+	said := &node.Status{Views: []node.ViewStatus{
+		{View: "spend", Generation: 1, Condition: worker.Condition{State: "HALTED"}}, {View: "spend", Generation: 3, Condition: gap}, {View: "total", Generation: 1, Condition: gap},
+	}}
+	join(s, said)
+	if len(s.Views) != 3 || s.Views[0].State != "RUNNING" || s.Views[1].Generation != 3 || s.Views[1].Condition != gap || s.Views[2].Condition != gap {
+		t.Errorf("%+v", s.Views)
+	}
+}
+
 // How far a fill is, says who fills; of a generation that nobody builds it says nothing.
 func TestJoinFills(t *testing.T) {
 	far := &node.FillStatus{Phase: node.PhaseRereading, Of: 9, Reread: &node.RereadStatus{Rows: 2, Of: 5}}

@@ -112,15 +112,14 @@ func (f *finding) lostRest(ctx context.Context, e *exam) {
 	if e.parts == nil || e.parts.Online == nil || e.parts.Registry == nil || e.project == nil || e.Role == Serve {
 		return
 	}
-	for _, s := range e.project.StreamSources {
-		missing, err := e.parts.MissingRest(ctx, s)
+	for _, l := range e.parts.RestLosses(ctx, e.project) {
 		switch {
-		case err != nil:
-			f.add(Warning, text(err), "whether all that was at rest still is, is not known", "").Of = "archive of " + s.Name
-		case len(missing) > 0 && e.parts.Log == nil && !told[s.Name]:
-			f.add(Warning, worker.MissingText(missing)+"; whether its log is without them, too, an ingester sees, which has it", why, worker.MissingNext(s.Name)).Of = "archive of " + s.Name
-		case len(missing) > 0:
-			tell(s.Name, worker.MissingText(missing))
+		case l.Err != nil:
+			f.add(Warning, text(l.Err), "whether all that was at rest still is, is not known", "").Of = "archive of " + l.Source
+		case l.Unasked == "":
+			tell(l.Source, l.Text())
+		case !told[l.Source]:
+			f.add(Warning, l.Text(), why, worker.MissingNext(l.Source)).Of = "archive of " + l.Source
 		}
 	}
 }

@@ -32,6 +32,9 @@ func checkViews(ctx context.Context, e *exam) finding {
 			return f
 		}
 		s := backend.Report()
+		if e.Role != Serve { // a server needs no folder of events
+			e.parts.NameLost(ctx, &s)
+		}
 		own = &s
 	}
 	f.keep = func(e *exam) { e.own = own }
@@ -54,6 +57,8 @@ func checkViews(ctx context.Context, e *exam) finding {
 			f.add(OK, seen).Of = of
 		case online.StateGap.String(), online.StateHalted.String(), "STALE_BINARY", "MIXED":
 			f.add(Failed, seen, "it stands still until a person acts: "+lookups(v.Answers), next).Of = of
+		case node.StateNotKnown:
+			f.add(Warning, seen, "whether lookups get values is not known", or(next, "what has failed here")).Of = of
 		case online.StateLost.String():
 			f.add(Failed, seen, "lookups answer REBUILDING", or(next, "see that an ingester runs: freshetd ingest")).Of = of
 		default:
@@ -68,6 +73,7 @@ func checkViews(ctx context.Context, e *exam) finding {
 
 // onward is a next command for whoever runs this one already.
 func onward(next string) string {
+	next = strings.TrimSuffix(next, "; where one runs: freshet doctor")
 	rest, here := strings.CutPrefix(next, "freshet doctor")
 	if !here {
 		return next

@@ -213,7 +213,7 @@ type ArchiveStatus struct {
 	Note        string `json:"note,omitempty"`
 	Trouble     string `json:"trouble,omitempty"`
 
-	// Lost is what was at rest, and is neither there nor in the log any more: an ingester knows.
+	// Lost is what was at rest, and is neither there nor in the log any more, as an ingester knows, or whoever gives the status.
 	Lost []LostRest `json:"lost,omitempty"`
 
 	Partitions []ArchivedPartition `json:"partitions"`

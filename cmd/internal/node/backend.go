@@ -213,6 +213,11 @@ func (s *Status) nameStore(trouble error) {
 			says = cmp.Or(says, err.Error())
 		}
 	}
+	if says != "" {
+		for i := range s.Views {
+			s.Views[i].unanswered()
+		}
+	}
 	if s.heldUp { // what it said of the store, it said before
 		s.Store = ""
 		says = cmp.Or(says, "the ingester of this process is held up, as by a store that does not answer")

@@ -14,8 +14,11 @@ import (
 	"github.com/freshet/freshet/serving/service"
 )
 
-// lateNext leads on where a view is late and nobody here knows why.
-const lateNext = "freshet doctor; where no ingester runs: freshetd ingest"
+// Ways on where a view is late. Nobody here knows why an ingester that runs stands still.
+const (
+	lateNext  = "freshet doctor; where no ingester runs: freshetd ingest"
+	startNext = "start an ingester: freshetd ingest; where one runs: freshet doctor"
+)
 
 // archiveNext leads on where events at rest are damaged.
 const archiveNext = "once that is mended: start the ingester again"
@@ -38,30 +41,37 @@ func (p *Parts) stateOf(g service.Generation) online.State {
 	return g.State
 }
 
-// lateCondition says why a view that answers is not kept at the end of its log. The log
+// lateCondition says why a view that answers is not kept at the end of its log, and since
+// when its slowest partition stands where that is guessed by the age of its lanes. The log
 // is asked first, but where it is known to have more: whoever reads it finds out late
 // that it is silent.
-func (p *Parts) lateCondition(ctx context.Context, project *definition.Project, s *service.Slowest, l looks) worker.Condition {
-	c := worker.Condition{State: online.StateCatchingUp.String(), Next: lateNext, Reason: p.lateReason(s)}
+func (p *Parts) lateCondition(ctx context.Context, project *definition.Project, s *service.Slowest, l looks) (c worker.Condition, still string) {
+	c, still = worker.Condition{State: online.StateCatchingUp.String(), Next: lateNext, Reason: p.lateReason(s)}, p.stillText(s)
 	x := readHere(l.worker, s)
 	if x != nil && x.Trouble == "" && x.Lag() > 0 {
-		return here(c, x)
+		return p.here(c, x, s), still
 	}
-	e, asked := l.log.end(ctx, project, s.Partition)
+	e, asked := l.log.end(ctx, project, s)
 	switch {
 	case l.log.silent != nil:
-		c.Reason, c.Next = fmt.Sprintf("%v; %s", l.log.silent, p.stillText(s)), logNext
-		return c
+		c.Reason, c.Next = fmt.Sprintf("%v; %s", l.log.silent, still), logNext
+		return c, still
+	case x != nil && x.Trouble != "": // whoever reads it knows why
+		return p.here(c, x, s), ""
 	case x != nil:
-		return here(c, x)
+		c = p.here(c, x, s)
+		if asked && e.open() {
+			c.Reason, c.Next = c.Reason+"; "+openText(e), openNext
+		}
+		return c, still
 	case asked && !s.Unmet:
-		c.Reason += "; " + waiting(e, s)
+		waiting(&c, e, s)
 	}
 	// Whoever reads it stands still where its archive is damaged, and no lane says so.
 	if _, err := archive.Whole(p.Settings.Offline.Dir, s.Partition.Source); errors.Is(err, featurestore.ErrInvalid) {
 		c.Reason, c.Next = c.Reason+"; "+err.Error(), archiveNext
 	}
-	return c
+	return c, still
 }
 
 // lateReason is what the lanes say of it.
@@ -99,27 +109,44 @@ func readHere(w *worker.Worker, s *service.Slowest) *worker.PartitionStatus {
 
 // here is the condition as the ingester of this process, which reads the partition,
 // knows it.
-func here(c worker.Condition, x *worker.PartitionStatus) worker.Condition {
+func (p *Parts) here(c worker.Condition, x *worker.PartitionStatus, s *service.Slowest) worker.Condition {
+	at := partitionText(x.Partition)
 	switch {
 	case x.Trouble != "":
-		c.Reason, c.Next = fmt.Sprintf("%s: %s", partitionText(x.Partition), x.Trouble), "freshet doctor"
+		c.Reason, c.Next = fmt.Sprintf("%s: %s", at, x.Trouble), "freshet doctor"
 	case x.Lag() > 0:
-		c.Reason, c.Next = fmt.Sprintf("%s is behind its log by %d offsets", partitionText(x.Partition), x.Lag()), ""
+		c.Reason, c.Next = fmt.Sprintf("%s is behind its log by %d offsets", at, x.Lag()), ""
+	case s.Unmet:
+		c.Reason, c.Next = at+" is read by this process, and nothing of it is applied yet", "freshet doctor"
 	default:
-		c.Next = "freshet doctor"
+		c.Reason, c.Next = "this process reads "+at+", and is not at the end of its log", "freshet doctor"
+		if s.Fetched && s.At > featurestore.MinInstant {
+			c.Reason = fmt.Sprintf("this process reads %s, and was at the end of its log %s ago the last time", at, age(p.Clock.Now()-s.At))
+		}
 	}
 	return c
 }
 
-// waiting says what the log has of a partition that is not applied.
-func waiting(e end, s *service.Slowest) string {
+// openNext leads on where a transaction holds up a partition.
+const openNext = "its producer ends the transaction, or the brokers do once it times out; where no ingester runs: freshetd ingest"
+
+// waiting adds what the log has of a partition that is not applied.
+func waiting(c *worker.Condition, e end, s *service.Slowest) {
 	switch {
 	case e.err != nil:
-		return fmt.Sprintf("the log does not say what waits: %v", e.err)
+		c.Reason += fmt.Sprintf("; the log does not say what waits: %v", e.err)
 	case e.bounds.End > s.Through+1:
-		return fmt.Sprintf("%d offsets of the log wait", e.bounds.End-s.Through-1)
+		c.Reason, c.Next = c.Reason+fmt.Sprintf("; %d offsets of the log wait", e.bounds.End-s.Through-1), startNext
+	case e.open(): // an ingester that runs cannot pass it, and moves nothing either
+		c.Reason, c.Next = fmt.Sprintf("%s: all that is committed in its log is applied; %s", partitionText(s.Partition), openText(e)), openNext
+	default:
+		c.Reason, c.Next = c.Reason+"; nothing waits in the log", startNext
 	}
-	return "nothing that is committed waits in the log; where transactions are written to it, one may be open"
+}
+
+// openText says what a transaction holds up.
+func openText(e end) string {
+	return fmt.Sprintf("a transaction is open in it: the %d offsets from %d on wait for its end", e.high-e.bounds.End, e.bounds.End)
 }
 
 func partitionText(p online.Partition) string {

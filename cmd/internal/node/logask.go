@@ -10,6 +10,7 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/logrecord"
+	"github.com/freshet/freshet/serving/service"
 )
 
 // logNext leads on where the log does not answer.
@@ -29,7 +30,13 @@ type logAsk struct {
 type end struct {
 	bounds logrecord.Bounds
 	err    error
+
+	high   int64 // where it ends with what is not committed; 0 where that was not asked
+	looked bool  // it was, or need not be
 }
+
+// open reports whether a transaction is open there: it holds up what comes behind.
+func (e *end) open() bool { return e.err == nil && e.high > e.bounds.End }
 
 func (p *Parts) asksLog() *logAsk {
 	a := &logAsk{parts: p, known: map[online.Partition]end{}}
@@ -88,27 +95,45 @@ func (a *logAsk) log(ctx context.Context) logrecord.Log {
 	return a.opened.Log
 }
 
-// end is where a partition ends; false where there is no log to ask, or it is silent.
-func (a *logAsk) end(ctx context.Context, project *definition.Project, id online.Partition) (end, bool) {
-	if e, known := a.known[id]; known {
-		return e, a.silent == nil
-	}
-	source := project.StreamSource(id.Source)
+// end is where the slowest partition of a view ends; false where there is no log to ask,
+// or it is silent.
+func (a *logAsk) end(ctx context.Context, project *definition.Project, s *service.Slowest) (end, bool) {
+	source := project.StreamSource(s.Partition.Source)
 	if source == nil {
 		return end{err: errors.New("its source is no longer defined")}, true
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachWithin)
 	defer cancel()
-	log := a.log(ctx)
-	if log == nil {
-		return end{}, false
+	e, known := a.known[s.Partition]
+	if !known {
+		log := a.log(ctx)
+		if log == nil {
+			return end{}, false
+		}
+		e.bounds, e.err = log.Bounds(ctx, source.Topic, s.Partition.Number)
 	}
-	e := end{}
-	e.bounds, e.err = log.Bounds(ctx, source.Topic, id.Number)
-	a.known[id] = e
+	if a.silent == nil && e.err == nil && !e.looked && e.bounds.End <= s.Through+1 {
+		e.looked = true
+		e.err = a.high(ctx, source.Topic, s.Partition.Number, &e)
+	}
+	a.known[s.Partition] = e
 	if e.err != nil && unanswered(e.err) {
 		a.hush(e.err)
-		return e, false
 	}
-	return e, true
+	return e, a.silent == nil
+}
+
+// high asks where a partition ends with what is not committed, and again where what is
+// committed ends: the two are of one moment. Who may not read the topic is not told.
+func (a *logAsk) high(ctx context.Context, topic string, partition int32, e *end) error {
+	batch, err := a.log(ctx).Peek(ctx, topic, partition, e.bounds.End)
+	if err != nil {
+		if unanswered(err) {
+			return err
+		}
+		return nil
+	}
+	defer batch.Release()
+	e.bounds.End, e.high = max(e.bounds.End, batch.LastStable), batch.HighWatermark
+	return nil
 }

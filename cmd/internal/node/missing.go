@@ -63,20 +63,32 @@ func LostOf(missing []worker.Missing) (out []LostRest) {
 	return out
 }
 
-// withMissing adds what is missing to the archives: a folder that is gone has no other entry.
+// withMissing adds what an ingester misses to the archives.
 func withMissing(list []ArchiveStatus, missing []worker.Missing) []ArchiveStatus {
-	of := map[string][]worker.Missing{}
+	of := map[string]*RestLoss{}
 	for _, m := range missing {
-		of[m.Source] = append(of[m.Source], m)
-	}
-	for source, lost := range of {
-		i := slices.IndexFunc(list, func(s ArchiveStatus) bool { return s.Source == source })
-		if i < 0 {
-			i, list = len(list), append(list, ArchiveStatus{Source: source, Partitions: []ArchivedPartition{}})
+		if of[m.Source] == nil {
+			of[m.Source] = &RestLoss{Source: m.Source}
 		}
-		s := &list[i]
-		s.Trouble = strings.TrimPrefix(s.Trouble+"; "+(&worker.MissingError{Missing: lost}).Error(), "; ")
-		s.Lost = LostOf(lost)
+		of[m.Source].Missing = append(of[m.Source].Missing, m)
+	}
+	for _, lost := range of {
+		list = withLoss(list, lost)
+	}
+	return list
+}
+
+// withLoss adds what is lost of a source to the archives: a folder that is gone has no
+// other entry.
+func withLoss(list []ArchiveStatus, lost *RestLoss) []ArchiveStatus {
+	i := slices.IndexFunc(list, func(s ArchiveStatus) bool { return s.Source == lost.Source })
+	if i < 0 {
+		i, list = len(list), append(list, ArchiveStatus{Source: lost.Source, Partitions: []ArchivedPartition{}})
+	}
+	s := &list[i]
+	s.Trouble = strings.TrimPrefix(s.Trouble+"; "+lost.Why(), "; ")
+	if lost.Unasked == "" {
+		s.Lost = LostOf(lost.Missing)
 	}
 	slices.SortFunc(list, func(a, b ArchiveStatus) int { return cmp.Compare(a.Source, b.Source) })
 	return list

@@ -118,7 +118,7 @@ func (p *Parts) StatusWithoutStore(ctx context.Context, why error) (*Status, err
 		return nil, err
 	}
 	for _, name := range storedViews(project) {
-		v := ViewStatus{View: name, Condition: worker.Condition{State: stateNotKnown, Reason: "the online store does not answer", Next: "freshet doctor"}}
+		v := ViewStatus{View: name, Condition: storeSilent()}
 		for _, g := range s.Generations {
 			if g.View == name && g.State == string(registry.Live) {
 				v.Generation = g.Generation
@@ -130,10 +130,20 @@ func (p *Parts) StatusWithoutStore(ctx context.Context, why error) (*Status, err
 }
 
 // Known reports whether anybody has said how the view is.
-func (v *ViewStatus) Known() bool { return v.State != stateNotKnown }
+func (v *ViewStatus) Known() bool { return v.State != StateNotKnown }
 
-// stateNotKnown is that of a view where nobody can say how it is.
-const stateNotKnown = "UNKNOWN"
+// StateNotKnown is that of a view where nobody can say how it is: the online store does
+// not answer.
+const StateNotKnown = "UNKNOWN"
+
+// storeNext leads on where the online store does not answer.
+const storeNext = "freshet doctor"
+
+// storeSilent is the condition of a view of which only the online store knows how it is,
+// while that does not answer.
+func storeSilent() worker.Condition {
+	return worker.Condition{State: StateNotKnown, Reason: "not known: the online store does not answer, see store", Next: storeNext}
+}
 
 func partitionStatus(x worker.PartitionStatus) PartitionStatus {
 	s := PartitionStatus{

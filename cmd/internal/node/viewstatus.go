@@ -24,6 +24,20 @@ type ViewStatus struct {
 	Answers   bool           `json:"answers"` // lookups get its values, not REBUILDING
 	Watermark string         `json:"watermark,omitempty"`
 	Counts    *worker.Counts `json:"counts,omitempty"`
+
+	// still is since when its slowest partition stands, of a view whose condition is what
+	// the age of its lanes lets guess: that nobody moves them.
+	still string
+}
+
+// unanswered says that how a view is that is late nobody knows: the online store, which
+// would show it, does not answer.
+func (v *ViewStatus) unanswered() {
+	if v.still == "" {
+		return
+	}
+	v.Condition, v.Answers = storeSilent(), false
+	v.Reason += "; as it said last, " + v.still
 }
 
 // SourceStatus is a source whose topic was accepted as a new log.
@@ -68,7 +82,7 @@ func (p *Parts) viewStatuses(ctx context.Context, c *service.Catalog, l looks) [
 		v := ViewStatus{View: name, Generation: g.ID.Number, Answers: g.Ready}
 		v.Condition = p.condition(ctx, c.Project, name, g, l)
 		if p.late(g) && v.State == worker.ConditionOf(name, g.State).State {
-			v.Condition = p.lateCondition(ctx, c.Project, g.Slowest, l)
+			v.Condition, v.still = p.lateCondition(ctx, c.Project, g.Slowest, l)
 		}
 		if n, runs := counts[g.ID]; runs {
 			v.Counts = &n
@@ -84,13 +98,17 @@ func (p *Parts) viewStatuses(ctx context.Context, c *service.Catalog, l looks) [
 			out = append(out, ViewStatus{View: id.View, Generation: id.Number, Condition: condition, Counts: &n})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b ViewStatus) int {
+	sortViews(out)
+	return out
+}
+
+func sortViews(list []ViewStatus) {
+	slices.SortStableFunc(list, func(a, b ViewStatus) int {
 		if d := strings.Compare(a.View, b.View); d != 0 {
 			return d
 		}
 		return int(a.Generation) - int(b.Generation)
 	})
-	return out
 }
 
 func storedViews(p *definition.Project) []string {

@@ -91,7 +91,7 @@ var (
 	storeOK     = desc("online_store_ok", "1 while the online store's settings are as they must be.")
 
 	watermarkAge = desc("watermark_age_seconds", "Age of a view's watermark.", "view", "generation")
-	viewState    = desc("view_state", "1; the label is the state of the view, as `freshet status` shows it.", "view", "generation", "state")
+	viewState    = desc("view_state", "1; the label is the state of the view, as `freshet status` shows it; CATCHING_UP also while the online store does not answer.", "view", "generation", "state")
 	revision     = desc("revision", "The revision of the definitions that answers.")
 
 	canaryState    = desc("canary_state", "1; the label is the state of this process's canary, as `freshet status` shows it.", "state")
