@@ -30,6 +30,9 @@ func (o Otherwise) String() string {
 // meaning, and else by the one that made it.
 func ReadOtherwise(g registry.Generation, newest int64, load registry.Loader) ([]Otherwise, error) {
 	project, err := load(g.Revision)
+	if errors.Is(err, featurestore.ErrInvalid) {
+		return nil, nil // it is another version's of freshet
+	}
 	if err != nil {
 		return nil, err
 	}
