@@ -29,6 +29,9 @@ func (o Otherwise) String() string {
 // revision. A generation reads by the newest definition of its view while that has its
 // meaning, and else by the one that made it.
 func ReadOtherwise(g registry.Generation, newest int64, load registry.Loader) ([]Otherwise, error) {
+	if g.Revision >= newest {
+		return nil, nil
+	}
 	project, err := load(g.Revision)
 	if errors.Is(err, featurestore.ErrInvalid) {
 		return nil, nil // it is another version's of freshet

@@ -47,7 +47,7 @@ func TestReadOtherwise(t *testing.T) {
 		}
 	}
 	away := func(int64) (*definition.Project, error) { return nil, featurestore.Unavailablef("it is away") }
-	if _, err := ReadOtherwise(registry.Generation{View: "activity", Revision: 1}, 1, away); err == nil {
+	if _, err := ReadOtherwise(registry.Generation{View: "activity", Revision: 1}, 2, away); err == nil {
 		t.Error("a registry that is away says nothing")
 	}
 }
