@@ -88,18 +88,22 @@ func verified(reports []*verify.Report) error {
 }
 
 func (a *App) verify(ctx context.Context, s *settings.Settings, api *cli.API, q verifyRequest) ([]*verify.Report, error) {
-	_, project, err := applied(ctx, s)
+	by, err := answeringOf(ctx, s, api)
 	if err != nil {
 		return nil, err
 	}
+	if by.older != "" {
+		a.Note("note: %s", by.older)
+	}
+	project := by.Project
 	views, err := viewsOf(project, q.names)
 	if err != nil {
-		return nil, err
+		return nil, by.lacks(err)
 	}
 	c := &verify.Checker{
 		Root: s.Root, Dir: s.Offline.Dir, History: allHistory(s), Runs: runs.Open(s.Offline.Dir), Sample: q.sample, AsOf: q.asOf, Wait: q.wait, Note: a.Note,
 		Get: func(ctx context.Context, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]verify.Read, error) {
-			rows, err := api.ReadView(ctx, project, view, keys, asOf)
+			rows, err := api.ReadView(ctx, by.AppliedRevision, view, keys, asOf)
 			out := make([]verify.Read, len(rows))
 			for i, r := range rows {
 				out[i] = verify.Read{At: r.ReadTime, Cells: r.Cells, Applied: r.Applied}
@@ -121,6 +125,7 @@ func (a *App) verify(ctx context.Context, s *settings.Settings, api *cli.API, q 
 		if err != nil {
 			return nil, err
 		}
+		r.ReadOtherwise = by.otherwise[name]
 		reports = append(reports, r)
 	}
 	return reports, nil
@@ -205,6 +210,9 @@ func verifyTable(reports []*verify.Report) cli.Table {
 		}
 		if r.ChangedSince != "" {
 			t.Rows = append(t.Rows, []string{"", "  the table has changed since its run at " + r.ChangedSince + ": what differs may be that; materialize again to compare"})
+		}
+		if r.ReadOtherwise != "" {
+			t.Rows = append(t.Rows, []string{"", "  " + r.ReadOtherwise})
 		}
 		for _, m := range r.Examples {
 			t.Rows = append(t.Rows, []string{"", fmt.Sprintf("  %s of %s at %s: online %s, expected %s", m.Feature, m.Keys, m.At, m.Online, m.Expected)})

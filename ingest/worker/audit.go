@@ -155,6 +155,10 @@ func (w *Worker) auditView(ctx context.Context, v *View, slot uint64) (*examined
 	if err != nil {
 		return nil, err
 	}
+	if len(x.Findings) > 0 && len(x.Otherwise) > 0 {
+		return x, fmt.Errorf("view %q, generation %d: %d of %d compared entities are not what history says, and were left as they are: %s (next: freshet backfill %s)",
+			v.Name(), v.ID().Number, len(x.Findings), x.Entities, x.otherwiseText(), v.Name())
+	}
 	w.auditing(func(s *AuditStatus) {
 		s.Compared += int64(x.Entities)
 		s.Findings += int64(len(x.Findings))

@@ -79,7 +79,7 @@ func (w *Worker) check(ctx context.Context, r *running) {
 	case len(x.Findings) > 0:
 		w.breakOff(ctx, r, x)
 	default:
-		w.c.Logger.Info("a generation was checked against history", "view", v.Name(), "generation", v.ID().Number, "entities", x.Entities, "records", x.Rows)
+		w.c.Logger.Info("a generation was checked against history", "view", v.Name(), "generation", v.ID().Number, "entities", x.Entities, "records", x.Rows, "with_dead_letters", x.Counted)
 		w.mu.Lock()
 		r.checked, r.lacks, r.why = true, false, ""
 		w.mu.Unlock()
@@ -104,6 +104,9 @@ func (w *Worker) lacking(r *running, err error) {
 func (w *Worker) breakOff(ctx context.Context, r *running, x *examined) {
 	v, first := r.view, x.Findings[0]
 	reason := fmt.Sprintf("%d of %d compared entities are not what their records say; the one with key hash %016x: %v", len(x.Findings), x.Entities, xxh3.HashString(first.key), first.reason)
+	if text := x.otherwiseText(); text != "" {
+		reason += "; " + text
+	}
 	w.c.Logger.Error("a generation is broken and does not take over", "view", v.Name(), "generation", v.ID().Number, "error", reason)
 	step := registry.Step{View: v.Name(), Number: v.ID().Number, State: registry.Broken, Reason: reason, At: w.c.Now()}
 	if err := w.c.Registry.SetState(ctx, step); err != nil {

@@ -28,6 +28,10 @@ type examination struct {
 
 	dropped map[online.Partition]offline.Dropped // by retention, from history
 	given   map[online.Partition]restNote        // accepted to be lost, where states of before are looked at
+
+	otherwise []Otherwise
+	letters   map[string]int // by source, dead letters of other definitions that the view's own reads
+	counted   int            // entities that are right only with these
 }
 
 // examined is the result of an examination.
@@ -35,6 +39,13 @@ type examined struct {
 	Entities, Rows int
 	Skipped        int // entities that cannot be compared: they have too many records, or some that are nowhere any more or that retention has dropped
 	Findings       []finding
+
+	// Otherwise is why history may not be what the generation has counted; Letters are, by
+	// source, the dead letters that its definition reads, and Counted the entities that are
+	// right only with these.
+	Otherwise []Otherwise
+	Letters   map[string]int
+	Counted   int
 }
 
 // finding is an entity that the store holds otherwise than its records say.
@@ -52,7 +63,7 @@ const examineStep = 100
 
 // examine draws a sample and compares it.
 func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, error) {
-	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}, given: map[online.Partition]restNote{}}
+	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}, given: map[online.Partition]restNote{}, letters: map[string]int{}}
 	if by.before {
 		for i := range v.view.Bindings {
 			accepted, err := w.acceptedOf(ctx, v.view.Bindings[i].Source)
@@ -62,6 +73,10 @@ func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, 
 			maps.Copy(x.given, accepted)
 		}
 	}
+	var err error
+	if x.otherwise, err = w.otherwise(ctx, v); err != nil {
+		return nil, err
+	}
 	lanes, err := x.lanes(ctx)
 	if err != nil {
 		return nil, err
@@ -69,7 +84,7 @@ func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, 
 	if err := x.draw(ctx, lanes); err != nil {
 		return nil, err
 	}
-	out := &examined{}
+	out := &examined{Otherwise: x.otherwise, Letters: x.letters}
 	var keys []string
 	for key, e := range x.sample.byKey {
 		if e.hot {
@@ -90,6 +105,7 @@ func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, 
 		out.Entities -= skipped
 		out.Skipped += skipped
 	}
+	out.Counted = x.counted
 	return out, nil
 }
 
@@ -152,6 +168,11 @@ func (x *examination) draw(ctx context.Context, lanes []online.Lane) error {
 		}
 	}
 	x.sample.complete = true
+	for _, o := range x.otherwise {
+		if err := x.takeRefused(ctx, x.view.binding[o.Source]); err != nil {
+			return fmt.Errorf("view %q: %w", x.view.Name(), err)
+		}
+	}
 	return nil
 }
 
@@ -284,7 +305,7 @@ func (x *examination) look(ctx context.Context, keys []string) (found []finding,
 			skipped++
 			continue
 		}
-		reason, byOracle, err := x.judge(&read[i])
+		reason, byOracle, err := x.judgeWhole(&read[i])
 		if err != nil {
 			return nil, 0, err
 		}

@@ -201,7 +201,7 @@ type modelRegistry struct {
 }
 
 func (r *modelRegistry) add(v *definition.StreamView, lanes uint16) {
-	g := registry.Generation{View: v.Name, Number: uint32(len(r.list) + 1), Hash: v.Hash, State: registry.Building, Lanes: lanes}
+	g := registry.Generation{View: v.Name, Number: uint32(len(r.list) + 1), Hash: v.Hash, State: registry.Building, Lanes: lanes, Revision: 1}
 	if len(r.list) == 0 {
 		g.State = registry.Live
 	}

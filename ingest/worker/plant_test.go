@@ -188,7 +188,7 @@ func (p *plant) config() Config {
 		PhysicalTTL: p.physicalTTL, OpenArchive: p.realArchive, Heartbeat: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
 		Now: wallClock, KeepPrevious: time.Hour, Losses: p.dir, NoteRest: true,
 		Widener: archive.NewWidener(p.dir, atomicfile.Disk{Durability: atomicfile.Crash}, wallClock),
-		Files:   history.New(history.Options{Root: p.dir}),
+		Files:   history.New(history.Options{Root: p.dir}), Refused: p.refused,
 	}
 	if p.configure != nil {
 		p.configure(&c)

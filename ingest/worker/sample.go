@@ -63,6 +63,8 @@ type sampled struct {
 	rank uint64
 	rows []sampledRow
 	hot  bool // it has too many rows, and holds none
+
+	refused []sampledRow // that history lacks: another definition of their source refused them
 }
 
 type sampledRow struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
@@ -26,8 +28,9 @@ type Config struct {
 	Online   online.Store
 	History  offline.History // complete ranges of the archive, to fill new generations from
 	Letters  Letters
-	Schemas  logrecord.Schemas // the schema registry; nil where there is none
-	Budget   Budget            // of bad records
+	Refused  func(source string) iter.Seq2[deadletter.DeadLetter, error] // its dead letters so far; nil where they are not known
+	Schemas  logrecord.Schemas                                           // the schema registry; nil where there is none
+	Budget   Budget                                                      // of bad records
 	Logger   *slog.Logger
 
 	// Group, where it is set, shares the partitions with the other ingesters of

@@ -17,6 +17,7 @@ type ViewRow struct {
 }
 
 type viewAnswer struct {
+	Revision int64    `json:"revision"`
 	ReadTime []string `json:"read_time"`
 	Columns  []struct {
 		Values []json.RawMessage `json:"values"`
@@ -35,8 +36,16 @@ type viewAnswer struct {
 	} `json:"views"`
 }
 
-// ReadView looks every feature of a stored view up for entities.
-func (c *API) ReadView(ctx context.Context, p *definition.Project, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]ViewRow, error) {
+// AppliedRevision is a revision with its definitions.
+type AppliedRevision struct {
+	Number  int64
+	Project *definition.Project
+}
+
+// ReadView looks every feature of a stored view up for entities, by the revision that is
+// to answer: where another one does, it is ErrUnavailable.
+func (c *API) ReadView(ctx context.Context, by AppliedRevision, view string, keys [][]featurestore.Value, asOf *featurestore.Instant) ([]ViewRow, error) {
+	p := by.Project
 	service, err := p.AdHoc([]string{view + ".*"})
 	if err != nil {
 		return nil, err
@@ -59,6 +68,9 @@ func (c *API) ReadView(ctx context.Context, p *definition.Project, view string, 
 	var a viewAnswer
 	if err := json.Unmarshal(out, &a); err != nil {
 		return nil, fmt.Errorf("the answer does not decode: %w", err)
+	}
+	if a.Revision != by.Number {
+		return nil, featurestore.Unavailablef("revision %d answers now, not %d: somebody has changed that meanwhile; run this again", a.Revision, by.Number)
 	}
 	if len(a.Columns) != len(service.Columns) || len(a.ReadTime) != len(keys) {
 		return nil, fmt.Errorf("the answer has %d columns and %d rows; asked were %d and %d", len(a.Columns), len(a.ReadTime), len(service.Columns), len(keys))

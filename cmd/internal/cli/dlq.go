@@ -197,6 +197,7 @@ func (a *App) dlqReplayCommand() *cobra.Command {
 		Use: "replay", Short: "Send records to their topics again, once what refused them is mended", Args: cobra.NoArgs,
 		Long: "Send the records of dead letters to their topics again, as they came and with their own time. Each is sent once: what was sent before is left out, unless --again.\n" +
 			"It takes the letters that stand when it begins: where records are refused again, the letters of those are for the next replay.\n" +
+			"What a generation that answers may have counted, because it read by an older definition when a newer one refused it, is left out, unless --again: it would count twice.\n" +
 			"A record that was sent twice by a crash counts twice, unless its source has an event_id.",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			s, err := a.Settings()
@@ -207,14 +208,18 @@ func (a *App) dlqReplayCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := &resender{app: a, project: project, again: again}
-			if !dry {
-				parts, err := node.Open(cmd.Context(), s, node.StoredClock(), a.Logger(), node.NeedLog)
-				if err != nil {
-					return fmt.Errorf("%w (an embedded log is open in one process only: stop the server first)", err)
-				}
-				defer closing(parts.Close, &err)
-				r.log = parts.Log
+			need := node.NeedLog
+			if dry {
+				need = 0
+			}
+			parts, err := node.Open(cmd.Context(), s, node.StoredClock(), a.Logger(), need)
+			if err != nil {
+				return fmt.Errorf("%w (an embedded log is open in one process only: stop the server first)", err)
+			}
+			defer closing(parts.Close, &err)
+			r := &resender{app: a, project: project, again: again, log: parts.Log}
+			if r.counted, err = countedOf(cmd.Context(), parts); err != nil {
+				return err
 			}
 			if r.resent, err = deadletter.OpenResent(lettersDir(s)); err != nil {
 				return err
@@ -223,14 +228,17 @@ func (a *App) dlqReplayCommand() *cobra.Command {
 			if err := r.send(cmd.Context(), s, &f); err != nil {
 				return err
 			}
+			if text := r.counted.text(r.Counts.Counted); text != "" {
+				a.Note("note: %s", text)
+			}
 			return a.Print(r.Counts, Table{Rows: [][]string{
-				{"letters", fmt.Sprint(r.Counts.Letters)}, {"sent", fmt.Sprint(r.Counts.Sent)}, {"sent before", fmt.Sprint(r.Counts.Before)}, {"rows of files", fmt.Sprint(r.Counts.Rows)}, {"without a source", fmt.Sprint(r.Counts.Unknown)}, {"damaged lines", fmt.Sprint(r.Counts.Damaged)},
+				{"letters", fmt.Sprint(r.Counts.Letters)}, {"sent", fmt.Sprint(r.Counts.Sent)}, {"sent before", fmt.Sprint(r.Counts.Before)}, {"rows of files", fmt.Sprint(r.Counts.Rows)}, {"without a source", fmt.Sprint(r.Counts.Unknown)}, {"damaged lines", fmt.Sprint(r.Counts.Damaged)}, {"counted", fmt.Sprint(r.Counts.Counted)},
 			}})
 		},
 	}
 	f.flags(cmd)
 	cmd.Flags().StringVar(&f.position, "position", "", "the letter at this position alone")
-	cmd.Flags().BoolVar(&again, "again", false, "also what was sent before")
+	cmd.Flags().BoolVar(&again, "again", false, "also what was sent before, and what a generation that answers may have counted")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only count")
 	return cmd
 }
@@ -241,6 +249,7 @@ type resender struct {
 	project *definition.Project
 	log     logrecord.Log // nil: only count
 	resent  *deadletter.Resent
+	counted countedLetters
 	again   bool
 	batch   []deadletter.DeadLetter
 	Counts  resendCounts
@@ -253,6 +262,7 @@ type resendCounts struct {
 	Rows    int `json:"rows_of_files"`
 	Unknown int `json:"without_a_source"`
 	Damaged int `json:"damaged_lines"`
+	Counted int `json:"counted"` // not sent, because a generation that answers may have counted them
 }
 
 // send sends the chosen of the letters that stand when it begins; those that its
@@ -276,6 +286,12 @@ func (r *resender) add(ctx context.Context, l deadletter.DeadLetter) error {
 	case r.resent.Has(&l) && !r.again:
 		r.Counts.Before++
 		return nil
+	}
+	if !r.again {
+		if counted, err := r.counted.has(&l); err != nil || counted {
+			r.Counts.Counted++
+			return err
+		}
 	}
 	if n := len(r.batch); n == resendBatch || n > 0 && (r.batch[0].Source != l.Source || r.batch[0].Partition != l.Partition) {
 		if err := r.flush(ctx); err != nil {

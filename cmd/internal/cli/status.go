@@ -155,14 +155,14 @@ func generationRows(s *node.Status) (rows [][]string) {
 			continue
 		}
 		if rows == nil {
-			rows = [][]string{nil, {"VIEW", "GENERATION", "STATE", "SINCE", "REVISION", "REASON"}}
+			rows = [][]string{nil, {"VIEW", "GENERATION", "STATE", "SINCE", "REVISION", "NEXT", "REASON"}}
 		}
-		row := []string{g.View, fmt.Sprint(g.Generation), g.State, g.Since, fmt.Sprint(g.Revision), g.Reason}
+		row := []string{g.View, fmt.Sprint(g.Generation), g.State, g.Since, fmt.Sprint(g.Revision), g.Next, g.Reason}
 		switch {
 		case g.Trouble != "":
-			row[5] = g.Trouble
+			row[6] = g.Trouble
 		case g.Fill != nil:
-			row[5] = fillText(g.Fill)
+			row[6] = fillText(g.Fill)
 		}
 		rows = append(rows, row)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/featurestore/registry"
+	"github.com/freshet/freshet/ingest/worker"
 )
 
 // conditionRunning is the state of a view that is as it should be.
@@ -147,7 +148,7 @@ func checkGenerations(ctx context.Context, e *exam) finding {
 		of := fmt.Sprintf("%s generation %d", g.View, g.Number)
 		switch {
 		case g.State == registry.Broken:
-			f.add(Failed, "BROKEN: "+g.Reason, "its values were wrong, so that it never answers; the one before goes on", "freshet backfill "+g.View).Of = of
+			f.add(Failed, "BROKEN: "+g.Reason, "its values were wrong, so that it never answers; the one before goes on", worker.BrokenNext(g)).Of = of
 		case other:
 			f.add(Failed, "this version of freshet computes it otherwise than the one that applied it", "an ingester of this version does not touch it, and ends", "freshet apply with this version; or run the version that applied it").Of = of
 		case g.State == registry.Building && troubles[of] != "":

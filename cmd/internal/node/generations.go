@@ -27,6 +27,7 @@ type GenerationStatus struct {
 	Reason     string      `json:"reason,omitempty"`
 	Fill       *FillStatus `json:"fill,omitempty"`    // of one that is being built
 	Trouble    string      `json:"trouble,omitempty"` // why it does not get on, as far as this process knows
+	Next       string      `json:"next,omitempty"`    // the command that leads on, of one that is BROKEN and wanted
 
 	store error // the online store does not say how far it is
 }
@@ -64,7 +65,7 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 	if err != nil {
 		return nil, err
 	}
-	asked, waits := p.asks(w), p.waits(ctx, list)
+	asked, waits, wanted := p.asks(w), p.waits(ctx, list), p.meanings(ctx)
 	stands, err := p.standings(ctx, list)
 	if err != nil {
 		return nil, err
@@ -75,6 +76,9 @@ func (p *Parts) generations(ctx context.Context, w *worker.Worker) ([]Generation
 		s := GenerationStatus{View: g.View, Generation: g.Number, Revision: g.Revision, State: string(g.State), Reason: g.Reason}
 		id := online.Generation{Project: p.Settings.Project, View: g.View, Number: g.Number}
 		s.Trouble = said.troubles[id]
+		if g.State == registry.Broken && (wanted[g.View] == g.Hash || registry.LiveOf(list)[g.View].Hash == g.Hash) {
+			s.Next = worker.BrokenNext(g)
+		}
 		if g.Since != 0 {
 			s.Since = g.Since.String()
 		}

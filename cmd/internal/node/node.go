@@ -160,6 +160,7 @@ func (n *Node) startWorker(o Options) error {
 		OpenArchive: func(s *definition.StreamSource) (worker.Archive, error) {
 			return archive.Open(archive.Options{Dir: p.Settings.Offline.Dir, Source: s})
 		},
+		Refused:  p.refused,
 		Widener:  archive.NewWidener(p.Settings.Offline.Dir, atomicfile.Disk{}, wall),
 		Files:    history.New(history.Options{Root: p.Settings.Root}),
 		Replayed: o.Replayed, PhysicalTTL: !p.Clock.Replay(), Now: wall, Observer: n.metrics,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/freshet/freshet/featurestore/online/redis"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
+	"github.com/freshet/freshet/ingest/deadletter"
 	"github.com/freshet/freshet/ingest/kafka"
 	embeddedlog "github.com/freshet/freshet/ingest/kafka/embedded"
 	"github.com/freshet/freshet/ingest/logrecord"
@@ -288,6 +290,11 @@ func (p *Parts) History(use history.FilesUse) *history.Reader {
 
 // LettersDir is the folder of dead letters.
 func (p *Parts) LettersDir() string { return filepath.Join(p.Settings.Offline.Dir, "deadletters") }
+
+// refused gives the dead letters of a source that stand now.
+func (p *Parts) refused(source string) iter.Seq2[deadletter.DeadLetter, error] {
+	return deadletter.Read(p.LettersDir(), deadletter.Filter{Source: source})
+}
 
 // Close closes what was opened, last first. It is idempotent.
 func (p *Parts) Close() error {

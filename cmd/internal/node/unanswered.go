@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/plan"
@@ -73,6 +74,19 @@ func (p *Parts) mixed(ctx context.Context, newest int64, list []registry.Generat
 	to := registry.WayTo(newest, project, list)
 	why := fmt.Sprintf("no revision has the meanings of all live generations: behind revision %d is %s", newest, registry.Named(to.Behind))
 	return worker.MixedCondition(why, cmp.Or(out.Next(), "freshet status"))
+}
+
+// meanings are those of the newest revision, by view, as far as they can be read.
+func (p *Parts) meanings(ctx context.Context) map[string]codec.Hash {
+	newest, err := p.Registry.CurrentNumber(ctx)
+	if err != nil || newest == 0 {
+		return nil
+	}
+	project, err := p.project(ctx, newest)
+	if err != nil {
+		return nil
+	}
+	return plan.Targets(project)
 }
 
 // waits says of each view whose generation is being built why it will not take over,

@@ -79,6 +79,10 @@ type Report struct {
 	// those that it was made from. The present table is what values are held
 	// against, so that a mismatch may be the change of the table.
 	ChangedSince string `json:"changed_since,omitempty"`
+
+	// ReadOtherwise is why events may be at rest that the view has not counted, or the
+	// other way around: then a mismatch may be that. "" where there is no such reason.
+	ReadOtherwise string `json:"read_otherwise,omitempty"`
 }
 
 // maxExamples bounds the mismatches that a report shows.
