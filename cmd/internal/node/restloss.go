@@ -30,7 +30,7 @@ func (l *RestLoss) Text() string {
 		out = worker.NotHeldText(l.Missing)
 	}
 	if l.Folder != "" {
-		out += "; looked for in " + l.Folder
+		out += "; looked for in " + l.Folder + ", which has to be the ingesters' own"
 	}
 	if l.Unasked != "" {
 		out += "; whether its log is without them, too, is not known: " + l.Unasked
