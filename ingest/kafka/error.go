@@ -62,6 +62,14 @@ func neverWritten(err error) bool {
 	return errors.As(err, &route)
 }
 
+// appendedError says that a leader has appended records, and cannot say whether they stay.
+// It has no code of the broker's: what that would say of them is not so.
+type appendedError struct{ err error }
+
+func (e *appendedError) Error() string {
+	return "whether the records stand in the log is not known: their leader had appended them, then: " + e.err.Error()
+}
+
 // routeError says that no leader is known to send a request to.
 type routeError struct{ err error }
 

@@ -93,6 +93,18 @@ func (r *produceResponse) decode(buf []byte) error {
 	return c.err
 }
 
+// failed is the answer's error, nil where the records stand. A leader that loses its lead
+// while it waits for its followers gives the code of one that never had it, but says
+// where it has appended them (DelayedProduce of Apache Kafka keeps the offset, and
+// replaces the code): to send them again could make them stand twice.
+func (r *produceResponse) failed() error {
+	err := asError(r.code)
+	if err != nil && r.base >= 0 {
+		return &appendedError{err}
+	}
+	return err
+}
+
 // Produce is part of logrecord.Log.
 func (c *Client) Produce(ctx context.Context, topic string, number int32, records []logrecord.Record) (int64, error) {
 	p := partition{topic, number}
@@ -133,7 +145,7 @@ func (c *Client) send(ctx context.Context, p partition, batch []byte, transactio
 		}
 		res := msg.(*produceResponse)
 		base = res.base
-		return asError(res.code)
+		return res.failed()
 	})
 	return base, err
 }

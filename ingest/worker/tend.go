@@ -59,6 +59,9 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 			continue
 		}
 		if again {
+			if fills.under {
+				w.c.Logger.Info("the registry or a topic has changed: the fill that is under way goes on once the partitions are arranged anew")
+			}
 			return nil
 		}
 		if again, err := w.lookAtAside(ctx); ignoreUnavailable(err) != nil {
