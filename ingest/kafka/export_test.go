@@ -28,5 +28,10 @@ func (c *Client) ProduceTxn(ctx context.Context, topic string, number int32, txn
 // JoinUnchecked joins a group without asking first whether a broker answers.
 func JoinUnchecked(cfg Config, name string, topics []string) (logrecord.Group, error) {
 	c := &Client{cfg: cfg.withDefaults()}
-	return c.join(name, topics)
+	return c.join(name, topics, &balancer{}, groupSettled)
+}
+
+// JoinWith joins a group; made is called whenever this member has shared partitions out.
+func JoinWith(c *Client, name string, topics []string, made func()) (logrecord.Group, error) {
+	return c.join(name, topics, &balancer{made: made}, 3*groupWatch)
 }

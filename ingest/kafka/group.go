@@ -22,7 +22,8 @@ const (
 	groupSession   = 10 * time.Second
 	groupHeartbeat = 2 * time.Second
 	groupBackoff   = 500 * time.Millisecond
-	groupWatch     = 2 * time.Second // for partitions that were added
+	groupWatch     = 2 * time.Second  // for partitions that were added
+	groupSettled   = 15 * time.Second // after an assignment: every member looks for them
 )
 
 // group is a membership in a consumer group of Kafka's classic protocol.
@@ -31,22 +32,24 @@ type group struct {
 	what    string
 	release func() // of the assignment that was given last
 
+	balancer   *balancer
+	settled    time.Duration
+	partitions func(ctx context.Context, topic string) (int, error)
+
 	once  sync.Once
 	ended error
 }
 
 // Join is part of logrecord.Joiner.
 func (c *Client) Join(name string, topics []string) (logrecord.Group, error) {
-	return c.join(name, topics)
+	return c.join(name, topics, &balancer{}, groupSettled)
 }
 
-func (c *Client) join(name string, topics []string) (*group, error) {
+func (c *Client) join(name string, topics []string, by *balancer, settled time.Duration) (*group, error) {
 	members, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
 		ID: name, Brokers: c.cfg.Brokers, Topics: topics,
 		Dialer: &kafkago.Dialer{ClientID: c.cfg.ClientID, Timeout: 5 * time.Second, DualStack: true, TLS: c.cfg.TLS, SASLMechanism: c.mechanism},
-		// The same partition number of every topic goes to one member, so that
-		// topics with the same keys meet in one process.
-		GroupBalancers:    []kafkago.GroupBalancer{kafkago.RangeGroupBalancer{}},
+		GroupBalancers:    []kafkago.GroupBalancer{by},
 		SessionTimeout:    groupSession,
 		HeartbeatInterval: groupHeartbeat,
 		JoinGroupBackoff:  groupBackoff,
@@ -58,7 +61,7 @@ func (c *Client) join(name string, topics []string) (*group, error) {
 	if err != nil {
 		return nil, featurestore.Invalidf("kafka: group %q: %w", name, err)
 	}
-	return &group{members: members, what: name, release: func() {}}, nil
+	return &group{members: members, what: name, release: func() {}, balancer: by, settled: settled, partitions: c.Partitions}, nil
 }
 
 // Next is part of logrecord.Group.
@@ -92,6 +95,9 @@ func (g *group) Next(ctx context.Context) (*logrecord.Assignment, error) {
 		close(lost)
 		<-released
 	})
+	if counts := g.balancer.take(); counts != nil {
+		generation.Start(func(ctx context.Context) { g.awaitMore(ctx, counts) }) // which ends the assignment when it returns
+	}
 	return a, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,6 +65,27 @@ func testGroup(t *testing.T, b *broker) {
 	await(t, "the assignment to end when partitions are added", other.Lost)
 	for other = next(t, second); len(other.Owned[topic]) < 6; other = next(t, second) {
 		await(t, "the new partitions", other.Lost)
+	}
+}
+
+// testGroupGrowing: partitions that are added just after they were shared out are shared
+// out, too.
+func testGroupGrowing(t *testing.T, b *broker) {
+	c := open(t, b)
+	topic := create(t, c, 2)
+	added := sync.OnceFunc(func() { grow(t, b, topic, 3) })
+	g, err := kafka.JoinWith(c, "growing-"+topic, []string{topic}, added)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	a := next(t, g)
+	if got := a.Owned[topic]; !slices.Equal(got, []int32{0, 1}) {
+		t.Fatalf("at first it owns %v", got)
+	}
+	await(t, "the assignment to end that lacks a partition", a.Lost)
+	if got := next(t, g).Owned[topic]; !slices.Equal(got, []int32{0, 1, 2}) {
+		t.Fatalf("then it owns %v", got)
 	}
 }
 

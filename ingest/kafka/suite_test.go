@@ -48,6 +48,7 @@ func suite(t *testing.T, b *broker) {
 		{"codecs", testCodecs},
 		{"large record", testLargeRecord},
 		{"group", testGroup},
+		{"group that grows", testGroupGrowing},
 		{"group without brokers", testGroupUnreachable},
 		{"many batches", testManyBatches},
 		{"a batch is its taker's", testTaken},
