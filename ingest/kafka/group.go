@@ -48,7 +48,7 @@ func (c *Client) Join(name string, topics []string) (logrecord.Group, error) {
 func (c *Client) join(name string, topics []string, by *balancer, settled time.Duration) (*group, error) {
 	members, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
 		ID: name, Brokers: c.cfg.Brokers, Topics: topics,
-		Dialer: &kafkago.Dialer{ClientID: c.cfg.ClientID, Timeout: 5 * time.Second, DualStack: true, TLS: c.cfg.TLS, SASLMechanism: c.mechanism},
+		Dialer:            &kafkago.Dialer{ClientID: c.cfg.ClientID, Timeout: 5 * time.Second, DualStack: true, TLS: c.cfg.TLS, SASLMechanism: c.mechanism},
 		GroupBalancers:    []kafkago.GroupBalancer{by},
 		SessionTimeout:    groupSession,
 		HeartbeatInterval: groupHeartbeat,

@@ -64,16 +64,18 @@ func TestSilence(t *testing.T) {
 		}
 		return s, took
 	}
-	eventually(t, "RUNNING", func() bool {
-		s, _ := status(server)
-		running := 0
-		for _, v := range s.Views {
-			if v.State == "RUNNING" {
-				running++
+	for _, of := range []*node.Node{server, ingester} { // each has a picture of its own
+		eventually(t, "RUNNING", func() bool {
+			s, _ := status(of)
+			running := 0
+			for _, v := range s.Views {
+				if v.State == "RUNNING" {
+					running++
+				}
 			}
-		}
-		return running == 7
-	})
+			return running == 7
+		})
+	}
 	if err := redis.Pause(); err != nil {
 		t.Fatal(err)
 	}
