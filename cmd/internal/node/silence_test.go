@@ -30,8 +30,9 @@ func (l *mute) Bounds(ctx context.Context, topic string, partition int32) (logre
 	return l.Log.Bounds(ctx, topic, partition)
 }
 
-// statusSoon is how long a status may take, whatever hangs.
-const statusSoon = 2 * time.Second
+// statusSoon is how long a status may take, whatever hangs: two seconds, and some for a busy
+// machine. Without a bound it is five at least.
+const statusSoon = 4 * time.Second
 
 // TestSilence: where the online store accepts connections and does not answer, and
 // where the log does not either, the status of a server and of an ingester comes all the
