@@ -139,7 +139,11 @@ func TestRestartAndEmptyStore(t *testing.T) {
 	c := w.canary(nil)
 	goesOn(t, c)
 	id := key(t, c, 0, 3)
-	c.Stop()
+	for c.Stop(); !w.applied(c, 0); c.Stop() { // else the worker itself would be told that the entity is gone
+		c = w.canary(nil)
+		goesOn(t, c)
+		id = key(t, c, 0, 3)
+	}
 	store := &forgetful{Store: w.store}
 	store.forget(string(id.Key))
 	c = w.canary(func(c *Config) { c.Online = store })

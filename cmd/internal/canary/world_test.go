@@ -79,6 +79,23 @@ func (w *world) canary(change func(*Config)) *Canary {
 	return started
 }
 
+// applied reports whether every lane has applied all that a partition of the topic holds.
+func (w *world) applied(c *Canary, partition int32) bool {
+	w.t.Helper()
+	bounds, err := w.log.Bounds(w.t.Context(), "freshet.shop.canary", partition)
+	ok(w.t, err)
+	lanes, err := w.store.Lanes(w.t.Context(), c.generation, probes)
+	ok(w.t, err)
+	for _, l := range lanes {
+		for p, mark := range l.Watermarks {
+			if p.Number == partition && mark.Offset < bounds.End-1 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // until waits for a status.
 func until(t *testing.T, c *Canary, what string, is func(*Status) bool) Status {
 	t.Helper()
