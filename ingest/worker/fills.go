@@ -41,6 +41,17 @@ func (f *fills) start(ctx context.Context) {
 	}
 }
 
+// stop ends the fill that is under way.
+func (f *fills) stop(cancel context.CancelFunc) {
+	if !f.under {
+		return
+	}
+	cancel()
+	if err := <-f.done; err != nil && !errors.Is(err, context.Canceled) {
+		f.w.c.Logger.Warn("filling a generation was interrupted", "error", err)
+	}
+}
+
 // ended reports whether the arrangement goes on as it is after a fill.
 func (f *fills) ended(ctx context.Context, err error) (goesOn bool) {
 	f.under = false

@@ -23,14 +23,7 @@ func (w *Worker) tend(ctx context.Context, cancel context.CancelFunc, changes in
 	}
 	ticker := time.NewTicker(w.c.Poll)
 	defer ticker.Stop()
-	defer func() {
-		if fills.under {
-			cancel()
-			if err := <-fills.done; err != nil && !errors.Is(err, context.Canceled) {
-				w.c.Logger.Warn("filling a generation was interrupted", "error", err)
-			}
-		}
-	}()
+	defer fills.stop(cancel)
 	chores := newChores(w)
 	defer func() {
 		cancel()
