@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/ingest/logrecord"
@@ -26,7 +27,12 @@ func appendBatch(dst []byte, records []logrecord.Record, codec Compression, p pr
 	start := len(dst)
 	base := millis(records[0].LogTime)
 	newest := base
-	dst = append(dst, make([]byte, batchHeader)...)
+	room := batchHeader
+	for i := range records {
+		room += recordBytes(&records[i])
+	}
+	dst = slices.Grow(dst, room)[:start+batchHeader]
+	clear(dst[start:])
 	for i := range records {
 		var err error
 		ms := millis(records[i].LogTime)

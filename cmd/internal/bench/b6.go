@@ -147,7 +147,7 @@ func (f *freshness) rate(ctx context.Context, topic string, rate float64) (rows 
 // sides are ours and what it is measured against: the floor, and a bare consumer.
 func (f *freshness) sides(topic string, lookup *lookups, store *floor) (ours, floorSide, bare *side) {
 	feed := func(topic string) *producer {
-		return &producer{services: f.s, topic: topic, sent: func(int, int64, []due) {}}
+		return newProducer(f.s, topic, f.o.partitions, func(int, int64, []due) {})
 	}
 	ours = &side{name: "ours", send: feed(topic).send, prober: newProber(lookup.counts)}
 	floorSide = &side{name: "SET and GET", send: store.send, prober: newProber(store.counts)}

@@ -70,7 +70,8 @@ func (s *stream) record(i int, value []byte) logrecord.Record {
 
 type eventFields struct {
 	user, amount int32
-	at           int64 // milliseconds
+	at           int64  // milliseconds
+	when         []byte // the same as text, where it is made already
 }
 
 // appendJSON writes the event in exactly eventBytes.
@@ -81,15 +82,33 @@ func (e *eventFields) appendJSON(b []byte) []byte {
 	b = append(b, `","amount":`...)
 	b = strconv.AppendInt(b, int64(e.amount), 10)
 	b = append(b, `,"event_time":"`...)
-	b = time.UnixMilli(e.at).UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	if e.when != nil {
+		b = append(b, e.when...)
+	} else {
+		b = appendTime(b, e.at)
+	}
 	b = append(b, `","channel":"`...)
 	b = append(b, channels[int(e.user)%len(channels)]...)
 	b = append(b, `","returning":true,"device":"phone","session":"`...)
 	const tail = `"}`
-	for i := 0; len(b)-start < eventBytes-len(tail); i++ {
-		b = append(b, "0123456789abcdef"[(i*7+int(e.amount))&15])
-	}
+	session := sessions[int(e.amount)&15][:]
+	b = append(b, session[:eventBytes-len(tail)-(len(b)-start)]...)
 	return append(b, tail...)
+}
+
+// sessions are the texts that events are filled up with.
+var sessions = func() (out [16][eventBytes]byte) {
+	for n := range out {
+		for i := range out[n] {
+			out[n][i] = "0123456789abcdef"[(i*7+n)&15]
+		}
+	}
+	return out
+}()
+
+// appendTime writes a time in milliseconds as RFC 3339 has it.
+func appendTime(b []byte, ms int64) []byte {
+	return time.UnixMilli(ms).UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
 }
 
 var channels = []string{"web", "shop", "phone", "partner"}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -149,11 +150,18 @@ func (q *dueQueue) take(ctx context.Context) (list []due, ended bool) {
 	return list, q.ended
 }
 
-// producer sends what is due to a topic.
+// producer sends what is due to a topic. What it needs for that it uses again: who makes
+// the load has the processors together with what is measured.
 type producer struct {
 	services *services
 	topic    string
 	sent     func(partition int, last int64, d []due) // once it is acknowledged
+	buffers  []sendBuffer                             // of each partition
+}
+
+type sendBuffer struct {
+	records    []logrecord.Record
+	text, when []byte
 }
 
 func (p *producer) send(ctx context.Context, partition int, list []due) error {
@@ -161,19 +169,26 @@ func (p *producer) send(ctx context.Context, partition int, list []due) error {
 	for i := range list {
 		n += len(list[i].users)
 	}
-	records, text := make([]logrecord.Record, 0, n), make([]byte, 0, n*eventBytes)
+	b := &p.buffers[partition]
+	b.records, b.text = b.records[:0], slices.Grow(b.text[:0], n*eventBytes)
 	for i := range list {
 		at := list[i].at.UnixMilli()
+		b.when = appendTime(b.when[:0], at)
 		for k, user := range list[i].users {
-			start := len(text)
-			e := eventFields{user: user, amount: int32(k), at: at}
-			text = e.appendJSON(text)
-			records = append(records, logrecord.Record{LogTime: featurestore.LogTime(at * 1000), Value: text[start:]})
+			start := len(b.text)
+			e := eventFields{user: user, amount: int32(k), at: at, when: b.when}
+			b.text = e.appendJSON(b.text)
+			b.records = append(b.records, logrecord.Record{LogTime: featurestore.LogTime(at * 1000), Value: b.text[start:]})
 		}
 	}
-	base, err := p.services.log.Produce(ctx, p.topic, int32(partition), records)
+	base, err := p.services.log.Produce(ctx, p.topic, int32(partition), b.records)
 	if err == nil {
 		p.sent(partition, base+int64(n)-1, list)
 	}
 	return err
+}
+
+// newProducer sends to a topic of so many partitions; sent is told what stands there.
+func newProducer(s *services, topic string, partitions int, sent func(partition int, last int64, d []due)) *producer {
+	return &producer{services: s, topic: topic, sent: sent, buffers: make([]sendBuffer, partitions)}
 }

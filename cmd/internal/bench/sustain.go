@@ -65,7 +65,7 @@ func (b *streamBench) sustain(ctx context.Context, rate float64) ([]row, error) 
 	defer func() { err = first(err, c.stop()) }()
 	w := &sustained{pending: make([][]pending, b.o.partitions), store: b.store}
 	p := &pace{rate: rate, length: b.o.sustained, partitions: b.o.partitions}
-	to := &producer{services: b.s, topic: name, sent: w.sent}
+	to := newProducer(b.s, name, b.o.partitions, w.sent)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer w.end()
