@@ -40,6 +40,8 @@ type Compaction struct {
 
 	// Progress, where set, is told after each file.
 	Progress func(Compacted)
+
+	copied int64 // rows of a row group that is taken as it is, at least; 0 is leastCopied
 }
 
 // Compacted is what a compaction has done.
@@ -73,6 +75,9 @@ func (c *Compaction) Run(ctx context.Context) (done Compacted, err error) {
 	}
 	if c.TargetBytes <= 0 {
 		c.TargetBytes = defaultTargetBytes
+	}
+	if c.copied <= 0 {
+		c.copied = leastCopied
 	}
 	m, err := archive.Load(c.Dir, c.Source)
 	if err != nil {
@@ -280,7 +285,7 @@ func (c *compacting) mergeSame(ctx context.Context, p offline.Partition, run []a
 		for i := range run {
 			inputs[i] = &mergeInput{path: c.path(&run[i]), first: run[i].From}
 		}
-		rows, err := mergeFiles(ctx, out, schema, inputs)
+		rows, err := mergeFiles(ctx, out, schema, c.copied, inputs)
 		if err == nil && rows != f.Rows {
 			err = featurestore.Invalidf("%d rows were read, the manifest says %d", rows, f.Rows)
 		}

@@ -94,6 +94,28 @@ func TestAYearIsCompacted(t *testing.T) {
 	listedOnly(t, dir)
 }
 
+// Row groups that are large enough are taken as they are, but for those whose rows stand
+// between those of others.
+func TestLargeRowGroupsAreCopied(t *testing.T) {
+	for copied, want := range map[int64]int{0: 1, 3: 8, 4: 1} {
+		dir := t.TempDir()
+		events := feedDays(t, dir, 8, 3)
+		if done := compact(t, dir, "clicks", func(c *Compaction) { c.copied = copied }); done.Made != 1 || done.Rows != 24 {
+			t.Fatalf("%+v", done)
+		}
+		path := filepath.Join(archive.Folder(dir, "clicks"), load(t, dir).Files[0].Path)
+		file, err := os.Open(path)
+		ok(t, err)
+		f, err := openParquet(file, path)
+		ok(t, err)
+		if got := len(f.RowGroups()); got != want {
+			t.Errorf("copied from %d rows on: %d row groups, want %d", copied, got, want)
+		}
+		ok(t, file.Close())
+		sameEvents(t, scanAll(t, dir, testSource()), events)
+	}
+}
+
 // Whatever was archived, and however it is compacted, retained or not, what is read
 // is the same rows at the same positions, and as much is complete.
 func TestCompactionChangesNothing(t *testing.T) {
@@ -131,7 +153,9 @@ func TestCompactionChangesNothing(t *testing.T) {
 		want, complete := scanAll(t, dir, wider), load(t, dir).Complete
 		files := len(load(t, dir).Files)
 		for range 3 {
+			copied := rapid.SampledFrom([]int64{0, 1, 3}).Draw(t, "copied")
 			done := compact(t, dir, "clicks", func(c *Compaction) {
+				c.copied = copied
 				c.TargetBytes = rapid.SampledFrom([]int64{0, 1, 5000, 20_000}).Draw(t, "target")
 				c.Grace = time.Duration(rapid.IntRange(0, 1).Draw(t, "grace")) * time.Hour
 				if rapid.Bool().Draw(t, "interrupted") {

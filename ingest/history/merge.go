@@ -20,6 +20,10 @@ const (
 	groupRows  = defaultSealRows
 	groupBytes = defaultSealBytes / 2
 	mergeRows  = 256 // read at a time
+
+	// leastCopied is how many rows a row group has, at least, that is taken as it is:
+	// smaller ones are what a compaction is for.
+	leastCopied = groupRows / 4
 )
 
 // merger writes the rows of archived files of one partition, in the order of their
@@ -32,6 +36,8 @@ type merger struct {
 	rows   int64
 	last   int64 // offset
 	from   *mergeInput
+
+	copied int64 // rows of a row group that is taken as it is, at least
 
 	out   *parquet.GenericWriter[any]
 	group int   // rows of the row group
@@ -82,13 +88,14 @@ func openParquet(file *os.File, path string) (*parquet.File, error) {
 	return f, nil
 }
 
-// mergeFiles writes files of one schema as one, and gives the number of rows.
-func mergeFiles(ctx context.Context, out io.Writer, schema *parquet.Schema, inputs []*mergeInput) (rows int64, err error) {
+// mergeFiles writes files of one schema as one, and gives the number of rows. Row groups
+// of so many rows are copied, where they can be.
+func mergeFiles(ctx context.Context, out io.Writer, schema *parquet.Schema, copied int64, inputs []*mergeInput) (rows int64, err error) {
 	column, ok := schema.Lookup(archive.ColumnOffset)
 	if !ok {
 		return 0, featurestore.Invalidf("archived file %q has no column %q", inputs[0].path, archive.ColumnOffset)
 	}
-	m := &merger{ctx: ctx, schema: schema, offset: column.ColumnIndex, files: inputs, last: -1}
+	m := &merger{ctx: ctx, schema: schema, offset: column.ColumnIndex, copied: copied, files: inputs, last: -1}
 	m.out = newParquet(out, schema)
 	defer func() {
 		for _, in := range m.files {
@@ -120,6 +127,10 @@ func (m *merger) step() (more bool, err error) {
 		in := m.files[least]
 		if len(in.have) > 0 {
 			return true, m.write(in, bound)
+		}
+		whole, err := m.writeGroup(in, bound)
+		if whole || err != nil {
+			return whole, err
 		}
 		ended, err := in.fill(m.offset)
 		if err != nil {
@@ -162,8 +173,8 @@ func (m *merger) write(in *mergeInput, bound int64) error {
 		if o > bound || o == bound && n > 0 {
 			break
 		}
-		if o < m.last || o == m.last && in != m.from {
-			return featurestore.Invalidf("archived file %q: offset %d stands there out of order, or in another file too", in.path, o)
+		if err := m.follows(in, o); err != nil {
+			return err
 		}
 		m.last, m.from = o, in
 		for k := range row {
@@ -190,18 +201,67 @@ func (m *merger) write(in *mergeInput, bound int64) error {
 	return m.out.Flush()
 }
 
+// writeGroup writes the next row group of a file as it is, where all of it comes before
+// the rows of every other file: the library then moves it without decoding it, or by
+// column where its pages are not as it would write them.
+func (m *merger) writeGroup(in *mergeInput, bound int64) (done bool, err error) {
+	if err := in.open(); err != nil {
+		return false, fmt.Errorf("archived file %q: %w", in.path, err)
+	}
+	if in.rows != nil || len(in.groups) == 0 || in.groups[0].NumRows() < m.copied {
+		return false, nil
+	}
+	column, ok := in.groups[0].ColumnChunks()[m.offset].(*parquet.FileColumnChunk)
+	if !ok {
+		return false, nil
+	}
+	least, most, known := column.Bounds()
+	if !known || most.Int64() >= bound {
+		return false, nil
+	}
+	if err := m.follows(in, least.Int64()); err != nil {
+		return false, err
+	}
+	m.group, m.bytes = 0, 0 // what is gathered becomes a row group of its own
+	n, err := m.out.WriteRowGroup(in.groups[0])
+	if err != nil {
+		return false, fmt.Errorf("archived file %q: %w", in.path, err)
+	}
+	m.rows += n
+	m.last, m.from = most.Int64(), in
+	in.first, in.groups = m.last, in.groups[1:]
+	return true, nil
+}
+
+// follows is an error where a row of a file does not come behind those that are written.
+func (m *merger) follows(in *mergeInput, offset int64) error {
+	if offset < m.last || offset == m.last && in != m.from {
+		return featurestore.Invalidf("archived file %q: offset %d stands there out of order, or in another file too", in.path, offset)
+	}
+	return nil
+}
+
+// open opens the file, where it is not.
+func (in *mergeInput) open() (err error) {
+	if in.file != nil {
+		return nil
+	}
+	if in.file, err = os.Open(in.path); err != nil {
+		return err
+	}
+	f, err := openParquet(in.file, in.path)
+	if err != nil {
+		return err
+	}
+	in.groups = f.RowGroups()
+	in.buffer = make([]parquet.Row, mergeRows)
+	return nil
+}
+
 // fill reads on; ended says that there is no row left.
 func (in *mergeInput) fill(offset int) (ended bool, err error) {
-	if in.file == nil {
-		if in.file, err = os.Open(in.path); err != nil {
-			return false, err
-		}
-		f, err := openParquet(in.file, in.path)
-		if err != nil {
-			return false, err
-		}
-		in.groups = f.RowGroups()
-		in.buffer = make([]parquet.Row, mergeRows)
+	if err := in.open(); err != nil {
+		return false, err
 	}
 	for {
 		if in.rows == nil {

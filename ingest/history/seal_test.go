@@ -84,3 +84,33 @@ func BenchmarkSeal(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCompact merges eight files of so many of these rows.
+func BenchmarkCompact(b *testing.B) {
+	source := payments()
+	for _, n := range []int{1000, paymentRows} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				dir, p := b.TempDir(), offline.Partition{Generation: 1}
+				w := open(b, Options{Dir: dir, Source: source, Disk: fast, SealRows: n})
+				ok(b, w.Begin(p, 0))
+				for k := range openFiles {
+					events, all := columnar.New(source), paymentChunk(b, source, k*n/paymentRows)
+					from := k * n % paymentRows
+					ok(b, events.AppendRows(all, from, from+n))
+					ok(b, w.Append(events))
+				}
+				ok(b, w.Close())
+				b.StartTimer()
+				c := Compaction{Dir: dir, Source: source.Name, Disk: fast, Now: 1}
+				done, err := c.Run(b.Context())
+				ok(b, err)
+				if done.Made == 0 || done.Rows < int64(n) {
+					b.Fatalf("%+v", done)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*openFiles*n), "ns/row")
+		})
+	}
+}
