@@ -280,8 +280,9 @@ func (x *prober) due(list []due) {
 
 // mostProbes is how many probes one lookup asks for, those first that were due first. To
 // ask for all that are open is a load that grows with the delay; who has to wait until
-// others are seen counts as later than it is, and never as sooner.
-const mostProbes = 64
+// others are seen counts as later than it is, and never as sooner. There are some
+// thousand lookups a second, and at most some hundred probes.
+const mostProbes = 16
 
 // look asks for the open probes again and again; the clock of one stops when the
 // answer is there that shows it.
