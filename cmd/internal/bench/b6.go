@@ -261,7 +261,7 @@ func (x *prober) measure(ctx context.Context, p *pace, send func(context.Context
 		x.end = true
 		return err
 	})
-	group.Go(func() error { return x.look(ctx, out) })
+	group.Go(func() error { return x.look(ctx, lookEvery(p.rate), out) })
 	return out, group.Wait()
 }
 
@@ -284,10 +284,20 @@ func (x *prober) due(list []due) {
 // thousand lookups a second, and at most some hundred probes.
 const mostProbes = 16
 
+// lookEvery is how often probes are asked for: at a high rate some are open all the time,
+// and to ask without a pause would take a quarter of a processor. A probe counts as later
+// than it is by as much.
+func lookEvery(rate float64) time.Duration {
+	if rate > 10_000 {
+		return 2 * time.Millisecond
+	}
+	return 500 * time.Microsecond
+}
+
 // look asks for the open probes again and again; the clock of one stops when the
 // answer is there that shows it.
-func (x *prober) look(ctx context.Context, out *delays) error {
-	tick := time.NewTicker(500 * time.Microsecond)
+func (x *prober) look(ctx context.Context, every time.Duration, out *delays) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
