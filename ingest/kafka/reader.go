@@ -139,8 +139,9 @@ func (r *reader) run(ctx context.Context, c *Client, p partition, from int64) {
 	size := fetchSize{bytes: c.cfg.FetchBytes, wait: c.cfg.MaxWait}
 	for {
 		b, err := c.fetch(ctx, p, from, size)
-		if err == nil {
-			from = b.Next // now: whoever takes the batch may release it, for the next fetch of another
+		rest := time.Duration(0)
+		if err == nil { // now: whoever takes the batch may release it, for the next fetch of another
+			from, rest = b.Next, restAfter(b)
 		}
 		select {
 		case r.out <- fetched{b, err}:
@@ -150,7 +151,32 @@ func (r *reader) run(ctx context.Context, c *Client, p partition, from int64) {
 		if err != nil {
 			return
 		}
+		if rest < leastRest {
+			continue
+		}
+		select {
+		case <-time.After(rest):
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+// How long a reader that is at the end of the log waits before it asks again: as long as
+// about it takes to work on what it has got, so that an event is hardly later for it, and
+// at high rates a broker is not asked for each few records that arrive.
+const (
+	restPerRecord = 20 * time.Microsecond
+	leastRest     = 500 * time.Microsecond
+	mostRest      = 5 * time.Millisecond
+)
+
+// restAfter is how long that is after a batch.
+func restAfter(b *logrecord.Batch) time.Duration {
+	if !b.AtEnd() {
+		return 0
+	}
+	return min(time.Duration(len(b.Records))*restPerRecord, mostRest)
 }
 
 // Next is part of logrecord.Reader.
