@@ -7,13 +7,24 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 )
 
-// storeCalls are the applies of a chunk. One is under way while the next is
-// folded, and no more: a call that waits in the store for others of a large chunk
-// would run into its time limit, and what is then unknown is done again.
+// storeCalls are the applies of a chunk. Some are under way while the next is folded, so
+// that the store has the next at hand when it has done one, and no more: a call that
+// waits in the store for others of a large chunk would run into its time limit, and what
+// is then unknown is done again. They are of different lanes, so that their order does
+// not matter.
 type storeCalls struct {
 	view  *View
 	group sync.WaitGroup
+	under chan struct{} // those under way, but for one that the caller makes itself
 	calls []*storeCall
+}
+
+// mostCalls is how many applies of a chunk are under way at once, beside one that the
+// caller makes itself.
+const mostCalls = 2
+
+func newStoreCalls(v *View) *storeCalls {
+	return &storeCalls{view: v, under: make(chan struct{}, mostCalls)}
 }
 
 // storeCall is an apply: a batch a lane, and the works of each.
@@ -76,16 +87,18 @@ func (m *written) key(key string) []byte {
 	return m.keys[start:len(m.keys):len(m.keys)]
 }
 
-// start applies while the caller goes on, once the call before is answered.
+// start applies while the caller goes on, once few enough are under way.
 func (c *storeCalls) start(ctx context.Context, call *storeCall) {
-	c.group.Wait()
+	c.under <- struct{}{}
 	c.calls = append(c.calls, call)
-	c.group.Go(func() { call.results = c.view.send(ctx, call.batches) })
+	c.group.Go(func() {
+		call.results = c.view.send(ctx, call.batches)
+		<-c.under
+	})
 }
 
 // call applies in this goroutine.
 func (c *storeCalls) call(ctx context.Context, call *storeCall) {
-	c.group.Wait()
 	c.calls = append(c.calls, call)
 	call.results = c.view.send(ctx, call.batches)
 }

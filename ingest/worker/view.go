@@ -320,9 +320,9 @@ func (v *View) apply(ctx context.Context, c *Chunk) error {
 		if conflicts == mostConflicts {
 			return featurestore.Unavailablef("entities of view %q were each time another when they were written than when they were read", v.Name())
 		}
-		calls := storeCalls{view: v}
+		calls := newStoreCalls(v)
 		v.written.reset()
-		failed := v.foldAll(ctx, c, &calls)
+		failed := v.foldAll(ctx, c, calls)
 		sent := calls.wait()
 		again, err := v.settle(ctx, c, &sent)
 		switch {
