@@ -2,6 +2,7 @@ package history
 
 import (
 	"math"
+	"runtime"
 	"slices"
 
 	"github.com/parquet-go/parquet-go/encoding"
@@ -222,6 +223,7 @@ func (p *pages) flush(to *columnfile.Column, kind encoding.Kind) error {
 	}
 	err := to.Write(&p.page)
 	p.reset()
+	runtime.Gosched() // a seal takes a processor for long, and a stream waits for none
 	return err
 }
 

@@ -168,7 +168,7 @@ func (r *reader) run(ctx context.Context, c *Client, p partition, from int64) {
 const (
 	restPerRecord = 20 * time.Microsecond
 	leastRest     = 500 * time.Microsecond
-	mostRest      = 5 * time.Millisecond
+	mostRest      = 3 * time.Millisecond
 )
 
 // restAfter is how long that is after a batch.
