@@ -10,8 +10,9 @@ import (
 	"github.com/freshet/freshet/transforms/window"
 )
 
-// How many writes go to the store in one call, about: a quarter of what there is,
-// within bounds. While it works on them, the next are folded.
+// How many writes go to the store in one call, about: half of what there is, within
+// bounds. While it works on them, the next are folded; a call costs both as much as some
+// writes.
 const (
 	leastOfCall = 64
 	mostOfCall  = 4000
@@ -25,7 +26,7 @@ func (v *View) foldAll(ctx context.Context, c *Chunk, calls *storeCalls) error {
 	for lane := range v.fold.parts {
 		rows += len(v.fold.parts[lane].rows)
 	}
-	enough := min(max(leastOfCall, rows/4), mostOfCall)
+	enough := min(max(leastOfCall, rows/2), mostOfCall)
 	if v.stepwise {
 		enough = 1
 	}
