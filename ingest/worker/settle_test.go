@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/freshet/freshet/featurestore/online"
 )
@@ -69,4 +70,27 @@ func TestStoreCalls(t *testing.T) {
 			t.Errorf("call %d: lane %d, %+v", i, lane, r)
 		}
 	}
+}
+
+// However many calls are started, the store has two at once, and a third only of the
+// caller itself.
+func TestStoreCallsAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &waiting{entered: make(chan struct{}, 8), leave: make(chan struct{})}
+		calls := newStoreCalls(&View{store: s})
+		go func() {
+			for lane := range uint16(5) {
+				calls.start(t.Context(), &storeCall{batches: []online.Batch{{Lane: online.LaneID{Lane: lane}}}, works: [][]*work{nil}})
+			}
+			calls.call(t.Context(), &storeCall{batches: []online.Batch{{Lane: online.LaneID{Lane: 5}}}, works: [][]*work{nil}})
+		}()
+		for _, want := range []int32{2, 2, 2, 3, 2, 1} {
+			synctest.Wait()
+			if got := s.under.Load(); got != want {
+				t.Errorf("%d calls are under way, want %d", got, want)
+			}
+			s.leave <- struct{}{}
+		}
+		synctest.Wait()
+	})
 }
