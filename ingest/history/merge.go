@@ -222,6 +222,9 @@ func (m *merger) writeGroup(in *mergeInput, bound int64) (done bool, err error) 
 	if err := m.follows(in, least.Int64()); err != nil {
 		return false, err
 	}
+	if err := m.ascends(in, column, bound); err != nil {
+		return false, err
+	}
 	m.group, m.bytes = 0, 0 // what is gathered becomes a row group of its own
 	n, err := m.out.WriteRowGroup(in.groups[0])
 	if err != nil {
@@ -231,6 +234,34 @@ func (m *merger) writeGroup(in *mergeInput, bound int64) (done bool, err error) 
 	m.last, m.from = most.Int64(), in
 	in.first, in.groups = m.last, in.groups[1:]
 	return true, nil
+}
+
+// ascends is an error where the offsets of a row group do not ascend, or are not as many
+// or as small as its file says.
+func (m *merger) ascends(in *mergeInput, column *parquet.FileColumnChunk, bound int64) (err error) {
+	r := parquet.NewColumnChunkValueReader(column)
+	defer func() { err = errors.Join(err, r.Close()) }()
+	values, last, n := make([]parquet.Value, mergeRows), m.last, int64(0)
+	for {
+		k, err := r.ReadValues(values)
+		for _, v := range values[:k] {
+			o := v.Int64()
+			if o < last || o >= bound {
+				return featurestore.Invalidf("archived file %q: offset %d stands there out of order, or in another file too", in.path, o)
+			}
+			last = o
+		}
+		n += int64(k)
+		switch {
+		case err == nil:
+		case !errors.Is(err, io.EOF):
+			return fmt.Errorf("archived file %q: %w", in.path, err)
+		case n != in.groups[0].NumRows():
+			return featurestore.Invalidf("archived file %q: a row group of %d rows has %d offsets", in.path, in.groups[0].NumRows(), n)
+		default:
+			return nil
+		}
+	}
 }
 
 // follows is an error where a row of a file does not come behind those that are written.
@@ -258,32 +289,29 @@ func (in *mergeInput) open() (err error) {
 	return nil
 }
 
-// fill reads on; ended says that there is no row left.
+// fill reads on, up to the end of a row group; ended says that there is no row left.
 func (in *mergeInput) fill(offset int) (ended bool, err error) {
 	if err := in.open(); err != nil {
 		return false, err
 	}
-	for {
-		if in.rows == nil {
-			if len(in.groups) == 0 {
-				return true, nil
-			}
-			in.rows, in.groups = in.groups[0].Rows(), in.groups[1:]
+	if in.rows == nil {
+		if len(in.groups) == 0 {
+			return true, nil
 		}
-		n, err := in.rows.ReadRows(in.buffer)
-		if n > 0 {
-			in.have = in.buffer[:n]
-			in.first = in.have[0][offset].Int64()
-			return false, nil
-		}
-		if !errors.Is(err, io.EOF) {
-			return false, errors.Join(err, io.ErrNoProgress)
-		}
-		if err := in.rows.Close(); err != nil {
-			return false, err
-		}
-		in.rows = nil
+		in.rows, in.groups = in.groups[0].Rows(), in.groups[1:]
 	}
+	n, err := in.rows.ReadRows(in.buffer)
+	if n > 0 {
+		in.have = in.buffer[:n]
+		in.first = in.have[0][offset].Int64()
+		return false, nil
+	}
+	if !errors.Is(err, io.EOF) {
+		return false, errors.Join(err, io.ErrNoProgress)
+	}
+	rows := in.rows
+	in.rows, in.have = nil, nil // the next group may be taken as it is
+	return false, rows.Close()
 }
 
 func (in *mergeInput) close() (err error) {

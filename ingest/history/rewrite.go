@@ -84,6 +84,9 @@ func (r *rewriting) run(ctx context.Context) (done Widened, err error) {
 		if ended {
 			return done, onDisk(r.out.Close())
 		}
+		if len(r.in.have) == 0 {
+			continue // a row group has ended
+		}
 		read, err := r.write(ctx, r.in.have)
 		if err != nil {
 			return done, err
