@@ -13,7 +13,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline/archive"
 )
 
-// groupsOf writes a file of one column more than none: groups of rows with such offsets.
+// groupsOf writes a file without fields: groups of rows with such offsets.
 func groupsOf(t *testing.T, groups ...[]int64) string {
 	t.Helper()
 	source := testSource()

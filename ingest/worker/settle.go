@@ -7,24 +7,44 @@ import (
 	"github.com/freshet/freshet/featurestore/online"
 )
 
-// storeCalls are the applies of a chunk. Some are under way while the next is folded, so
-// that the store has the next at hand when it has done one, and no more: a call that
-// waits in the store for others of a large chunk would run into its time limit, and what
-// is then unknown is done again. They are of different lanes, so that their order does
-// not matter.
+// storeCalls are the applies of a chunk. Small ones are under way together, so that the
+// store has the next at hand when it has done one; of large ones each waits for the one
+// before. A call that waits in the store for much else would run into its time limit, and
+// what is then unknown is done again. They are of different lanes, so that their order
+// does not matter.
 type storeCalls struct {
 	view  *View
 	group sync.WaitGroup
-	under chan struct{} // those under way, but for one that the caller makes itself
 	calls []*storeCall
+
+	mu     sync.Mutex
+	room   *sync.Cond
+	writes int // under way
 }
 
-// mostCalls is how many applies of a chunk are under way at once, beside one that the
-// caller makes itself.
-const mostCalls = 2
-
 func newStoreCalls(v *View) *storeCalls {
-	return &storeCalls{view: v, under: make(chan struct{}, mostCalls)}
+	c := &storeCalls{view: v}
+	c.room = sync.NewCond(&c.mu)
+	return c
+}
+
+// enter waits until a call may be under way: all together have as many writes as one may
+// have, at most.
+func (c *storeCalls) enter(call *storeCall) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writes > 0 && c.writes+call.writes() > mostOfCall {
+		c.room.Wait()
+	}
+	c.writes += call.writes()
+}
+
+func (c *storeCalls) send(ctx context.Context, call *storeCall) {
+	call.results = c.view.send(ctx, call.batches)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writes -= call.writes()
+	c.room.Broadcast()
 }
 
 // storeCall is an apply: a batch a lane, and the works of each.
@@ -32,6 +52,14 @@ type storeCall struct {
 	batches []online.Batch
 	works   [][]*work
 	results []online.Result
+}
+
+// writes is how many entities it writes.
+func (c *storeCall) writes() (n int) {
+	for _, works := range c.works {
+		n += len(works)
+	}
+	return n
 }
 
 // written is the memory of what is sent of a chunk, which is used again for the next:
@@ -87,20 +115,18 @@ func (m *written) key(key string) []byte {
 	return m.keys[start:len(m.keys):len(m.keys)]
 }
 
-// start applies while the caller goes on, once few enough are under way.
+// start applies while the caller goes on, once it may be under way.
 func (c *storeCalls) start(ctx context.Context, call *storeCall) {
-	c.under <- struct{}{}
+	c.enter(call)
 	c.calls = append(c.calls, call)
-	c.group.Go(func() {
-		call.results = c.view.send(ctx, call.batches)
-		<-c.under
-	})
+	c.group.Go(func() { c.send(ctx, call) })
 }
 
 // call applies in this goroutine.
 func (c *storeCalls) call(ctx context.Context, call *storeCall) {
+	c.enter(call)
 	c.calls = append(c.calls, call)
-	call.results = c.view.send(ctx, call.batches)
+	c.send(ctx, call)
 }
 
 // wait gives all calls as one, once they are answered.

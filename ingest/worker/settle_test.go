@@ -29,68 +29,38 @@ func (s *waiting) Apply(_ context.Context, batches []online.Batch) []online.Resu
 	return out
 }
 
-// A store has the next call at hand while it works on one, and not a third; all answers
-// are there in the end, in the order of the calls.
+// As many calls are under way as have the writes of a large one together; a larger one
+// is alone. All answers are there in the end, in the order of the calls.
 func TestStoreCalls(t *testing.T) {
-	s := &waiting{entered: make(chan struct{}, 8), leave: make(chan struct{})}
-	calls := newStoreCalls(&View{store: s})
-	call := func(lane uint16) *storeCall {
-		return &storeCall{batches: []online.Batch{{Lane: online.LaneID{Lane: lane}}}, works: [][]*work{nil}}
-	}
-	calls.start(t.Context(), call(0))
-	calls.start(t.Context(), call(1))
-	<-s.entered
-	<-s.entered
-	third := make(chan struct{})
-	go func() {
-		calls.start(t.Context(), call(2))
-		close(third)
-	}()
-	select {
-	case <-third:
-		t.Fatal("a third call is under way")
-	case <-s.entered:
-		t.Fatal("a third call has come to the store")
-	case s.leave <- struct{}{}:
-	}
-	<-third
-	<-s.entered
-	go func() {
-		for range 3 {
-			s.leave <- struct{}{}
-		}
-	}()
-	calls.call(t.Context(), call(3))
-	all := calls.wait()
-	if len(all.results) != 4 || s.under.Load() != 0 {
-		t.Fatalf("%d answers, %d calls under way", len(all.results), s.under.Load())
-	}
-	for i, r := range all.results {
-		if lane := all.batches[i].Lane.Lane; int(lane) != i || r.Outcome != online.OutcomeOK || r.Followed != (i%2 == 0) {
-			t.Errorf("call %d: lane %d, %+v", i, lane, r)
-		}
-	}
-}
-
-// However many calls are started, the store has two at once, and a third only of the
-// caller itself.
-func TestStoreCallsAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &waiting{entered: make(chan struct{}, 8), leave: make(chan struct{})}
 		calls := newStoreCalls(&View{store: s})
+		call := func(lane, writes int) *storeCall {
+			return &storeCall{batches: []online.Batch{{Lane: online.LaneID{Lane: uint16(lane)}}}, works: [][]*work{make([]*work, writes)}}
+		}
+		done := make(chan storeCall)
 		go func() {
-			for lane := range uint16(5) {
-				calls.start(t.Context(), &storeCall{batches: []online.Batch{{Lane: online.LaneID{Lane: lane}}}, works: [][]*work{nil}})
+			for lane, writes := range []int{mostOfCall / 2, mostOfCall / 2, 1, mostOfCall + 5, 2} {
+				calls.start(t.Context(), call(lane, writes))
 			}
-			calls.call(t.Context(), &storeCall{batches: []online.Batch{{Lane: online.LaneID{Lane: 5}}}, works: [][]*work{nil}})
+			calls.call(t.Context(), call(5, 3))
+			done <- calls.wait()
 		}()
-		for _, want := range []int32{2, 2, 2, 3, 2, 1} {
+		for i, want := range []int32{2, 2, 1, 1, 2, 1} {
 			synctest.Wait()
 			if got := s.under.Load(); got != want {
-				t.Errorf("%d calls are under way, want %d", got, want)
+				t.Errorf("after %d answers %d calls are under way, want %d", i, got, want)
 			}
 			s.leave <- struct{}{}
 		}
-		synctest.Wait()
+		all := <-done
+		if len(all.results) != 6 || s.under.Load() != 0 || calls.writes != 0 {
+			t.Fatalf("%d answers, %d calls under way with %d writes", len(all.results), s.under.Load(), calls.writes)
+		}
+		for i, r := range all.results {
+			if lane := all.batches[i].Lane.Lane; int(lane) != i || r.Outcome != online.OutcomeOK || r.Followed != (i%2 == 0) {
+				t.Errorf("call %d: lane %d, %+v", i, lane, r)
+			}
+		}
 	})
 }

@@ -194,8 +194,8 @@ func sameRaw(t tester, got, want map[offline.Partition][]string) {
 }
 
 // Days that take turns, holes, feeds of one or two rows an offset, many rounds.
-func TestReviewCopies(t *testing.T) {
-	root := t.TempDir()
+func TestCopiedGroupsAreSound(t *testing.T) {
+	root, all := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(root, "")
 		ok(t, err)
@@ -216,11 +216,11 @@ func TestReviewCopies(t *testing.T) {
 		}
 		ok(t, appendTo(w, far))
 		ok(t, w.Close())
-		for range rapid.IntRange(1, 5).Draw(t, "rounds") {
+		for range rapid.IntRange(1, 3).Draw(t, "rounds") {
 			w := open(t, Options{Dir: dir, Source: source, Disk: fast, SealRows: rapid.IntRange(1, 12).Draw(t, "seal")})
 			ok(t, w.Begin(p, next))
 			turns := rapid.IntRange(1, 10).Draw(t, "turns")
-			for range rapid.IntRange(0, 50).Draw(t, "events") {
+			for range rapid.IntRange(0, 30).Draw(t, "events") {
 				d := (int(next)/turns)%rapid.IntRange(1, 3).Draw(t, "days") + int(next)/60
 				ev := genEvent(t, p, next)
 				ev.LogTime = featurestore.LogTime(d)*day + featurestore.LogTime(next)
@@ -258,25 +258,24 @@ func TestReviewCopies(t *testing.T) {
 				scanAll(t, dir, source)
 			}
 		}
-		reviewMade += made
+		all += made
 	})
-	t.Logf("%d files were made", reviewMade)
+	if all == 0 {
+		t.Error("nothing was merged")
+	}
 }
 
 // Large groups by default bounds: texts that lose their dictionary, columns without values, in turn
-// with small files. The files stay for other readers where REVIEW_OUT says so.
-func TestReviewLarge(t *testing.T) {
-	dir := os.Getenv("REVIEW_OUT")
-	if dir == "" {
-		dir = t.TempDir()
-	}
+// with small files.
+func TestLargeCopiedGroupsAreSound(t *testing.T) {
+	dir := t.TempDir()
 	source := testSource()
 	source.Fields = append(source.Fields, definition.Field{Name: "few", Type: featurestore.String}, definition.Field{Name: "never", Type: featurestore.String}, definition.Field{Name: "neveri", Type: featurestore.Int64}, definition.Field{Name: "long", Type: featurestore.String})
 	r := rand.New(rand.NewPCG(5, 6))
 	p := offline.Partition{Generation: 1}
 	next := int64(0)
-	for file, n := range []int{40_000, 100, 35_000, 34_000, 200, 300, 50_000, 33_000, 33_000, 10} {
-		if file == 9 {
+	for file, n := range []int{33_000, 100, 33_000, 33_000, 200, 10} {
+		if file == 5 {
 			file = 80
 		}
 		w := open(t, Options{Dir: dir, Source: source, Disk: fast})
@@ -316,5 +315,3 @@ func TestReviewLarge(t *testing.T) {
 		t.Logf("%s: %d rows, %d groups, %d bytes", path, rows, groups, f.Bytes)
 	}
 }
-
-var reviewMade int
