@@ -199,7 +199,7 @@ func TestCopiedGroupsAreSound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(root, "")
 		ok(t, err)
-		defer os.RemoveAll(dir)
+		defer func() { ok(t, os.RemoveAll(dir)) }()
 		feed := rapid.Bool().Draw(t, "feed")
 		source := testSource()
 		if feed {
