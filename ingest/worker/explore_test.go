@@ -167,3 +167,16 @@ func TestExplore(t *testing.T) {
 	}
 	x.run()
 }
+
+// TestSchedulesThatFailed plays schedules again that have failed once, and of which there
+// is one in some hundred thousand.
+func TestSchedulesThatFailed(t *testing.T) {
+	e := newExplorer(t, load(t, definitions))
+	for _, seed := range []uint64{
+		90563621, // a process made LIVE again and again what another had halted again and again
+	} {
+		if end := e.play(newTape(seed), nil); end.reason != "" {
+			t.Errorf("schedule %d: %s", seed, end.reason)
+		}
+	}
+}

@@ -27,6 +27,7 @@ func (w *Worker) flip(ctx context.Context) error {
 		if err := r.view.setState(ctx, online.StateLive, upTo(r.asked)...); err != nil {
 			return err
 		}
+		w.spend(r)
 		w.c.Logger.Info("a generation answers again", "view", r.view.Name(), "generation", r.view.ID().Number)
 	}
 	if len(fresh) == 0 {
@@ -37,6 +38,15 @@ func (w *Worker) flip(ctx context.Context) error {
 		return err
 	}
 	return w.takeOver(ctx, fresh, changes)
+}
+
+// spend forgets what was asked of the others' partitions for a generation that is live
+// now: where another process has halted it since, or does so before this one looks again,
+// what they had to pass before says nothing of that.
+func (w *Worker) spend(r *running) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.far, r.asked = nil, online.StateLive
 }
 
 // takeOver makes generations live. Their lanes are ready first: who sees the registry's
@@ -54,6 +64,9 @@ func (w *Worker) takeOver(ctx context.Context, fresh []*running, changes int64) 
 	}
 	if err := w.c.Registry.SetState(ctx, steps...); err != nil {
 		return err
+	}
+	for _, r := range fresh {
+		w.spend(r)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
