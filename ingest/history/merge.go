@@ -215,14 +215,12 @@ func (m *merger) writeGroup(in *mergeInput, bound int64) (done bool, err error) 
 	if !ok {
 		return false, nil
 	}
-	least, most, known := column.Bounds()
+	_, most, known := column.Bounds()
 	if !known || most.Int64() >= bound {
 		return false, nil
 	}
-	if err := m.follows(in, least.Int64()); err != nil {
-		return false, err
-	}
-	if err := m.ascends(in, column, bound); err != nil {
+	last, err := m.ascends(in, column, bound)
+	if err != nil {
 		return false, err
 	}
 	m.group, m.bytes = 0, 0 // what is gathered becomes a row group of its own
@@ -231,35 +229,41 @@ func (m *merger) writeGroup(in *mergeInput, bound int64) (done bool, err error) 
 		return false, fmt.Errorf("archived file %q: %w", in.path, err)
 	}
 	m.rows += n
-	m.last, m.from = most.Int64(), in
-	in.first, in.groups = m.last, in.groups[1:]
+	m.last, m.from = last, in
+	in.first, in.groups = last, in.groups[1:]
 	return true, nil
 }
 
-// ascends is an error where the offsets of a row group do not ascend, or are not as many
-// or as small as its file says.
-func (m *merger) ascends(in *mergeInput, column *parquet.FileColumnChunk, bound int64) (err error) {
+// ascends gives the last offset of a row group. It is an error where its offsets do not
+// come behind what is written, do not ascend, or are not as many or as small as its file
+// says.
+func (m *merger) ascends(in *mergeInput, column *parquet.FileColumnChunk, bound int64) (last int64, err error) {
 	r := parquet.NewColumnChunkValueReader(column)
 	defer func() { err = errors.Join(err, r.Close()) }()
-	values, last, n := make([]parquet.Value, mergeRows), m.last, int64(0)
+	values, n := make([]parquet.Value, mergeRows), int64(0)
 	for {
 		k, err := r.ReadValues(values)
 		for _, v := range values[:k] {
 			o := v.Int64()
-			if o < last || o >= bound {
-				return featurestore.Invalidf("archived file %q: offset %d stands there out of order, or in another file too", in.path, o)
+			if n == 0 {
+				if err := m.follows(in, o); err != nil {
+					return 0, err
+				}
+			}
+			if n > 0 && o < last || o >= bound {
+				return 0, misplaced(in, o)
 			}
 			last = o
+			n++
 		}
-		n += int64(k)
 		switch {
 		case err == nil:
 		case !errors.Is(err, io.EOF):
-			return fmt.Errorf("archived file %q: %w", in.path, err)
+			return 0, fmt.Errorf("archived file %q: %w", in.path, err)
 		case n != in.groups[0].NumRows():
-			return featurestore.Invalidf("archived file %q: a row group of %d rows has %d offsets", in.path, in.groups[0].NumRows(), n)
+			return 0, featurestore.Invalidf("archived file %q: a row group of %d rows has %d offsets", in.path, in.groups[0].NumRows(), n)
 		default:
-			return nil
+			return last, nil
 		}
 	}
 }
@@ -267,9 +271,13 @@ func (m *merger) ascends(in *mergeInput, column *parquet.FileColumnChunk, bound 
 // follows is an error where a row of a file does not come behind those that are written.
 func (m *merger) follows(in *mergeInput, offset int64) error {
 	if offset < m.last || offset == m.last && in != m.from {
-		return featurestore.Invalidf("archived file %q: offset %d stands there out of order, or in another file too", in.path, offset)
+		return misplaced(in, offset)
 	}
 	return nil
+}
+
+func misplaced(in *mergeInput, offset int64) error {
+	return featurestore.Invalidf("archived file %q: offset %d stands there out of order, or in another file too", in.path, offset)
 }
 
 // open opens the file, where it is not.

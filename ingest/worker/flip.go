@@ -27,7 +27,9 @@ func (w *Worker) flip(ctx context.Context) error {
 		if err := r.view.setState(ctx, online.StateLive, upTo(r.asked)...); err != nil {
 			return err
 		}
-		w.spend(r)
+		w.mu.Lock()
+		r.spend()
+		w.mu.Unlock()
 		w.c.Logger.Info("a generation answers again", "view", r.view.Name(), "generation", r.view.ID().Number)
 	}
 	if len(fresh) == 0 {
@@ -42,10 +44,8 @@ func (w *Worker) flip(ctx context.Context) error {
 
 // spend forgets what was asked of the others' partitions for a generation that is live
 // now: where another process has halted it since, or does so before this one looks again,
-// what they had to pass before says nothing of that.
-func (w *Worker) spend(r *running) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// what they had to pass before says nothing of that. The caller holds the worker's mu.
+func (r *running) spend() {
 	r.far, r.asked = nil, online.StateLive
 }
 
@@ -65,13 +65,11 @@ func (w *Worker) takeOver(ctx context.Context, fresh []*running, changes int64) 
 	if err := w.c.Registry.SetState(ctx, steps...); err != nil {
 		return err
 	}
-	for _, r := range fresh {
-		w.spend(r)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range fresh {
 		r.state = registry.Live
+		r.spend()
 		w.c.Logger.Info("a generation is live", "view", r.view.Name(), "generation", r.view.ID().Number)
 	}
 	return nil

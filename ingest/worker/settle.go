@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/freshet/freshet/featurestore/online"
 )
 
@@ -16,35 +18,23 @@ type storeCalls struct {
 	view  *View
 	group sync.WaitGroup
 	calls []*storeCall
-
-	mu     sync.Mutex
-	room   *sync.Cond
-	writes int // under way
+	room  *semaphore.Weighted // writes under way: all together have as many as one may have, at most
 }
 
 func newStoreCalls(v *View) *storeCalls {
-	c := &storeCalls{view: v}
-	c.room = sync.NewCond(&c.mu)
-	return c
+	return &storeCalls{view: v, room: semaphore.NewWeighted(mostOfCall)}
 }
 
-// enter waits until a call may be under way: all together have as many writes as one may
-// have, at most.
+// enter waits until a call may be under way. Those that are end by themselves where
+// their context does.
 func (c *storeCalls) enter(call *storeCall) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.writes > 0 && c.writes+call.writes() > mostOfCall {
-		c.room.Wait()
-	}
-	c.writes += call.writes()
+	_ = c.room.Acquire(context.Background(), call.weight()) // there is no other error
+	c.calls = append(c.calls, call)
 }
 
 func (c *storeCalls) send(ctx context.Context, call *storeCall) {
+	defer c.room.Release(call.weight())
 	call.results = c.view.send(ctx, call.batches)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writes -= call.writes()
-	c.room.Broadcast()
 }
 
 // storeCall is an apply: a batch a lane, and the works of each.
@@ -54,12 +44,13 @@ type storeCall struct {
 	results []online.Result
 }
 
-// writes is how many entities it writes.
-func (c *storeCall) writes() (n int) {
+// weight is how many entities it writes; one that is larger than most is alone.
+func (c *storeCall) weight() int64 {
+	n := 0
 	for _, works := range c.works {
 		n += len(works)
 	}
-	return n
+	return int64(min(n, mostOfCall))
 }
 
 // written is the memory of what is sent of a chunk, which is used again for the next:
@@ -118,14 +109,12 @@ func (m *written) key(key string) []byte {
 // start applies while the caller goes on, once it may be under way.
 func (c *storeCalls) start(ctx context.Context, call *storeCall) {
 	c.enter(call)
-	c.calls = append(c.calls, call)
 	c.group.Go(func() { c.send(ctx, call) })
 }
 
 // call applies in this goroutine.
 func (c *storeCalls) call(ctx context.Context, call *storeCall) {
 	c.enter(call)
-	c.calls = append(c.calls, call)
 	c.send(ctx, call)
 }
 

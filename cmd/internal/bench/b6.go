@@ -280,8 +280,8 @@ func (x *prober) due(list []due) {
 
 // mostProbes is how many probes one lookup asks for, those first that were due first. To
 // ask for all that are open is a load that grows with the delay; who has to wait until
-// others are seen counts as later than it is, and never as sooner. There are some
-// thousand lookups a second, and at most some hundred probes.
+// others are seen counts as later than it is, and never as sooner: there are more lookups
+// a second than a sixteenth of the probes.
 const mostProbes = 16
 
 // lookEvery is how often probes are asked for: at a high rate some are open all the time,
