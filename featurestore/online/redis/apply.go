@@ -24,11 +24,10 @@ func (s *Store) Apply(ctx context.Context, batches []online.Batch) []online.Resu
 	}
 	l := spareLines.Get().(*lines)
 	defer l.free() // all answers are read
-	cmds := make([]command, len(batches))
 	for i := range batches {
-		cmds[i] = l.apply(&batches[i])
+		l.runs.calls = append(l.runs.calls, l.apply(&batches[i]))
 	}
-	for i, cmd := range s.runAll(ctx, s.applyScript, cmds) {
+	for i, cmd := range s.runAll(ctx, s.applyScript, &l.runs) {
 		results[i] = s.result(cmd)
 	}
 	return results

@@ -40,7 +40,7 @@ type trip struct {
 func (c *cluster) round(ctx context.Context, cmds []routed, _ bool) {
 	trips := map[trip][]routed{}
 	for _, x := range cmds {
-		master, err := c.client.MasterForKey(ctx, x.key)
+		master, err := c.client.MasterForKey(ctx, x.route())
 		if err != nil {
 			x.cmd.SetErr(err)
 			continue

@@ -10,6 +10,7 @@ type lines struct {
 	pieces []piece
 	text   []byte
 	key    int // where in args the next key goes
+	runs   runs
 }
 
 // piece is an argument. A pointer to one is an argument that takes no memory of its own.
@@ -34,6 +35,7 @@ func (l *lines) reset() {
 	clear(l.args)
 	clear(l.pieces) // they hold what is not theirs
 	l.args, l.pieces, l.text = l.args[:0], l.pieces[:0], l.text[:0]
+	l.runs.reset()
 }
 
 // begin begins a command with so many keys, and gives its place among all arguments.

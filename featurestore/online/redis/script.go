@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" // it is how Redis names a script
 	_ "embed"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -51,8 +52,8 @@ func (c call) command() command {
 	return append(args, c.args...)
 }
 
-// route is the first key: of a lane, as all the others are.
-func (c command) route() string {
+// key is the first key: of a lane, as all the others are.
+func (c command) key() string {
 	if p, ok := c[3].(*piece); ok {
 		return string(*p)
 	}
@@ -61,35 +62,54 @@ func (c command) route() string {
 
 // run runs a script once for each call, in order, in one round trip.
 func (s *Store) run(ctx context.Context, sc script, calls []call) []*redis.Cmd {
-	cmds := make([]command, len(calls))
-	for i, c := range calls {
-		cmds[i] = c.command()
+	var r runs
+	for _, c := range calls {
+		r.calls = append(r.calls, c.command())
 	}
-	return s.runAll(ctx, sc, cmds)
+	return s.runAll(ctx, sc, &r)
+}
+
+// runs are runs of a script, and what is needed to send them: that is memory which may be
+// used again once all answers are read.
+type runs struct {
+	calls []command
+	cmds  []redis.Cmd
+	sent  []routed
+	given []*redis.Cmd
+}
+
+// reset gives up what was sent.
+func (r *runs) reset() {
+	clear(r.calls)
+	clear(r.cmds)
+	clear(r.sent)
+	clear(r.given)
+	r.calls, r.cmds, r.sent, r.given = r.calls[:0], r.cmds[:0], r.sent[:0], r.given[:0]
 }
 
 // runAll runs a script once for each command, in order, in one round trip. A server
 // that has lost its scripts (a restart, a failover, SCRIPT FLUSH) gets the source
 // for the calls that it refused: it has run none of those. Nothing else is ever
 // sent twice.
-func (s *Store) runAll(ctx context.Context, sc script, calls []command) []*redis.Cmd {
-	cmds := make([]*redis.Cmd, len(calls))
-	sent := make([]routed, len(calls))
+func (s *Store) runAll(ctx context.Context, sc script, r *runs) []*redis.Cmd {
+	r.cmds = slices.Grow(r.cmds, len(r.calls)) // pointers into it stay valid
 	var sha any = sc.sha
-	for i, c := range calls {
+	for i, c := range r.calls {
 		c[0], c[1] = "evalsha", sha
-		cmds[i] = redis.NewCmd(ctx, c...)
-		sent[i] = routed{cmd: cmds[i], key: c.route()}
+		r.cmds = append(r.cmds, *redis.NewCmd(ctx, c...))
+		r.given = append(r.given, &r.cmds[i])
+		r.sent = append(r.sent, routed{cmd: &r.cmds[i], run: c})
 	}
-	s.send(ctx, sent, true)
+	s.send(ctx, r.sent, true)
 	var again []routed
-	for i, c := range cmds {
+	for i, c := range r.given {
 		if err := c.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			calls[i][0], calls[i][1] = "eval", sc.source
-			cmds[i] = redis.NewCmd(ctx, calls[i]...)
-			again = append(again, routed{cmd: cmds[i], key: calls[i].route()})
+			call := r.calls[i]
+			call[0], call[1] = "eval", sc.source
+			r.given[i] = redis.NewCmd(ctx, call...)
+			again = append(again, routed{cmd: r.given[i], run: call})
 		}
 	}
 	s.send(ctx, again, true)
-	return cmds
+	return r.given
 }

@@ -26,7 +26,16 @@ const (
 type routed struct {
 	cmd    redis.Cmder
 	key    string
-	paired bool // the next command reads what must not be older: it is sent again with this one
+	run    command // of a script, whose first key it is where key is ""
+	paired bool    // the next command reads what must not be older: it is sent again with this one
+}
+
+// route is the key that says which server is to get the command.
+func (r *routed) route() string {
+	if r.key == "" && r.run != nil {
+		return r.run.key()
+	}
+	return r.key
 }
 
 // nodes are the servers behind a store: one, or those of a cluster.
