@@ -51,6 +51,7 @@ type Writer struct {
 	layout *columnfile.Layout // this and the next two of the sealing goroutine
 	plain  []bool             // which fields that writes without a dictionary
 	pages  pages
+	rests  rests
 	active *buffers
 	spare  chan *buffers // the other buffers, once they are sealed
 	jobs   chan job
@@ -109,6 +110,7 @@ func Open(o Options) (*Writer, error) {
 	if _, err := archive.Load(o.Dir, o.Source.Name); err != nil {
 		return nil, err
 	}
+	w.pages.rests = &w.rests
 	w.spare <- newBuffers(o.Source, o.SealRows)
 	go w.sealing()
 	return w, nil
@@ -236,6 +238,7 @@ func (w *Writer) Append(events *columnar.Events) error {
 				if err := w.active.add(p, events, from, wanted); err != nil {
 					return err
 				}
+				w.filled()
 			}
 			*f = moved
 			if wanted == from {
@@ -328,7 +331,10 @@ func (w *Writer) Seal() (durable func() error) {
 	if err := w.seal(done); err != nil {
 		done <- err
 	}
-	return func() error { return <-done }
+	return func() error {
+		w.rests.hurry.Store(true)
+		return <-done
+	}
 }
 
 // Close flushes and stops the writer. It is idempotent; no other method may be
@@ -349,6 +355,7 @@ func (w *Writer) Close() error {
 func (w *Writer) Abandon() error {
 	var err error
 	w.once.Do(func() {
+		w.rests.hurry.Store(true)
 		close(w.jobs)
 		<-w.ended
 		err = w.unlockAll()

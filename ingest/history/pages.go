@@ -2,7 +2,6 @@ package history
 
 import (
 	"math"
-	"runtime"
 	"slices"
 
 	"github.com/parquet-go/parquet-go/encoding"
@@ -37,6 +36,7 @@ type content struct {
 // keeps its memory: that of a few pages, and of a dictionary with the places in it.
 type pages struct {
 	buffers *columnfile.Buffers
+	rests   *rests
 	page    columnfile.Page
 
 	ints    []int64
@@ -221,9 +221,9 @@ func (p *pages) flush(to *columnfile.Column, kind encoding.Kind) error {
 	default:
 		p.page.Values = encoding.Int64Values(p.ints)
 	}
-	err := to.Write(&p.page)
+	err, rows := to.Write(&p.page), p.page.Rows
 	p.reset()
-	runtime.Gosched() // a seal takes a processor for long, and a stream waits for none
+	p.rests.after(rows)
 	return err
 }
 

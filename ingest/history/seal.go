@@ -39,8 +39,10 @@ func (w *Writer) seal(done chan<- error) error {
 			f.from = f.next
 		}
 	}
+	w.rests.hurry.Store(true)
 	w.jobs <- job{rows: w.active, complete: complete, done: done}
 	w.active = <-w.spare
+	w.rests.hurry.Store(false)
 	return nil
 }
 
