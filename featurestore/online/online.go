@@ -257,7 +257,8 @@ type Store interface {
 	Get(ctx context.Context, ids []EntityID) ([]Parts, error)
 	// Apply applies batches, pipelined, each atomic on its own; results are in
 	// their order. Batches of one lane are applied in order. A check that fails
-	// is answered in the order definition, watermark, versions.
+	// is answered in the order definition, watermark, versions. What batches point to
+	// may be written again once it returns.
 	Apply(ctx context.Context, batches []Batch) []Result
 	// Create writes the metadata of every lane of a generation that has none;
 	// it is idempotent, leaves the state of a lane that exists, and is
@@ -275,7 +276,7 @@ type Store interface {
 	Filled(ctx context.Context, g Generation, through []map[Partition]int64) error
 	// Lanes reads metadata and watermarks of every lane, in order. A lane that was
 	// damaged by hand reads as StateLost, and one whose state this release does not
-	// know as StateUnknown.
+	// know as StateUnknown. What they point to is the caller's.
 	Lanes(ctx context.Context, g Generation, lanes uint16) ([]Lane, error)
 	// PutRows stores batch rows of one generation where none with a greater
 	// order stands, and returns how many it wrote. Rows are independent: after

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/online"
@@ -54,11 +55,12 @@ func (c *Chunk) events() int {
 	return c.Events.Len()
 }
 
-// target is the watermark of a lane that has applied the chunk.
-func (c *Chunk) target(before mark) online.Watermark {
+// target is the watermark of a lane that has applied the chunk. Its fingerprints stand
+// in room, where that is large enough.
+func (c *Chunk) target(before mark, room []online.Fingerprint) online.Watermark {
 	return online.Watermark{
 		Offset: c.Through, LogTime: max(c.LogTime, before.logTime), FetchTime: c.FetchTime,
-		Prints: mergePrints(before.prints, c.Prints),
+		Prints: mergePrints(room, before.prints, c.Prints),
 	}
 }
 
@@ -67,10 +69,10 @@ const maxPrints = 8
 
 // mergePrints adds fresh fingerprints to those of earlier records. Beyond the
 // bound it thins out where the neighbours are closest, so that what is left
-// reaches far back, and keeps the newest.
-func mergePrints(old, fresh []online.Fingerprint) []online.Fingerprint {
-	merged := make([]online.Fingerprint, 0, maxPrints+1)
-	merged = append(merged, old...)
+// reaches far back, and keeps the newest. It writes to room, from its beginning on; where
+// that is too small, to memory of its own.
+func mergePrints(room, old, fresh []online.Fingerprint) []online.Fingerprint {
+	merged := append(slices.Grow(room[:0], maxPrints+1), old...)
 	for _, p := range fresh {
 		if n := len(merged); n > 0 && merged[n-1].Offset >= p.Offset {
 			continue

@@ -140,7 +140,7 @@ func (f *foldBuffers) reset(lanes, most int) {
 	for i := range f.parts {
 		p := &f.parts[i]
 		clear(p.works)
-		*p = lanePart{rows: p.rows[:0], data: p.data[:0], values: p.values[:0], more: p.more[:0], next: p.next[:0], works: p.works[:0]}
+		*p = lanePart{rows: p.rows[:0], data: p.data[:0], values: p.values[:0], more: p.more[:0], next: p.next[:0], works: p.works[:0], left: p.left[:0]}
 	}
 }
 

@@ -94,7 +94,7 @@ func (v *View) batch(c *Chunk, lane uint16, list []*work) online.Batch {
 	before := v.lanes.at(lane, c.Partition)
 	batch := online.Batch{
 		Lane: online.LaneID{Generation: v.id, Lane: lane}, Definition: v.view.Hash,
-		Partition: c.Partition, From: before.offset, To: c.target(before), TTL: v.ttl,
+		Partition: c.Partition, From: before.offset, To: c.target(before, v.written.printRoom()), TTL: v.ttl,
 		Writes: v.written.room(len(list)), ID: rand.Uint64() | 1, After: v.followed[lane].last,
 	}
 	now := v.now()
@@ -152,7 +152,7 @@ func (v *View) foldEntity(by *hand, w *work, state *window.State) (entered bool)
 // encode writes an entity's open part, and its closed one where that is another
 // than the store holds.
 func (v *View) encode(by *hand, w *work, state *window.State) {
-	header := codec.Header{Definition: v.view.Hash, Key: by.keyOf(w)}
+	header := codec.Header{Definition: v.view.Hash, Key: by.bytesOf(w.key)}
 	stored := codec.ClosedOf(w.entity.closed)
 	w.closed, w.named = nil, stored
 	if state.ClosedChanged() {

@@ -13,7 +13,7 @@ import (
 type hand struct {
 	row     window.Row   // that rowAt gives
 	touched byte         // so that what touch reads is read
-	key     []byte       // that keyOf gives
+	key     []byte       // that bytesOf gives
 	blobs   []byte       // what entities were encoded to
 	state   window.State // of an entity whose state is not kept
 	counts  Counts       // until the view takes them
@@ -51,9 +51,9 @@ func (v *View) emptyHands() {
 	}
 }
 
-// keyOf is a work's key in the buffers.
-func (by *hand) keyOf(w *work) []byte {
-	by.key = append(by.key[:0], w.key...)
+// bytesOf is a key in the buffers, valid until the next call.
+func (by *hand) bytesOf(key string) []byte {
+	by.key = append(by.key[:0], key...)
 	return by.key
 }
 
@@ -116,7 +116,7 @@ func (v *View) foldWork(by *hand, w *work) {
 	state := w.entity.state
 	if state == nil {
 		state = &by.state
-		if err := v.read(w.entity, state); err != nil {
+		if err := v.read(by, w.entity, state); err != nil {
 			by.failed = append(by.failed, unreadable{w, err})
 			return
 		}

@@ -52,7 +52,7 @@ func (v *View) advance(ctx context.Context, c *Chunk, beat bool) error {
 		}
 		batches = append(batches, online.Batch{
 			Lane: online.LaneID{Generation: v.id, Lane: uint16(lane)}, Definition: v.view.Hash,
-			Partition: c.Partition, From: m.offset, To: c.target(m),
+			Partition: c.Partition, From: m.offset, To: c.target(m, nil),
 		})
 	}
 	return v.mark(ctx, c, batches)

@@ -35,7 +35,8 @@ func (l *lanes) load(stored []online.Lane) {
 	}
 }
 
-// at is a lane's mark; a partition never applied stands at -1.
+// at is a lane's mark; a partition never applied stands at -1. Its fingerprints are valid
+// until the mark is set anew.
 func (l *lanes) at(lane uint16, p online.Partition) mark {
 	if m, ok := l.marks[lane][p]; ok {
 		return m
@@ -43,9 +44,13 @@ func (l *lanes) at(lane uint16, p online.Partition) mark {
 	return mark{offset: -1, logTime: math.MinInt64}
 }
 
-// set takes over what the store has accepted; moved says that records came with it.
+// set takes over what the store has accepted; moved says that records came with it. The
+// watermark's fingerprints are copied, to where those of before were.
 func (l *lanes) set(lane uint16, p online.Partition, w online.Watermark, moved bool) {
-	l.marks[lane][p] = mark{offset: w.Offset, logTime: w.LogTime, fetchTime: w.FetchTime, prints: w.Prints, moved: moved}
+	m := l.marks[lane][p]
+	m.offset, m.logTime, m.fetchTime, m.moved = w.Offset, w.LogTime, w.FetchTime, moved
+	m.prints = append(m.prints[:0], w.Prints...)
+	l.marks[lane][p] = m
 }
 
 // hasMoved reports whether records have moved a lane since it was asked last.

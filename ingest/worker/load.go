@@ -87,7 +87,7 @@ func (v *View) adopt(w *work, parts online.Parts) error {
 	e := &entity{key: w.key, lane: w.lane, open: slices.Clone(parts.Open), closed: slices.Clone(parts.Closed)}
 	if parts.Open != nil || parts.Closed != nil {
 		e.state = v.cache.states.spare()
-		if err := v.decode(e, e.state); err != nil {
+		if err := v.decode(&v.hands[0], e, e.state); err != nil {
 			return err
 		}
 	}
@@ -100,8 +100,8 @@ func (v *View) adopt(w *work, parts online.Parts) error {
 }
 
 // decode reads an entity's parts into a state.
-func (v *View) decode(e *entity, s *window.State) error {
-	header := codec.Header{Definition: v.view.Hash, Key: []byte(e.key)}
+func (v *View) decode(by *hand, e *entity, s *window.State) error {
+	header := codec.Header{Definition: v.view.Hash, Key: by.bytesOf(e.key)}
 	return codec.DecodeEntity(e.open, e.closed, header, v.view.Plan, s)
 }
 
@@ -112,17 +112,17 @@ func (v *View) use(e *entity) {
 		return
 	}
 	s := v.cache.states.spare()
-	if v.read(e, s) == nil { // who folds it finds the same error
+	if v.read(&v.hands[0], e, s) == nil { // who folds it finds the same error
 		v.cache.states.keep(e, s)
 	}
 }
 
 // read makes what is stored of an entity a state. The error says why its parts do not
 // decode, though they did.
-func (v *View) read(e *entity, s *window.State) error {
+func (v *View) read(by *hand, e *entity, s *window.State) error {
 	if e.open == nil {
 		s.Reset()
 		return nil
 	}
-	return v.decode(e, s)
+	return v.decode(by, e, s)
 }

@@ -129,8 +129,14 @@ func (s *memoryStore) arriveLate() {
 	}
 }
 
+func ownedMark(w online.Watermark) online.Watermark {
+	w.Prints = slices.Clone(w.Prints)
+	return w
+}
+
 func ownedBatch(b *online.Batch) online.Batch {
 	out := *b
+	out.To = ownedMark(b.To)
 	out.Writes = make([]online.Write, len(b.Writes))
 	for i, w := range b.Writes {
 		out.Writes[i] = online.Write{Key: bytes.Clone(w.Key), Expect: bytes.Clone(w.Expect), Blob: bytes.Clone(w.Blob), Closed: bytes.Clone(w.Closed), Renew: w.Renew, Keep: w.Keep, Known: w.Known}
@@ -171,7 +177,7 @@ func (s *memoryStore) apply(b *online.Batch) (_ online.Outcome, followed bool) {
 	if len(b.Writes) > 0 || b.From != b.To.Offset {
 		s.moved++
 	}
-	l.marks[b.Partition] = b.To
+	l.marks[b.Partition] = ownedMark(b.To)
 	return online.OutcomeOK, followed
 }
 
@@ -299,7 +305,10 @@ func (s *memoryStore) Lanes(_ context.Context, g online.Generation, lanes uint16
 	out := make([]online.Lane, lanes)
 	for i, id := range g.LaneIDs(lanes) {
 		if l := s.lanes[id]; l != nil {
-			out[i] = online.Lane{Meta: l.meta, Watermarks: maps.Clone(l.marks)}
+			out[i] = online.Lane{Meta: l.meta, Watermarks: map[online.Partition]online.Watermark{}}
+			for p, w := range l.marks {
+				out[i].Watermarks[p] = ownedMark(w)
+			}
 		}
 	}
 	return out, nil

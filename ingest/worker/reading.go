@@ -210,9 +210,7 @@ func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrec
 		}
 		part.batch.Recycle()
 		err := r.decoder.Append(&part.batch, rec, at)
-		bad := (*decode.Error)(nil)
-		switch {
-		case err == nil && len(part.batch.Events) > 0:
+		if err == nil && len(part.batch.Events) > 0 {
 			reached = max(reached, part.batch.Events[0].LogTime)
 			for j := range part.batch.Events {
 				if err := part.decoded.Append(&part.batch.Events[j]); err != nil {
@@ -220,11 +218,15 @@ func (p *partition) decodePart(c *decodedChunk, part *decodedPart, batch *logrec
 				}
 			}
 			continue
-		case err == nil: // a tombstone
-		case !errors.As(err, &bad):
-			return reached, fmt.Errorf("source %q partition %d offset %d: %w", p.source.Name, p.number, rec.Offset, err)
-		case r == &p.readings[0]:
-			c.letters, c.badAt = append(c.letters, p.letter(rec, bad)), append(c.badAt, c.records-1)
+		}
+		if err != nil { // else it is a tombstone
+			bad := (*decode.Error)(nil)
+			switch {
+			case !errors.As(err, &bad):
+				return reached, fmt.Errorf("source %q partition %d offset %d: %w", p.source.Name, p.number, rec.Offset, err)
+			case r == &p.readings[0]:
+				c.letters, c.badAt = append(c.letters, p.letter(rec, bad)), append(c.badAt, c.records-1)
+			}
 		}
 		reached = max(reached, p.logTime(rec))
 	}

@@ -153,7 +153,7 @@ func fillFrom(ctx context.Context, h offline.History, v *View, spec offline.Spec
 			last = nil
 		}
 		if last != nil {
-			c.LogTime, c.Prints = max(c.LogTime, last.LogTime), mergePrints(last.Prints, c.Prints)
+			c.LogTime, c.Prints = max(c.LogTime, last.LogTime), mergePrints(nil, last.Prints, c.Prints)
 		}
 		if held, err = v.applyRun(ctx, r, held); err != nil {
 			return read, err

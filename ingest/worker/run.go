@@ -117,7 +117,7 @@ func (r *runs) fill(ctx context.Context, to *run, first *Chunk) (behind *Chunk, 
 	to.chunk = whole
 	for c := first; ; c = behind {
 		f.collect(c)
-		whole.Through, whole.LogTime, whole.Prints = c.Through, max(whole.LogTime, c.LogTime), mergePrints(whole.Prints, c.Prints)
+		whole.Through, whole.LogTime, whole.Prints = c.Through, max(whole.LogTime, c.LogTime), mergePrints(nil, whole.Prints, c.Prints)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

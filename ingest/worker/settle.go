@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -60,6 +61,8 @@ type written struct {
 	works   [][]*work
 	writes  []online.Write
 	keys    []byte
+	prints  []online.Fingerprint
+	results []online.Result
 }
 
 // mostWritten is of how many writes the memory is kept; those of a large chunk beyond
@@ -73,7 +76,7 @@ const averageKey = 32
 func (m *written) reset() {
 	clear(m.batches)
 	clear(m.writes)
-	m.batches, m.works, m.writes, m.keys = m.batches[:0], m.works[:0], m.writes[:0], m.keys[:0]
+	m.batches, m.works, m.writes, m.keys, m.prints = m.batches[:0], m.works[:0], m.writes[:0], m.keys[:0], m.prints[:0]
 }
 
 // add adds a lane's batch.
@@ -94,6 +97,14 @@ func (m *written) room(n int) []online.Write {
 	}
 	m.writes = append(m.writes, make([]online.Write, n)...)
 	return m.writes[start:len(m.writes):len(m.writes)]
+}
+
+// printRoom is for the fingerprints of a lane's watermark.
+func (m *written) printRoom() []online.Fingerprint {
+	const most = maxPrints + 1
+	start := len(m.prints)
+	m.prints = slices.Grow(m.prints, most)[:start+most]
+	return m.prints[start : start : start+most]
 }
 
 // key is an entity's key in bytes.
@@ -118,18 +129,17 @@ func (c *storeCalls) call(ctx context.Context, call *storeCall) {
 	c.send(ctx, call)
 }
 
-// wait gives all calls as one, once they are answered.
-func (c *storeCalls) wait() (all storeCall) {
+// wait gives all calls as one, once they are answered: they are what was written since
+// that was reset, in this order.
+func (c *storeCalls) wait() storeCall {
 	c.group.Wait()
-	if len(c.calls) == 1 {
-		return *c.calls[0]
-	}
+	m := &c.view.written
+	clear(m.results)
+	m.results = m.results[:0]
 	for _, call := range c.calls {
-		all.batches = append(all.batches, call.batches...)
-		all.works = append(all.works, call.works...)
-		all.results = append(all.results, call.results...)
+		m.results = append(m.results, call.results...)
 	}
-	return all
+	return storeCall{batches: m.batches, works: m.works, results: m.results}
 }
 
 // settle acts on the store's answers, lane by lane: again says that some lanes

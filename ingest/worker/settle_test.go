@@ -32,9 +32,11 @@ func (s *waiting) Apply(_ context.Context, batches []online.Batch) []online.Resu
 func TestStoreCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &waiting{leave: make(chan struct{})}
-		calls := newStoreCalls(&View{store: s})
+		v := &View{store: s}
+		calls := newStoreCalls(v)
 		call := func(lane, writes int) *storeCall {
-			return &storeCall{batches: []online.Batch{{Lane: online.LaneID{Lane: uint16(lane)}}}, works: [][]*work{make([]*work, writes)}}
+			v.written.add(online.Batch{Lane: online.LaneID{Lane: uint16(lane)}}, make([]*work, writes))
+			return v.written.since(lane)
 		}
 		done := make(chan storeCall)
 		go func() {

@@ -266,7 +266,7 @@ func (v *View) Begin(ctx context.Context, p online.Partition, before []int64) er
 		c := Chunk{Partition: p, Through: through, LogTime: math.MinInt64}
 		batches = append(batches, online.Batch{
 			Lane: online.LaneID{Generation: v.id, Lane: uint16(lane)}, Definition: v.view.Hash,
-			Partition: p, From: m.offset, To: c.target(m),
+			Partition: p, From: m.offset, To: c.target(m, nil),
 		})
 	}
 	v.mine[p] = true
