@@ -44,26 +44,45 @@ func (w *Worker) openEmpty(ctx context.Context, r *running, lost bool) error {
 	} else if err != nil {
 		return err
 	}
+	rest, err := w.somethingAtRest(ctx, r.view)
+	if rest || errors.Is(err, featurestore.ErrInvalid) {
+		return nil // its fill says so, and is the end of that generation only
+	}
+	if err != nil {
+		return err
+	}
 	for _, b := range r.view.view.Bindings {
-		segments, err := w.c.History.Segments(ctx, b.Source)
-		if errors.Is(err, featurestore.ErrInvalid) {
-			return nil // its fill says so, and is the end of that generation only
-		}
-		if err != nil || len(segments) > 0 {
-			return err
-		}
 		if !lost && w.c.Group != nil { // an embedded log is this process's own, and so is what it tells
 			if lost, err = w.recorded(ctx, b.Source); err != nil {
 				return err
 			}
 		}
 	}
-	r.full = true
 	state := online.StateLive
 	if lost {
 		state = online.StateCatchingUp
 	}
-	return r.view.setState(ctx, state, online.StateBuilding)
+	if err := r.view.setState(ctx, state, online.StateBuilding); err != nil {
+		return err
+	}
+	// Meanwhile another process may have led, made the lanes anew, and put to rest what it
+	// had applied before: they are to be filled then.
+	if rest, err = w.somethingAtRest(ctx, r.view); rest || err != nil {
+		return errors.Join(err, r.view.setState(ctx, online.StateBuilding, online.StateLive, online.StateCatchingUp))
+	}
+	r.full = true
+	return nil
+}
+
+// somethingAtRest reports whether something of a view's sources is at rest.
+func (w *Worker) somethingAtRest(ctx context.Context, v *View) (bool, error) {
+	for _, b := range v.view.Bindings {
+		segments, err := w.c.History.Segments(ctx, b.Source)
+		if err != nil || len(segments) > 0 {
+			return len(segments) > 0, err
+		}
+	}
+	return false, nil
 }
 
 // recorded reports whether the topic of a source holds a record that may have been

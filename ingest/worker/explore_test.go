@@ -169,7 +169,8 @@ func TestExplore(t *testing.T) {
 }
 
 // TestSchedulesThatFailed plays schedules again that have failed once, and of which there
-// is one in some hundred thousand.
+// is one in some hundred thousand. What they play changes with what the program asks for,
+// so that some have a test of their own.
 func TestSchedulesThatFailed(t *testing.T) {
 	e := newExplorer(t, load(t, definitions))
 	for _, seed := range []uint64{

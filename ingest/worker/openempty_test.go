@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/history"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/logrecord"
@@ -67,5 +69,48 @@ func TestEmptiedBeforeAnythingIsAtRest(t *testing.T) {
 	p.right(view, 1)
 	if got := store.taken(); !slices.Equal(got, again) {
 		t.Errorf("after the loss and a start the states were %v", got)
+	}
+}
+
+// hidden is history of which nothing is at rest until the state of a view was set.
+type hidden struct {
+	offline.History
+	store *said
+}
+
+func (h *hidden) Segments(ctx context.Context, s *definition.StreamSource) ([]offline.Segment, error) {
+	h.store.mu.Lock()
+	defer h.store.mu.Unlock()
+	if len(h.store.states) == 0 {
+		return nil, nil
+	}
+	return h.History.Segments(ctx, s)
+}
+
+// What comes to rest while a store is found empty, and is said to be filled from the log
+// alone, is not passed over: another process may have led meanwhile.
+func TestSomethingComesToRestMeanwhile(t *testing.T) {
+	p, view := newShared(t)
+	var store *said
+	hide := false
+	p.configure = func(c *Config) {
+		store = &said{Store: c.Online}
+		c.Online = store
+		if hide {
+			c.History = &hidden{History: c.History, store: store}
+		}
+	}
+	p.start()
+	p.some(1, 60)
+	p.right(view, 1)
+	p.stop()
+	ok(t, p.store.Drop(t.Context(), generation, lanesOfTests))
+	hide = true
+	p.start()
+	p.eventually("the view answers again", func() bool { return p.state("activity", 1) == online.StateLive })
+	p.right(view, 1)
+	p.stop()
+	if got := store.taken(); len(got) < 2 || got[1] != online.StateBuilding {
+		t.Errorf("the states were %v", got)
 	}
 }
