@@ -1,27 +1,28 @@
 package history
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 )
 
 // rests are how a seal goes beside a stream that needs the processors: it rests after each
-// page, so that its work is spread over a part of the time until the next one. It does not
-// where somebody waits for it, or is about to.
+// page, so that its work is spread over a part of the time until the next one. Where
+// somebody waits for it, or is about to, it only lets others go first.
 type rests struct{ hurry atomic.Bool }
 
-// How long a seal rests after a page: for as many rows as have a large one, about four
-// times as long as it takes.
+// How long a seal rests after a page. Of a page with few rows, which are long, that would
+// be too short to be worth a timer.
 const (
-	restPerRow = 100 * time.Nanosecond
+	restPerRow = 100 * time.Nanosecond // 2 ms after a page of numbers, about
 	leastRest  = 500 * time.Microsecond
-	mostRest   = 5 * time.Millisecond
 )
 
 // after rests after a page of so many rows.
 func (r *rests) after(rows int) {
-	rest := min(time.Duration(rows)*restPerRow, mostRest)
+	rest := time.Duration(rows) * restPerRow
 	if rest < leastRest || r.hurry.Load() {
+		runtime.Gosched() // a seal takes a processor for long
 		return
 	}
 	time.Sleep(rest)
