@@ -437,8 +437,27 @@ func (w *world) unfilled() bool {
 }
 
 // traced reports whether some generation's watermarks show that a partition is
-// another: its lowest or highest lane carries a record that was replaced.
+// another, and each process that reads it knows of such a generation: one that is
+// arranged anew knows all.
 func (w *world) traced(m *modelPart) bool {
+	showing := w.showing(m)
+	for _, p := range w.processes {
+		if p == nil {
+			continue
+		}
+		for _, s := range p.streams {
+			knows := func(v *View) bool { return slices.Contains(showing, v.ID()) }
+			if s.p.id() == m.id && !slices.ContainsFunc(s.p.shared.views, knows) {
+				return false
+			}
+		}
+	}
+	return len(showing) > 0
+}
+
+// showing are the generations whose lowest or highest lane carries a record that was
+// replaced.
+func (w *world) showing(m *modelPart) (out []online.Generation) {
 	for _, g := range w.wanted() {
 		ids := g.LaneIDs(lanesOfSchedules)
 		low, high, whole := int64(1<<62), int64(-1), true
@@ -449,15 +468,13 @@ func (w *world) traced(m *modelPart) bool {
 		}
 		for _, id := range ids {
 			if at := w.markOf(id, m); whole && (at == low || at == high) && at >= 0 {
-				for _, print := range w.store.lanes[id].marks[m.id].Prints {
-					if print.Offset >= m.cut {
-						return true
-					}
+				if slices.ContainsFunc(w.store.lanes[id].marks[m.id].Prints, func(print online.Fingerprint) bool { return print.Offset >= m.cut }) {
+					out = append(out, g)
 				}
 			}
 		}
 	}
-	return false
+	return out
 }
 
 // noteHalt remembers why a partition has halted. A GAP of which nobody can say
