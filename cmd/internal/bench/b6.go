@@ -67,7 +67,7 @@ func rateOfB5(path string) (float64, bool) {
 
 // warmUp is how long both ways carry events before they are measured, at least: the
 // broker compiles itself while it works, and takes a processor for that.
-const warmUp = 30 * time.Second
+const warmUp = time.Minute
 
 // probeEvery is one in how many events is a probe.
 const probeEvery = 200
