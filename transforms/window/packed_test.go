@@ -129,7 +129,7 @@ func expected(t *rapid.T, f *window.Feature, rows []window.Row, at featurestore.
 // rows add up to.
 func TestManyPackedTiles(t *testing.T) {
 	most := 0
-	rapid.Check(t, func(t *rapid.T) {
+	check := func(t *rapid.T) {
 		p := trailing(t)
 		g := &crowd{Rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), bits: rapid.SampledFrom([]int{6, 13, 20, 27, 34, 63}).Draw(t, "bits")}
 		g.trend = rapid.SampledFrom([]int64{0, 0, 1, -1}).Draw(t, "trend")
@@ -177,7 +177,12 @@ func TestManyPackedTiles(t *testing.T) {
 				}
 			}
 		}
-	})
+	}
+	for range 5 { // what is drawn may be small now and then
+		if most < 300 {
+			rapid.Check(t, check)
+		}
+	}
 	if most < 300 {
 		t.Errorf("at most %d tiles: the test shows little", most)
 	}
