@@ -14,7 +14,6 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/dataset"
 	"github.com/freshet/freshet/featurestore/definition"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/pit"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
 )
@@ -152,7 +151,7 @@ func (a *App) joinProgress() func(view string, records int64) {
 
 // applied is the newest revision and its definitions.
 func applied(ctx context.Context, s *settings.Settings) (_ int64, _ *definition.Project, err error) {
-	r, err := sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes)
+	r, err := sqlite.Open(ctx, s.Registry.SQLite, s.Online.Lanes)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/dataset"
 	"github.com/freshet/freshet/featurestore/definition"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/predictions"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
@@ -76,7 +75,7 @@ func (a *App) skew(ctx context.Context, s *settings.Settings, service string, f 
 		return nil, err
 	}
 	defer func() { err = first(err, db.Close()) }()
-	r, err := sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes)
+	r, err := sqlite.Open(ctx, s.Registry.SQLite, s.Online.Lanes)
 	if err != nil {
 		return nil, err
 	}

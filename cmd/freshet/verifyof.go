@@ -9,7 +9,6 @@ import (
 	"github.com/freshet/freshet/cmd/internal/cli"
 	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
 	"github.com/freshet/freshet/ingest/worker"
@@ -24,7 +23,7 @@ type answering struct {
 }
 
 func answeringOf(ctx context.Context, s *settings.Settings, api *cli.API) (_ *answering, err error) {
-	r, err := sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes)
+	r, err := sqlite.Open(ctx, s.Registry.SQLite, s.Online.Lanes)
 	if err != nil {
 		return nil, err
 	}

@@ -114,6 +114,9 @@ func (m Meta) Check() error {
 	if m.Lanes == 0 {
 		return featurestore.Invalidf("a generation needs at least one lane")
 	}
+	if m.Lanes > MostLanes {
+		return featurestore.Invalidf("a generation has at most %d lanes, not %d", MostLanes, m.Lanes)
+	}
 	if m.State < StateBuilding || m.State > StateCatchingUp {
 		return featurestore.Invalidf("a lane is not created in state %q", m.State)
 	}

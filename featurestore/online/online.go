@@ -24,8 +24,14 @@ import (
 	"github.com/freshet/freshet/featurestore"
 )
 
-// DefaultLanes is the number of lanes of a new generation.
-const DefaultLanes = 64
+// DefaultLanes is the number of lanes of a new generation, where no other is asked for.
+// A chunk of a few hundred events touches each lane, and each takes a script, which costs
+// the store as much as writing three entities does; but while a script runs nobody else
+// gets an answer, and one for a large chunk is the longer the fewer lanes there are.
+const DefaultLanes = 16
+
+// MostLanes is the most that a generation can have.
+const MostLanes = 1024
 
 // Generation names one generation of a view in one project.
 type Generation struct {

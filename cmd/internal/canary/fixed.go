@@ -25,7 +25,7 @@ func fixedRegistry(files []definition.File, project *definition.Project) *fixed 
 	v := project.StreamView(View)
 	return &fixed{
 		revision:   registry.Revision{Number: 1, Author: "freshet", Message: "the canary", Files: files},
-		generation: registry.Generation{View: View, Number: generationOf(v), Hash: v.Hash, State: registry.Live, Revision: 1, Lanes: online.DefaultLanes},
+		generation: registry.Generation{View: View, Number: generationOf(v), Hash: v.Hash, State: registry.Live, Revision: 1, Lanes: probes},
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // probes are how many keys a series has: one in each lane, so that every part of
-// the online store takes part in every round.
-const probes = online.DefaultLanes
+// the online store takes part in every round. All ingesters of a project must have the
+// same number: it never changes, whatever theirs have.
+const probes = 64
 
 // A series is written for seriesFor, and looked at until the next one has ended
 // too. watchedFor bounds that where the process stood still: the view's window

@@ -16,7 +16,6 @@ import (
 	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/plan"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
@@ -41,7 +40,7 @@ func (a *App) makePlan(ctx context.Context) (_ *planned, err error) {
 	if p.project, p.files, err = a.LoadProject(s.Root); err != nil {
 		return nil, err
 	}
-	if p.registry, err = sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes); err != nil {
+	if p.registry, err = sqlite.Open(ctx, s.Registry.SQLite, s.Online.Lanes); err != nil {
 		return nil, err
 	}
 	var now *standing

@@ -11,7 +11,6 @@ import (
 	"github.com/freshet/freshet/cmd/internal/node"
 	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
 )
@@ -67,7 +66,7 @@ func (a *App) backfill(ctx context.Context, view string, wait bool) error {
 // orderGeneration asks the registry for another generation of what a view means now,
 // and says what a person should know of it.
 func orderGeneration(ctx context.Context, s *settings.Settings, view string) (g registry.Generation, about string, err error) {
-	r, err := sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes)
+	r, err := sqlite.Open(ctx, s.Registry.SQLite, s.Online.Lanes)
 	if err != nil {
 		return g, "", err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
 )
 
@@ -19,7 +18,7 @@ func (a *App) appliedHere(ctx context.Context) (_ *definition.Project, err error
 	if err != nil {
 		return nil, err
 	}
-	r, err := sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes)
+	r, err := sqlite.Open(ctx, s.Registry.SQLite, s.Online.Lanes)
 	if err != nil {
 		return nil, err
 	}

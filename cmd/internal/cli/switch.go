@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/registry"
 	"github.com/freshet/freshet/featurestore/registry/sqlite"
 )
@@ -55,7 +54,7 @@ func (a *App) switchTo(ctx context.Context, args []string, how switchHow) (err e
 	if err != nil {
 		return err
 	}
-	r, err := sqlite.Open(ctx, s.Registry.SQLite, online.DefaultLanes)
+	r, err := sqlite.Open(ctx, s.Registry.SQLite, s.Online.Lanes)
 	if err != nil {
 		return err
 	}

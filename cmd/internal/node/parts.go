@@ -129,7 +129,7 @@ func (p *Parts) open(ctx context.Context, need Need) error {
 
 // OpenRegistry opens the registry, and makes it where there is none.
 func (p *Parts) OpenRegistry(ctx context.Context) error {
-	reg, err := sqlite.Open(ctx, p.Settings.Registry.SQLite, online.DefaultLanes)
+	reg, err := sqlite.Open(ctx, p.Settings.Registry.SQLite, p.Settings.Online.Lanes)
 	if err != nil {
 		return err
 	}

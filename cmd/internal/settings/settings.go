@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/online"
 )
 
 // FileName is the name of the settings file; its folder is the root of the definitions.
@@ -76,6 +77,17 @@ type Log struct {
 type Online struct {
 	Embedded string `yaml:"embedded,omitempty"`
 	Redis    *Redis `yaml:"redis,omitempty"`
+	Lanes    uint16 `yaml:"lanes"` // of generations that are made from now on
+}
+
+func (o *Online) validate() (problems []error) {
+	if o.Lanes < 1 || o.Lanes > online.MostLanes {
+		problems = append(problems, fmt.Errorf("online.lanes: %d is not one of 1 to %d", o.Lanes, online.MostLanes))
+	}
+	if o.Redis != nil {
+		problems = append(problems, o.Redis.validate()...)
+	}
+	return problems
 }
 
 // Offline is the folder of history, runs, datasets and the prediction log.
@@ -94,7 +106,7 @@ func Defaults() Settings {
 	return Settings{
 		Registry: Registry{SQLite: ".freshet/registry.db"},
 		Log:      Log{Embedded: ".freshet/log"},
-		Online:   Online{Embedded: ".freshet/online"},
+		Online:   Online{Embedded: ".freshet/online", Lanes: online.DefaultLanes},
 		Offline:  Offline{Dir: ".freshet/offline"},
 		Serve:    Serve{Listen: "127.0.0.1:7070"},
 		Ingest: Ingest{
@@ -220,9 +232,7 @@ func (s *Settings) Validate() error {
 			problems = append(problems, err)
 		}
 	}
-	if r := s.Online.Redis; r != nil {
-		problems = append(problems, r.validate()...)
-	}
+	problems = append(problems, s.Online.validate()...)
 	if _, _, err := net.SplitHostPort(s.Serve.Listen); err != nil {
 		problems = append(problems, fmt.Errorf("serve.listen: %w", err))
 	}

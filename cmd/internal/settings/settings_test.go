@@ -15,13 +15,13 @@ import (
 func env(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
 
 func TestOrderIsEnvironmentThenProfileThenFileThenDefault(t *testing.T) {
-	file := []byte("project: flights\nserve: {listen: \"127.0.0.1:1\"}\nprofiles: {prod: {online: {redis: {addrs: [\"r:1\"]}}, serve: {listen: \"127.0.0.1:2\"}}}\n")
+	file := []byte("project: flights\nserve: {listen: \"127.0.0.1:1\"}\nonline: {lanes: 32}\nprofiles: {prod: {online: {redis: {addrs: [\"r:1\"]}}, serve: {listen: \"127.0.0.1:2\"}}}\n")
 	s, err := settings.Parse(file, settings.Source{})
 	if err != nil || s.Serve.Listen != "127.0.0.1:1" || s.Online.Embedded != ".freshet/online" {
 		t.Fatalf("file: %+v, %v", s, err)
 	}
 	s, err = settings.Parse(file, settings.Source{Profile: "prod"})
-	if err != nil || s.Serve.Listen != "127.0.0.1:2" || s.Online.Embedded != "" || s.Online.Redis.Addrs[0] != "r:1" {
+	if err != nil || s.Serve.Listen != "127.0.0.1:2" || s.Online.Embedded != "" || s.Online.Redis.Addrs[0] != "r:1" || s.Online.Lanes != 32 {
 		t.Fatalf("profile: %+v, %v", s, err)
 	}
 	s, err = settings.Parse(file, settings.Source{Profile: "prod", Getenv: env(map[string]string{"FRESHET_SERVE_LISTEN": "127.0.0.1:3", "FRESHET_ONLINE_REDIS_ADDRS": "e:1"})})
@@ -63,6 +63,9 @@ func TestWrongSettings(t *testing.T) {
 		"project: f\nonline: {embedded: \"${file:/not/there}\"}\n":                    "/not/there",
 		"project: f\nconnections: {w: {postgres: x}}\n":                               "connections",
 		"project: f\nonline: {redis: {addrs: [a:1], durability: x}}\n":                "durability",
+		"project: f\nonline: {lanes: 0}\n":                                            "online.lanes: 0 is not one of 1 to 1024",
+		"project: f\nonline: {lanes: 1025}\n":                                         "online.lanes",
+		"project: f\nonline: {lanes: 70000}\n":                                        "70000",
 	} {
 		if _, err := settings.Parse([]byte(text), settings.Source{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v does not name %q", text, err, want)

@@ -176,7 +176,7 @@ func (w *world) compareAtRest() error {
 
 // stored reads an entity past the system; nil where its bytes do not decode.
 func (w *world) stored(g online.Generation, view *definition.StreamView, key []byte) (*answer, error) {
-	id := online.EntityID{LaneID: online.LaneID{Generation: g, Lane: codec.Lane(key, online.DefaultLanes)}, Key: key, Split: view.Plan.Splits()}
+	id := online.EntityID{LaneID: online.LaneID{Generation: g, Lane: codec.Lane(key, w.lanes)}, Key: key, Split: view.Plan.Splits()}
 	parts, err := w.store.Get(w.ctx, []online.EntityID{id})
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func wipe(w *world) error {
 	if err := w.begin(800); err != nil {
 		return err
 	}
-	lane := fmt.Sprintf("{torture.activity.1.%d}:*", w.r.IntN(64))
+	lane := fmt.Sprintf("{torture.activity.1.%d}:*", w.r.IntN(int(w.lanes)))
 	for _, fault := range []func() error{
 		func() error {
 			keys, err := c.Keys(w.ctx, lane).Result()
@@ -189,7 +189,7 @@ func staleWriter(w *world) error {
 	}
 	hash := string(w.defs.StreamView("activity").Hash[:])
 	set := func(definition string) error {
-		for lane := range 64 {
+		for lane := range w.lanes {
 			if err := c.HSet(w.ctx, fmt.Sprintf("{torture.activity.1.%d}:m", lane), "definition", definition).Err(); err != nil {
 				return err
 			}

@@ -97,7 +97,7 @@ func (w *world) settled() error {
 // lost the end of a batch with redis-server's file, the watermark can stand at the
 // end, and the system says so a second later.
 func (w *world) behind(g online.Generation, view *definition.StreamView) string {
-	lanes, err := w.store.Lanes(w.ctx, g, online.DefaultLanes)
+	lanes, err := w.store.Lanes(w.ctx, g, w.lanes)
 	if err != nil {
 		return err.Error()
 	}
@@ -123,7 +123,7 @@ func (w *world) behind(g online.Generation, view *definition.StreamView) string 
 // laneState is the state of a view's lanes as the store has it; "mixed" where
 // they differ, "?" where it cannot be read.
 func (w *world) laneState(g online.Generation) string {
-	lanes, err := w.store.Lanes(w.ctx, g, online.DefaultLanes)
+	lanes, err := w.store.Lanes(w.ctx, g, w.lanes)
 	if err != nil {
 		return "?"
 	}

@@ -227,7 +227,7 @@ func truncate(w *world) error {
 // agrees is behind the newest record before a cut whose fingerprint the lanes
 // carry; 0 for none.
 func (w *world) agrees(p load.Partition, cut int64) (next int64, err error) {
-	lanes, err := w.store.Lanes(w.ctx, online.Generation{Project: w.project.Name, View: "activity", Number: 1}, online.DefaultLanes)
+	lanes, err := w.store.Lanes(w.ctx, online.Generation{Project: w.project.Name, View: "activity", Number: 1}, w.lanes)
 	if err != nil {
 		return 0, err
 	}

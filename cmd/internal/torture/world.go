@@ -47,6 +47,7 @@ type world struct {
 	api    *api
 	admins []*api       // of the ingesters
 	store  *redis.Store // to look at lanes and bytes, beside the system
+	lanes  uint16       // of each generation
 
 	gen    *load.Generator
 	ledger *load.Ledger
@@ -82,11 +83,16 @@ const (
 	orderPartitions = 2
 )
 
+// laneCounts are what a scenario's generations may have: as many as those of most
+// projects, as those of before there was a choice, or a number that is no power of two.
+var laneCounts = []uint16{online.DefaultLanes, online.DefaultLanes, 64, 5}
+
 // open makes the topics and the store, applies the definitions, and starts the
 // processes.
 func (w *world) open(o options) error {
 	w.draw = rand.New(rand.NewPCG(w.r.Uint64(), 5))
 	w.gen = load.NewGenerator(w.r.Uint64(), o.mix, featurestore.InstantOf(time.Now().Add(-cmp.Or(o.begins, before))))
+	w.lanes = laneCounts[w.r.IntN(len(laneCounts))]
 	w.meanings = map[string][]*definition.StreamView{}
 	w.ledger = load.NewLedger()
 	if o.topics == nil {
@@ -110,7 +116,7 @@ func (w *world) open(o options) error {
 		return err
 	}
 	w.atEnd(w.store.Close)
-	w.project, err = plant.NewProject(filepath.Join(w.dir, "project"), w.bench.bin, w.kafka.Broker.Addr(), o.online)
+	w.project, err = plant.NewProject(filepath.Join(w.dir, "project"), w.bench.bin, w.kafka.Broker.Addr(), o.online, w.lanes)
 	if err != nil {
 		return err
 	}

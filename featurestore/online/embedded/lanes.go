@@ -146,7 +146,7 @@ func (s *Store) laneCount(g online.Generation) (uint16, error) {
 		return 0, err
 	}
 	defer s.leave()
-	for _, l := range g.LaneIDs(online.DefaultLanes) {
+	for _, l := range g.LaneIDs(online.MostLanes) {
 		m, err := s.meta(l)
 		if err != nil {
 			return 0, err

@@ -14,7 +14,7 @@ const (
 	benchBlob   = 400 // bytes
 )
 
-// Benchmark measures a store: Apply of 64 lanes x 100 writes of 400 B over
+// Benchmark measures a store: Apply of each lane x 100 writes of 400 B over
 // 640,000 entities, and Get of 5 keys from 64 goroutines.
 func Benchmark(b *testing.B, open func(b *testing.B) online.Store) {
 	s := open(b)

@@ -34,7 +34,7 @@ func testCreate(t *testing.T, s online.Store) {
 	f.wantBlob("a", Blob("1", nil))
 	for _, change := range []func(*online.Meta){
 		func(m *online.Meta) { m.Definition[3]++ }, func(m *online.Meta) { m.StateVersion++ }, func(m *online.Meta) { m.Lanes = 2 },
-		func(m *online.Meta) { m.Lanes = 0 }, func(m *online.Meta) { m.State = online.StateMissing },
+		func(m *online.Meta) { m.Lanes = 0 }, func(m *online.Meta) { m.Lanes = online.MostLanes + 1 }, func(m *online.Meta) { m.State = online.StateMissing },
 	} {
 		other := f.meta
 		change(&other)

@@ -3,11 +3,14 @@ package redis_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/codec"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/featurestore/online/onlinetest"
@@ -179,4 +182,23 @@ func TestInterruptedDropLeavesLostLanes(t *testing.T) {
 		t.Errorf("%d entities are left", n)
 	}
 	fillAll(t, s)
+}
+
+// A generation whose first lanes are gone says of its last how many it had.
+func TestMostLanesAreGone(t *testing.T) {
+	srv := server(t)
+	s := open(t, redis.Config{Addrs: []string{srv.Addr()}})
+	if err := s.Create(t.Context(), generation, onlinetest.Meta(7, 70)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Drop(t.Context(), generation, 69); err != nil {
+		t.Fatal(err)
+	}
+	err := s.SetState(t.Context(), generation, online.StateGap)
+	if !errors.Is(err, featurestore.ErrNotFound) || !strings.Contains(err.Error(), "69 of 70 lanes") {
+		t.Errorf("a state for all: %v", err)
+	}
+	if lanes, err := s.Lanes(t.Context(), generation, 70); err != nil || lanes[69].Meta.State != online.StateGap {
+		t.Errorf("the last lane is %+v, %v", lanes[69].Meta, err)
+	}
 }

@@ -117,13 +117,15 @@ func stateError(g online.Generation, state online.State, cmds []*redis.Cmd) erro
 // laneCount is the number of lanes of a generation, by the first lane that
 // still has metadata.
 func (s *Store) laneCount(ctx context.Context, g online.Generation) (uint16, error) {
-	lanes, err := s.Lanes(ctx, g, online.DefaultLanes)
-	if err != nil {
-		return 0, err
-	}
-	for _, l := range lanes {
-		if l.Meta.Lanes > 0 { // a damaged one does not say, nor one that is being dropped
-			return l.Meta.Lanes, nil
+	for _, n := range []uint16{online.DefaultLanes, online.MostLanes} { // the first nearly always
+		lanes, err := s.Lanes(ctx, g, n)
+		if err != nil {
+			return 0, err
+		}
+		for _, l := range lanes {
+			if l.Meta.Lanes > 0 { // a damaged one does not say, nor one that is being dropped
+				return l.Meta.Lanes, nil
+			}
 		}
 	}
 	return 0, featurestore.NotFoundf("generation %s has no metadata in the online store", g)

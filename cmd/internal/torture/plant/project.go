@@ -31,8 +31,8 @@ type Project struct {
 }
 
 // NewProject makes a project's folder with settings; online is the part of them
-// that says where the store is.
-func NewProject(dir string, bin Programs, brokers, online string) (*Project, error) {
+// that says where the store is, lanes how many a generation has.
+func NewProject(dir string, bin Programs, brokers, online string, lanes uint16) (*Project, error) {
 	p := &Project{Name: projectName, Dir: dir, bin: bin}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func NewProject(dir string, bin Programs, brokers, online string) (*Project, err
 	if p.Listen, err = freeAddr(); err != nil {
 		return nil, err
 	}
-	p.settings = fmt.Sprintf("project: %s\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: %s}\nserve: {listen: %q}\n", projectName, brokers, online, p.Listen)
+	p.settings = fmt.Sprintf("project: %s\nlog: {kafka: {brokers: [%q]}}\nonline: {redis: %s, lanes: %d}\nserve: {listen: %q}\n", projectName, brokers, online, lanes, p.Listen)
 	if err := p.Settings(""); err != nil {
 		return nil, err
 	}
