@@ -185,4 +185,14 @@ type Segment struct {
 	Paths     []string // absolute, ascending by name
 	Names     []string // parallel to Paths: as in manifests, and as ranks are ordered
 	Rows      int64    // an archive's rows; -1 where not known
+
+	Newest Newest // of an archive
+}
+
+// Newest is what is known of the newest row of an archived segment, without a look into
+// its file.
+type Newest struct {
+	Rows     int64 // that lie together in a file, this the last of them; 0 for none
+	Offset   int64
+	From, To featurestore.LogTime // both inclusive: its log time lies between those of the file
 }

@@ -196,8 +196,15 @@ func (h historyOf) Segments(_ context.Context, s *definition.StreamSource) ([]of
 	var out []offline.Segment
 	for _, m := range h.p.w.log.topics[s.Name] {
 		p := offline.Partition{Generation: m.id.Generation, Partition: m.id.Number}
-		for _, r := range h.p.w.history.part(s.Name, p).ranges {
-			out = append(out, offline.Segment{Kind: offline.ArchiveSegment, Partition: p, Offsets: r})
+		rest := h.p.w.history.part(s.Name, p)
+		for _, r := range rest.ranges {
+			g := offline.Segment{Kind: offline.ArchiveSegment, Partition: p, Offsets: r}
+			for _, ev := range rest.events {
+				if r.Contains(ev.Offset) {
+					g.Newest = offline.Newest{Rows: 1, Offset: ev.Offset, From: ev.LogTime, To: ev.LogTime}
+				}
+			}
+			out = append(out, g)
 		}
 	}
 	return out, h.p.perhapsAway("history")

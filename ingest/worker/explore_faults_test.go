@@ -418,22 +418,10 @@ func (p *process) hasRead(m *modelPart, cut int64) bool {
 	return false
 }
 
-// evident reports whether what is at rest shows that a partition is another: all
-// generations have still to be filled from there.
+// evident reports whether what is at rest shows that a partition is another.
 func (w *world) evident(m *modelPart) bool {
 	rest := w.history.parts[m.id]
-	return rest != nil && w.unfilled() && slices.ContainsFunc(rest.events, func(ev featurestore.Event) bool { return ev.Offset >= m.cut })
-}
-
-// unfilled reports whether all generations have still to be filled, and nobody has
-// begun to: they will have fingerprints of what is at rest now.
-func (w *world) unfilled() bool {
-	if slices.ContainsFunc(w.processes[:], func(p *process) bool { return p.cancel != nil }) {
-		return false
-	}
-	return !slices.ContainsFunc(w.wanted(), func(g online.Generation) bool {
-		return w.stateOf(g) > online.StateBuilding && w.stateOf(g) != online.StateLost
-	})
+	return rest != nil && slices.ContainsFunc(rest.events, func(ev featurestore.Event) bool { return ev.Offset >= m.cut })
 }
 
 // traced reports whether some generation's watermarks show that a partition is

@@ -264,7 +264,7 @@ func (p *process) fetch(s *streaming) {
 	defer func() { s.fetching = false }()
 	batch, err := s.reader.Next(s.run)
 	if err == nil && batch.Interrupted && !without("a fetch that was interrupted is compared") {
-		err = s.p.shared.verify(s.run)
+		err = s.p.sameLog(s.run)
 	}
 	if err != nil {
 		s.ended = s.p.outOfRange(err)

@@ -343,6 +343,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, gener
 	if err != nil {
 		return nil, err
 	}
+	shared.rest = atRest{source: s, history: w.c.History, archive: a}
 	var own []int32
 	for number := range int32(n) {
 		if mine.owns(s.Topic, number) {

@@ -25,6 +25,9 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	if err := p.hold(); err != nil {
 		return 0, bounds, err
 	}
+	if err := p.shared.compareAtRest(ctx, []int32{p.number}); err != nil {
+		return 0, bounds, err
+	}
 	p.archive.mu.Lock()
 	next, archived := p.archive.Next(p.archived())
 	first := p.archive.First(p.archived())
@@ -67,6 +70,15 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 		return 0, bounds, p.archive.failed(err)
 	}
 	return from, bounds, nil
+}
+
+// sameLog compares the log with all that is known of it, while it is read.
+func (p *partition) sameLog(ctx context.Context) error {
+	err := p.shared.verify(ctx)
+	if err == nil {
+		err = p.shared.compareAtRest(ctx, []int32{p.number})
+	}
+	return err
 }
 
 // hold takes the partition of the archive. Where another process, which does not

@@ -53,7 +53,7 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 		for {
 			batch, err := r.Next(ctx)
 			if err == nil && batch.Interrupted {
-				err = p.shared.verify(ctx) // whose records these are
+				err = p.sameLog(ctx) // whose records these are
 			}
 			if err != nil {
 				return p.outOfRange(err)

@@ -22,7 +22,9 @@ func (s *sourceLog) look(ctx context.Context, only []int32) (again bool, err err
 	if gap := s.gone.Load(); gap != nil {
 		return s.restored(ctx, gap)
 	}
-	err = s.compare(ctx, only)
+	if err = s.compare(ctx, only); err == nil {
+		err = s.compareAtRest(ctx, only)
+	}
 	if errors.As(err, new(*GapError)) {
 		s.end(err)
 		return false, nil

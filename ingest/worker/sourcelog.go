@@ -50,6 +50,7 @@ type sourceLog struct {
 	log        logrecord.Log
 	views      []*View
 	halt       context.CancelCauseFunc
+	rest       atRest
 
 	gone  atomic.Pointer[GapError] // why they have halted
 	asked atomic.Int64

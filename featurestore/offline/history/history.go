@@ -111,6 +111,9 @@ func (r *Reader) Segments(ctx context.Context, source *definition.StreamSource) 
 				s.Paths = append(s.Paths, filepath.Join(archive.Folder(r.o.Dir, source.Name), filepath.FromSlash(f.Path)))
 				s.Names = append(s.Names, f.Path)
 				s.Rows += f.Rows
+				if f.Rows > 0 && f.To > s.Newest.Offset {
+					s.Newest = offline.Newest{Rows: f.Rows, Offset: f.To - 1, From: featurestore.LogTime(f.MinLogTime), To: featurestore.LogTime(f.MaxLogTime)}
+				}
 			}
 		}
 		for i, path := range s.Paths {
