@@ -76,14 +76,16 @@ func (p *pace) run(ctx context.Context, send func(ctx context.Context, partition
 func (p *pace) schedule(ctx context.Context, queues []dueQueue) {
 	r := rand.New(rand.NewPCG(6, uint64(p.rate)))
 	every := p.tick()
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	timer := time.NewTimer(0) // a ticker that was late once would be early ever after
+	defer timer.Stop()
+	<-timer.C
 	begin, sent, probes := time.Now(), 0, 0
 	for at := begin; at.Sub(begin) < p.length && ctx.Err() == nil; {
 		at = at.Add(every)
 		if wait := time.Until(at); wait > 0 {
+			timer.Reset(wait)
 			select {
-			case <-tick.C:
+			case <-timer.C:
 			case <-ctx.Done():
 			}
 		}
