@@ -28,6 +28,9 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	if err := p.shared.compareAtRest(ctx, []int32{p.number}); err != nil {
 		return 0, bounds, err
 	}
+	if err := p.fillEarlier(ctx); err != nil {
+		return 0, bounds, err
+	}
 	p.archive.mu.Lock()
 	next, archived := p.archive.Next(p.archived())
 	first := p.archive.First(p.archived())
