@@ -8,6 +8,7 @@ import (
 	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // atRest is what a sourceLog asks about the events of its source that are at rest.
@@ -31,23 +32,25 @@ func (s *sourceLog) compareAtRest(ctx context.Context, only []int32) error {
 		return nil
 	}
 	// What is at rest comes before the bounds: by their time, the log holds it.
-	segments, err := s.rest.history.Segments(ctx, s.rest.source)
+	ends, err := endsAtRest(ctx, s.rest.history, s.rest.source)
 	if err != nil {
 		return err
 	}
 	for _, number := range behind {
-		var newest offline.Newest
-		for i := range segments {
-			g := &segments[i]
-			if g.Partition == (offline.Partition{Generation: s.generation, Partition: number}) && g.Newest.Rows > 0 && g.Newest.Offset >= newest.Offset {
-				newest = g.Newest
-			}
-		}
-		if newest.Rows == 0 {
+		end := ends[offline.Partition{Generation: s.generation, Partition: number}]
+		if end.to == 0 {
 			continue
 		}
-		if err := s.compareNewest(ctx, number, newest); err != nil {
+		bounds, err := s.log.Bounds(ctx, s.topic, number)
+		if err != nil {
 			return err
+		}
+		reason, err := end.unlike(ctx, s.log, topicPartition{s.topic, number}, bounds)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			return s.gap(number, reason)
 		}
 	}
 	return nil
@@ -63,26 +66,53 @@ func (s *sourceLog) behindRest(number int32) bool {
 	return !held || slices.ContainsFunc(s.views, func(v *View) bool { return v.Lowest(id)+1 < next })
 }
 
-func (s *sourceLog) compareNewest(ctx context.Context, number int32, newest offline.Newest) error {
-	bounds, err := s.log.Bounds(ctx, s.topic, number)
-	switch {
-	case err != nil:
-		return err
-	case newest.Offset >= bounds.End:
-		return s.gap(number, fmt.Sprintf("the log ends at %d, but %d is at rest: it was truncated or made anew", bounds.End, newest.Offset))
-	case newest.Offset < bounds.Start:
-		return nil
-	}
-	batch, err := s.log.Peek(ctx, s.topic, number, newest.Offset)
+// endAtRest is where what is at rest of a partition ends.
+type endAtRest struct {
+	to     int64          // the offset behind it, also behind records that are no events; 0 for none
+	newest offline.Newest // row
+}
+
+// endsAtRest are those of a source's archive. It needs no history file that is joined.
+func endsAtRest(ctx context.Context, h offline.History, source *definition.StreamSource) (map[offline.Partition]endAtRest, error) {
+	alone := *source
+	alone.History = nil
+	segments, err := h.Segments(ctx, &alone)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	out := map[offline.Partition]endAtRest{}
+	for i := range segments {
+		g := &segments[i]
+		if g.Kind != offline.ArchiveSegment {
+			continue
+		}
+		e := out[g.Partition]
+		if e.to = max(e.to, g.Offsets.To); g.Newest.Rows > 0 && g.Newest.Offset >= e.newest.Offset {
+			e.newest = g.Newest
+		}
+		out[g.Partition] = e
+	}
+	return out, nil
+}
+
+// unlike says why a log is not the one that is at rest, "" where it may well be.
+func (e endAtRest) unlike(ctx context.Context, log logrecord.Log, at topicPartition, bounds logrecord.Bounds) (reason string, err error) {
+	switch {
+	case e.to > bounds.End:
+		return fmt.Sprintf("the log ends at %d, but %d is at rest: it was truncated or made anew", bounds.End, e.to-1), nil
+	case e.newest.Rows == 0 || e.newest.Offset < bounds.Start:
+		return "", nil
+	}
+	batch, err := log.Peek(ctx, at.topic, at.number, e.newest.Offset)
+	if err != nil {
+		return "", err
 	}
 	defer batch.Release()
-	if len(batch.Records) == 0 || batch.Records[0].Offset != newest.Offset {
-		return nil // compacted away
+	if len(batch.Records) == 0 || batch.Records[0].Offset != e.newest.Offset {
+		return "", nil // compacted away
 	}
-	if at := batch.Records[0].LogTime; at < newest.From || at > newest.To {
-		return s.gap(number, fmt.Sprintf("the record at offset %d is not the one that is at rest: the log was truncated, or the topic made anew", newest.Offset))
+	if at := batch.Records[0].LogTime; at < e.newest.From || at > e.newest.To {
+		return fmt.Sprintf("the record at offset %d is not the one that is at rest: the log was truncated, or the topic made anew", e.newest.Offset), nil
 	}
-	return nil
+	return "", nil
 }

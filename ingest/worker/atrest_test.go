@@ -59,6 +59,16 @@ func TestStoreFailsOverToBeforeACut(t *testing.T) {
 			if gap := p.gap("activity", "clicks"); !strings.Contains(gap.Error(), c.says) || !strings.Contains(gap.Error(), "start the ingester again") {
 				t.Errorf("it says %v", gap)
 			}
+			source := view.Bindings[bindingOf(view, "clicks")].Source
+			found, err := p.inspector().Inspect(t.Context(), source, 1, p.generations())
+			if ok(t, err); found[0].Gap == "" || !strings.Contains(found[0].Gap, c.says) || found[0].Records != RecordsAnother || found[1].Gap != "" {
+				t.Errorf("without an ingester it is %+v", found)
+			}
+			away := *source
+			away.History = &definition.History{Files: []string{"nowhere/*.csv"}}
+			if _, err := endsAtRest(t.Context(), p.config().History, &away); err != nil {
+				t.Errorf("without history files: %v", err)
+			}
 			p.stop()
 
 			p.again("clicks", 2)
@@ -76,5 +86,30 @@ func TestStoreFailsOverToBeforeACut(t *testing.T) {
 			p.stop()
 			p.wantArchived(view)
 		})
+	}
+}
+
+// Records that are no events are at rest too: a log that ends before them is another.
+func TestStoreFailsOverToBeforeRecordsThatAreNoEvents(t *testing.T) {
+	p, view := newActivity(t)
+	p.random("orders", 0, 185, copied)
+	p.start()
+	p.right(view, 1)
+	p.stop()
+	p.copyStore("before")
+	p.start()
+	for range 6 {
+		p.produce("orders", 0, logrecord.Record{LogTime: base, Value: []byte("{")})
+	}
+	p.right(view, 1)
+	p.stop()
+	p.restoreStore("before")
+	kept := p.sent[partition0("orders", 0)][:copied]
+	p.again("orders", 1)
+	_, err := p.log.Produce(t.Context(), "orders", 0, append(slices.Clone(kept), recordsOf(event{user: "eve", v: 1, at: base, a: base})...))
+	ok(t, err)
+	p.start()
+	if gap := p.gap("activity", "orders"); !strings.Contains(gap.Error(), "the log ends at 11, but 15 is at rest") {
+		t.Errorf("it says %v", gap)
 	}
 }

@@ -19,7 +19,9 @@ func (p *partition) fillEarlier(ctx context.Context) error {
 	if !p.held || p.generation == registry.FirstLog || p.generation == offline.FilesGeneration {
 		return nil
 	}
-	archived, all, err := heldOf(ctx, p.history, p.source)
+	alone := *p.source
+	alone.History = nil // files that are joined are no log's
+	archived, _, err := heldOf(ctx, p.history, &alone)
 	if err != nil {
 		return err
 	}
@@ -27,7 +29,7 @@ func (p *partition) fillEarlier(ctx context.Context) error {
 		return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Partition, b.Partition))
 	})
 	for _, id := range slices.DeleteFunc(ids, func(id offline.Partition) bool { return !p.succeeds(id) }) {
-		ended := offline.Range{To: endOf(offline.Union(all[id]...))} // offsets that are at rest nowhere are nowhere
+		ended := offline.Range{To: endOf(offline.Union(archived[id]...))} // offsets that are at rest nowhere are nowhere
 		for _, v := range p.views() {
 			ended.From = v.Lowest(online.Partition{Source: p.source.Name, Generation: id.Generation, Number: id.Partition}) + 1
 			if ended.Empty() {

@@ -149,11 +149,11 @@ var mutants = []mutant{
 	{"the log is compared at each beginning", "identity.go", `	if err := p.shared.verify(ctx); err != nil {
 `, `	if err := p.shared.verify(ctx); err != nil && !(WITHOUT && p.begun.Load()) {
 `},
-	{"the log is compared with what is at rest", "atrest.go", `	if at := batch.Records[0].LogTime; at < newest.From || at > newest.To {
-`, `	if at := batch.Records[0].LogTime; (at < newest.From || at > newest.To) && !WITHOUT {
+	{"the log is compared with what is at rest", "atrest.go", `	if at := batch.Records[0].LogTime; at < e.newest.From || at > e.newest.To {
+`, `	if at := batch.Records[0].LogTime; (at < e.newest.From || at > e.newest.To) && !WITHOUT {
 `},
-	{"an end below what is at rest is a GAP", "atrest.go", `	case newest.Offset >= bounds.End:
-`, `	case newest.Offset >= bounds.End && !WITHOUT:
+	{"an end below what is at rest is a GAP", "atrest.go", `	case e.to > bounds.End:
+`, `	case e.to > bounds.End && !WITHOUT:
 `},
 	{"an end below what was applied is a GAP", "agreement.go", `	case have.high >= bounds.End:
 `, `	case have.high >= bounds.End && !WITHOUT:

@@ -101,6 +101,11 @@ func (x Inspector) partition(ctx context.Context, s *definition.StreamSource, id
 			return state, err
 		}
 	}
+	if there && state.Gap == "" {
+		if err := x.judgeRest(ctx, s, id, &state); err != nil {
+			return state, err
+		}
+	}
 	if !met {
 		state.Next = bounds.Start
 	}
@@ -139,4 +144,24 @@ func (x Inspector) judge(ctx context.Context, topic string, state *LogState, bou
 		state.Gap = reason
 	}
 	return nil
+}
+
+// judgeRest compares the log with what is at rest, as lanes that stand before its end do.
+func (x Inspector) judgeRest(ctx context.Context, s *definition.StreamSource, id online.Partition, state *LogState) error {
+	ends, err := endsAtRest(ctx, x.History, s)
+	if err != nil {
+		return err
+	}
+	end := ends[offline.Partition{Generation: id.Generation, Partition: id.Number}]
+	if id.Generation == offline.FilesGeneration || end.to <= state.Next && state.Next != math.MaxInt64 {
+		return nil
+	}
+	bounds, err := x.Log.Bounds(ctx, s.Topic, id.Number) // by now, the log holds what is at rest
+	if err != nil {
+		return err
+	}
+	if state.Gap, err = end.unlike(ctx, x.Log, topicPartition{s.Topic, id.Number}, bounds); state.Gap != "" {
+		state.Records = RecordsAnother
+	}
+	return err
 }
