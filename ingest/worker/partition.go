@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -260,9 +261,12 @@ func (p *partition) accept(ctx context.Context, c *decodedChunk) error {
 func (p *partition) applied(c *decodedChunk) {
 	first := c.first()
 	p.moved = true
+	prints := slices.Clone(first.Prints)
+	if len(prints) == 0 && p.last != nil { // it has no record that is seen: a lane that is moved along carries what was before
+		prints = p.last.Prints
+	}
 	p.last = &Chunk{
-		Partition: first.Partition, Through: first.Through, LogTime: first.LogTime, FetchTime: first.FetchTime,
-		Prints: append([]online.Fingerprint(nil), first.Prints...),
+		Partition: first.Partition, Through: first.Through, LogTime: first.LogTime, FetchTime: first.FetchTime, Prints: prints,
 	}
 	p.progress.applied(p.id(), c)
 	p.served(c)
