@@ -26,7 +26,7 @@ import (
 
 // DefaultLanes is the number of lanes of a new generation, where no other is asked for.
 // A chunk of a few hundred events touches each lane, and each takes a script, which costs
-// the store as much as writing three entities does; but while a script runs nobody else
+// the store several times what it takes to write an entity; but while a script runs nobody else
 // gets an answer, and one for a large chunk is the longer the fewer lanes there are.
 const DefaultLanes = 16
 

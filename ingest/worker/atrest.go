@@ -18,7 +18,15 @@ type atRest struct {
 	archive *openArchive
 }
 
-// compareAtRest compares partitions with what is at rest of them: where the log still
+// compareAll compares partitions with all that is known of them here.
+func (s *sourceLog) compareAll(ctx context.Context, only []int32) error {
+	if err := s.compare(ctx, only); err != nil {
+		return err
+	}
+	return s.compareAtRest(ctx, only)
+}
+
+// compareAtRest compares those partitions that are given with what is at rest of them: where the log still
 // reaches back to the newest row, it holds that record. Lanes that have applied it have
 // fingerprints of it, or of later ones. But those of a store that has failed over to an
 // older copy may stand before it: a log that was cut off in between, and has other

@@ -80,9 +80,7 @@ func TestStoreFailsOverToBeforeACut(t *testing.T) {
 			p.start()
 			p.random("clicks", 0, 184, 5)
 			p.right(view, 1)
-			if halted := p.worker.Progress().Halted(); len(halted) > 0 {
-				t.Errorf("still halted: %v", halted)
-			}
+			p.wantNoneHalted()
 			p.stop()
 			p.wantArchived(view)
 		})

@@ -38,8 +38,9 @@ type streaming struct {
 	from     int64
 	reached  featurestore.LogTime
 	queue    []*decodedChunk
-	fetching bool  // what comes behind from may be read by now
-	ended    error // of the reader
+	fetching bool             // what comes behind from may be read by now
+	fetched  logrecord.Reader // the one that has given something
+	ended    error            // of the reader
 	halted   error
 	run      context.Context // of all partitions of the source: it ends when one finds it in a GAP
 }
@@ -263,8 +264,9 @@ func (p *process) fetch(s *streaming) {
 	s.fetching = true
 	defer func() { s.fetching = false }()
 	batch, err := s.reader.Next(s.run)
-	if err == nil && batch.Interrupted && !without("a fetch that was interrupted is compared") {
-		err = s.p.sameLog(s.run)
+	first := s.fetched != s.reader && !without("the log is compared at each beginning")
+	if s.fetched = s.reader; err == nil && !(batch.Interrupted && without("a fetch that was interrupted is compared")) {
+		err = s.p.sameLog(s.run, batch, first)
 	}
 	if err != nil {
 		s.ended = s.p.outOfRange(err)

@@ -50,6 +50,13 @@ func (p *plant) gap(view, source string) *GapError {
 	return gap
 }
 
+func (p *plant) wantNoneHalted() {
+	p.t.Helper()
+	if halted := p.worker.Progress().Halted(); len(halted) > 0 {
+		p.t.Errorf("still halted: %v", halted)
+	}
+}
+
 func (p *plant) accept(source string) {
 	p.t.Helper()
 	_, err := p.registry.AcceptTopic(p.t.Context(), source, p.logs[source]-1, "a test", now())
@@ -88,9 +95,7 @@ func TestTopicMadeAnewLive(t *testing.T) {
 			p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
 			p.random("clicks", 1, 34, 20)
 			p.right(view, 1)
-			if halted := p.worker.Progress().Halted(); len(halted) > 0 {
-				t.Errorf("still halted: %v", halted)
-			}
+			p.wantNoneHalted()
 			changed := p.newGeneration(view)
 			p.stop()
 			p.wantArchived(view)

@@ -75,11 +75,20 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	return from, bounds, nil
 }
 
-// sameLog compares the log with all that is known of it, while it is read.
-func (p *partition) sameLog(ctx context.Context) error {
+// sameLog says whose records a batch has, the first that a reader gives or a later one:
+// where a fetch was interrupted, the log may be another, and it may have been replaced
+// between identify and the first.
+func (p *partition) sameLog(ctx context.Context, batch *logrecord.Batch, first bool) error {
+	own := []int32{p.number}
+	if first && !batch.Interrupted { // what the lanes say was just read
+		return p.shared.compareAll(ctx, own)
+	}
+	if !batch.Interrupted {
+		return nil
+	}
 	err := p.shared.verify(ctx)
 	if err == nil {
-		err = p.shared.compareAtRest(ctx, []int32{p.number})
+		err = p.shared.compareAtRest(ctx, own)
 	}
 	return err
 }

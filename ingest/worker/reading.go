@@ -50,10 +50,10 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 	fetched := make(chan *logrecord.Batch)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		for {
+		for first := true; ; first = false {
 			batch, err := r.Next(ctx)
-			if err == nil && batch.Interrupted {
-				err = p.sameLog(ctx) // whose records these are
+			if err == nil {
+				err = p.sameLog(ctx, batch, first)
 			}
 			if err != nil {
 				return p.outOfRange(err)

@@ -22,9 +22,7 @@ func (s *sourceLog) look(ctx context.Context, only []int32) (again bool, err err
 	if gap := s.gone.Load(); gap != nil {
 		return s.restored(ctx, gap)
 	}
-	if err = s.compare(ctx, only); err == nil {
-		err = s.compareAtRest(ctx, only)
-	}
+	err = s.compareAll(ctx, only)
 	if errors.As(err, new(*GapError)) {
 		s.end(err)
 		return false, nil

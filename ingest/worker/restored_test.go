@@ -61,9 +61,7 @@ func TestRestoredTopicGoesOn(t *testing.T) {
 			p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
 			p.random("orders", 0, 123, 10)
 			p.right(view, 1)
-			if halted := p.worker.Progress().Halted(); len(halted) > 0 {
-				t.Errorf("still halted: %v", halted)
-			}
+			p.wantNoneHalted()
 			p.stop()
 			p.wantArchived(view)
 		})
