@@ -82,7 +82,8 @@ type unpackLimits struct {
 }
 
 // fill walks the batches of an answer into b: records from offset `from` on
-// that are committed. b.Next moves over everything that was walked.
+// that are committed. b.Next moves over everything that was walked, b.Removed is what of
+// that was not there.
 func fill(b *logrecord.Batch, res *fetchResponse, from int64, limits unpackLimits) error {
 	b.Next = from
 	filter := newAbortFilter(res.aborted)
@@ -98,6 +99,9 @@ func fill(b *logrecord.Batch, res *fetchResponse, from int64, limits unpackLimit
 			break
 		}
 		rest = next
+		if h.base > b.Next {
+			b.Removed = append(b.Removed, logrecord.Offsets{From: b.Next, To: h.base})
+		}
 		if filter.keep(&h) && h.last >= from {
 			if err := appendRecords(b, &h, from, limits.batch); err != nil {
 				return fmt.Errorf("record batch at offset %d: %w", h.base, err)
@@ -123,7 +127,7 @@ func appendRecords(b *logrecord.Batch, h *batchHead, from int64, limit int) erro
 		body = b.Unpacked[start:]
 	}
 	appendTime := h.attributes&attrAppendTime != 0
-	c := cursor{b: body}
+	c, next := cursor{b: body}, max(h.base, from)
 	b.Records = slices.Grow(b.Records, max(0, min(int(h.count), len(body)/leastRecord))) // the count may be any
 	for range h.count {
 		r, err := cutRecord(&c)
@@ -134,6 +138,10 @@ func appendRecords(b *logrecord.Batch, h *batchHead, from int64, limit int) erro
 		if offset < from {
 			continue
 		}
+		if offset > next { // compaction leaves a batch its offsets
+			b.Removed = append(b.Removed, logrecord.Offsets{From: next, To: offset})
+		}
+		next = max(next, offset+1)
 		rec := logrecord.Record{
 			Partition: b.Partition,
 			Offset:    offset,
@@ -144,6 +152,9 @@ func appendRecords(b *logrecord.Batch, h *batchHead, from int64, limit int) erro
 			rec.Origin, rec.LogTime = logrecord.OriginBroker, logTimeOf(h.maxTime)
 		}
 		b.Records = append(b.Records, rec)
+	}
+	if next <= h.last {
+		b.Removed = append(b.Removed, logrecord.Offsets{From: next, To: h.last + 1})
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,94 @@ func TestBatchRoundTrip(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRemoved: what compaction leaves of batches is read, and what it has removed is
+// told: every offset is a record's, a marker's or an aborted transaction's, or was removed.
+func TestRemoved(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var raw []byte
+		var res fetchResponse
+		var records, removed []int64
+		end := int64(0)
+		for range rapid.IntRange(1, 8).Draw(t, "batches") {
+			base := end
+			end += int64(rapid.IntRange(1, 5).Draw(t, "offsets"))
+			kind := rapid.SampledFrom([]string{"data", "data", "marker", "aborted", "gone"}).Draw(t, "kind")
+			p := noProducer()
+			if kind == "aborted" {
+				p = producerState{id: base, transactional: true}
+				res.aborted = append(res.aborted, abortedTxn{producer: base, first: base})
+			}
+			var left []int64
+			for at := base; at < end; at++ {
+				if rapid.Bool().Draw(t, "left") {
+					left = append(left, at)
+				}
+			}
+			switch kind {
+			case "gone":
+				left = nil
+				fallthrough
+			case "data":
+				for at := base; at < end; at++ {
+					if slices.Contains(left, at) {
+						records = append(records, at)
+					} else {
+						removed = append(removed, at)
+					}
+				}
+			}
+			if kind != "gone" {
+				raw = append(raw, compactedBatch(t, base, end, left, kind == "marker", p)...)
+			}
+		}
+		res.records = raw
+		from := rapid.Int64Range(0, end).Draw(t, "from")
+		b := logrecord.Batch{}
+		if err := fill(&b, &res, from, testLimits()); err != nil {
+			t.Fatal(err)
+		}
+		before := func(at int64) bool { return at < from || at >= b.Next }
+		var gone []int64
+		for i, r := range b.Removed {
+			if r.From >= r.To || i > 0 && r.From < b.Removed[i-1].To {
+				t.Errorf("they ascend and are apart: %v", b.Removed)
+			}
+			for at := r.From; at < r.To; at++ {
+				gone = append(gone, at)
+			}
+		}
+		if want := slices.DeleteFunc(removed, before); !slices.Equal(gone, want) {
+			t.Errorf("from %d: %v were removed, want %v", from, gone, want)
+		}
+		if want := slices.DeleteFunc(records, before); len(b.Records) != len(want) {
+			t.Errorf("from %d: %d records, want %v", from, len(b.Records), want)
+		}
+	})
+}
+
+// compactedBatch is what compaction leaves of a batch: its offsets and some records.
+func compactedBatch(t *rapid.T, base, end int64, left []int64, marker bool, p producerState) []byte {
+	raw, err := appendBatch(nil, make([]logrecord.Record, 1), Uncompressed, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = raw[:batchHeader]
+	for _, at := range left {
+		if raw, err = appendRecord(raw, &logrecord.Record{Key: []byte("key")}, 0, int(at-base)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	place(raw, base)
+	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-batchPrefix))
+	if marker {
+		raw[22] |= attrTransaction | attrControl
+	}
+	binary.BigEndian.PutUint32(raw[23:], uint32(end-base-1))
+	binary.BigEndian.PutUint32(raw[57:], uint32(len(left)))
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], castagnoli()))
+	return raw
 }
 
 // TestFlippedBits: no flipped bit of a batch goes unnoticed, but for those of

@@ -99,7 +99,7 @@ func (c *Client) takeBatch() *logrecord.Batch {
 	default:
 		b = &logrecord.Batch{Recycle: c.recycle}
 	}
-	b.Records, b.Unpacked = b.Records[:0], b.Unpacked[:0]
+	b.Records, b.Removed, b.Unpacked = b.Records[:0], b.Removed[:0], b.Unpacked[:0]
 	return b
 }
 

@@ -111,8 +111,8 @@ func readTo(t *testing.T, c *kafka.Client, topic string, number int32, from, to 
 			rec.Headers = logrecord.Headers(bytes.Clone(rec.Headers))
 			all = append(all, rec)
 		}
-		if batch.FetchTime != clock() {
-			t.Fatalf("fetch time %s", batch.FetchTime)
+		if batch.FetchTime != clock() || len(batch.Removed) > 0 {
+			t.Fatalf("fetch time %s, %v were removed", batch.FetchTime, batch.Removed)
 		}
 		at = batch.Next
 		batch.Release()

@@ -57,6 +57,11 @@ type Batch struct {
 	// before it is in the log that this batch saw.
 	FetchTime featurestore.Instant
 
+	// Removed are the offsets, from that of the fetch to Next, that neither a record, a
+	// marker nor an aborted transaction explains: compaction has removed their records, or
+	// what is left of an old transaction. They ascend and are apart.
+	Removed []Offsets
+
 	// Interrupted says that a fetch before this one failed and was tried again:
 	// the topic may have been deleted and made anew in between.
 	Interrupted bool
@@ -67,6 +72,9 @@ type Batch struct {
 	// Recycle takes the batch back; nil where it is not reused.
 	Recycle func(*Batch)
 }
+
+// Offsets are those of a partition from From to before To.
+type Offsets struct{ From, To int64 }
 
 // AtEnd reports whether the batch reached the end of what was committed when it
 // was fetched.

@@ -12,6 +12,7 @@ import (
 
 // Keys of Kafka's protocol.
 const (
+	createTopicsKey  = 19
 	deleteTopicsKey  = 20
 	deleteRecordsKey = 21
 	createACLsKey    = 30
@@ -136,4 +137,26 @@ func ask(ctx context.Context, addr string, key, version uint16, body []byte) ([]
 	answer := make([]byte, binary.BigEndian.Uint32(size[:4])-4)
 	_, err = io.ReadFull(conn, answer)
 	return answer, err
+}
+
+// CreateCompacted makes a topic of one partition whose older records of a key the cleaner
+// removes as soon as their segment is closed: by the first record that is 50 ms newer.
+func CreateCompacted(ctx context.Context, addr, topic string) error {
+	settings := [][2]string{{"cleanup.policy", "compact"}, {"segment.ms", "50"}, {"min.cleanable.dirty.ratio", "0.01"}}
+	b := binary.BigEndian.AppendUint32(nil, 1)
+	b = appendText(b, topic)
+	b = binary.BigEndian.AppendUint32(b, 1) // partitions
+	b = binary.BigEndian.AppendUint16(b, 1) // replicas
+	b = binary.BigEndian.AppendUint32(b, 0) // wherever
+	b = binary.BigEndian.AppendUint32(b, uint32(len(settings)))
+	for _, s := range settings {
+		b = appendText(appendText(b, s[0]), s[1])
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(adminWithin.Milliseconds()))
+	b = append(b, 0) // in earnest
+	answer, err := ask(ctx, addr, createTopicsKey, 2, b)
+	if err != nil {
+		return fmt.Errorf("kafkatest: create topic %q: %w", topic, err)
+	}
+	return code(answer, 4+4+2+len(topic))
 }

@@ -215,6 +215,7 @@ func settings(addr, controller, data string) string {
 		"transaction.state.log.num.partitions=4",
 		"share.coordinator.state.topic.replication.factor=1",
 		"share.coordinator.state.topic.min.isr=1",
+		"log.cleaner.backoff.ms=200",
 		"group.initial.rebalance.delay.ms=0",
 		"broker.session.timeout.ms=2000",
 		"broker.heartbeat.interval.ms=500",
