@@ -27,7 +27,7 @@ type examination struct {
 	lost map[online.Partition]int64
 
 	dropped map[online.Partition]offline.Dropped // by retention, from history
-	given   map[online.Partition]restNote        // accepted to be lost, where states of before are looked at
+	gone    map[online.Partition]restNote        // what was applied and is nowhere, where states of before are looked at
 
 	otherwise []Otherwise
 	letters   map[string]int // by source, dead letters of other definitions that the view's own reads
@@ -63,14 +63,14 @@ const examineStep = 100
 
 // examine draws a sample and compares it.
 func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, error) {
-	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}, given: map[online.Partition]restNote{}, letters: map[string]int{}}
+	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}, gone: map[online.Partition]restNote{}, letters: map[string]int{}}
 	if by.before {
 		for i := range v.view.Bindings {
-			accepted, err := w.acceptedOf(ctx, v.view.Bindings[i].Source)
+			gone, err := w.nowhere(ctx, v.view.Bindings[i].Source)
 			if err != nil {
 				return nil, err
 			}
-			maps.Copy(x.given, accepted)
+			maps.Copy(x.gone, gone)
 		}
 	}
 	var err error
@@ -208,7 +208,7 @@ func (x *examination) holdsDropped(s *storedEntity) bool {
 	since := featurestore.EventTime(last) - featurestore.EventTime(retention+featurestore.Day)
 	return slices.ContainsFunc(s.state.Applied, func(a featurestore.AppliedEntry) bool {
 		p, _ := x.partition(a.PartitionID)
-		if k, lost := x.given[p]; lost && (!bounded || since <= featurestore.EventTime(k.At)) {
+		if k, lost := x.gone[p]; lost && a.Offset >= k.ranges()[0].From && (!bounded || since <= featurestore.EventTime(k.At)) {
 			return true // whatever was lost is older
 		}
 		d, some := x.dropped[p]

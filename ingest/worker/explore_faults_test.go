@@ -268,7 +268,7 @@ func (w *world) witnessed(number int) bool {
 	return true
 }
 
-// logFault lets records expire, or replaces the end of a partition, or all of it, or
+// logFault lets records expire, or be removed by compaction, or replaces the end of a partition, or all of it, or
 // brings back what was replaced.
 func (w *world) logFault() {
 	all := w.log.all()
@@ -279,7 +279,12 @@ func (w *world) logFault() {
 		}
 	}
 	m := all[w.n(len(all))]
-	switch w.n(4) {
+	kind := w.n(4)
+	if kind == 1 && w.mood[moodFailover] {
+		w.compact(m)
+		return
+	}
+	switch kind {
 	case 0, 1:
 		w.expire(m, m.start+1+int64(w.n(int(m.end()-m.start)+1)))
 	case 2:
@@ -303,7 +308,8 @@ func (w *world) bringBack() (some bool) {
 }
 
 // restore brings a partition back that was replaced. Of a process that is just
-// reading it, nobody can say which of the two it has read.
+// reading it, nobody can say which of the two it has read. Where compaction has removed
+// the records that lanes have fingerprints of, only a person can say that it is back.
 func (w *world) restore(m *modelPart) {
 	if slices.ContainsFunc(w.processes[:], func(p *process) bool {
 		return slices.ContainsFunc(p.streams, func(s *streaming) bool { return s.p.id() == m.id && s.fetching })
@@ -314,6 +320,7 @@ func (w *world) restore(m *modelPart) {
 	m.truth = m.records
 	m.broken, m.cut = false, 0
 	m.lives++
+	w.mayGap = w.mayGap || slices.ContainsFunc(m.truth, func(r modelRecord) bool { return r.removed })
 	w.trace("%v is restored, up to %d", m.id, m.end()-1)
 }
 
@@ -327,6 +334,20 @@ func (w *world) expire(m *modelPart, start int64) {
 	m.start = start
 	w.mayGap = w.mayGap || w.expired()
 	w.trace("%v: what lies before %d has expired", m.id, start)
+}
+
+// compact removes records that are at rest, wherever the lanes are, but not the newest.
+func (w *world) compact(m *modelPart) {
+	rest := w.history.parts[m.id]
+	if m.broken || rest.next() <= m.start {
+		return
+	}
+	from := m.start + int64(w.n(int(rest.next()-m.start)))
+	to := min(from+1+int64(w.n(3)), rest.next(), m.end()-1)
+	for at := from; at < to; at++ {
+		m.records[at].removed = m.records[at].visible && rest.ranges[0].From <= at
+	}
+	w.trace("%v: compaction removes %d to %d", m.id, from, to-1)
 }
 
 // markOf is how far a lane is.

@@ -18,6 +18,7 @@ import (
 type modelRecord struct {
 	record  logrecord.Record
 	visible bool
+	removed bool                // by compaction
 	event   *featurestore.Event // nil where it is none
 	key     string              // of its entity; "" where no entity has it
 	row     window.Row
@@ -146,7 +147,7 @@ func (l logOf) Peek(_ context.Context, topic string, number int32, offset int64)
 	m := l.part(topic, number)
 	b := &logrecord.Batch{Partition: number, Next: m.end(), LastStable: m.end()}
 	for at := max(offset, m.start); at < m.end() && len(b.Records) == 0; at++ {
-		if m.records[at].visible {
+		if m.records[at].visible && !m.records[at].removed {
 			b.Records = append(b.Records, m.records[at].record)
 		}
 	}
@@ -180,8 +181,11 @@ func (r *modelReader) Next(context.Context) (*logrecord.Batch, error) {
 		to = min(r.from+1+int64(r.p.w.n(4)), to)
 	}
 	b := &logrecord.Batch{Partition: m.id.Number, Interrupted: interrupted, Next: to, LogStart: m.start, LastStable: m.end(), FetchTime: featurestore.Instant(r.p.w.clock + r.p.skew)}
-	for _, rec := range m.records[r.from:to] {
-		if rec.visible {
+	for i, rec := range m.records[r.from:to] {
+		switch at := r.from + int64(i); {
+		case rec.removed:
+			b.Removed = append(b.Removed, logrecord.Offsets{From: at, To: at + 1})
+		case rec.visible:
 			b.Records = append(b.Records, rec.record)
 		}
 	}

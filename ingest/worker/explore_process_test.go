@@ -268,6 +268,9 @@ func (p *process) fetch(s *streaming) {
 	if s.fetched = s.reader; err == nil && !(batch.Interrupted && without("a fetch that was interrupted is compared")) {
 		err = s.p.sameLog(s.run, batch, first)
 	}
+	if err == nil {
+		err = s.p.removed(s.run, batch)
+	}
 	if err != nil {
 		s.ended = s.p.outOfRange(err)
 		return

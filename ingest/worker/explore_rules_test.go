@@ -158,14 +158,13 @@ var mutants = []mutant{
 	{"an end below what was applied is a GAP", "agreement.go", `	case have.high >= bounds.End:
 `, `	case have.high >= bounds.End && !WITHOUT:
 `},
-	{"expired records come from history, or are a GAP", "identity.go", `	if low := v.Lowest(p.id()); low+1 < bounds.Start {
-`, `	if low := v.Lowest(p.id()); low+1 < bounds.Start && WITHOUT {
+	{"expired records come from history, or are a GAP", "identity.go", `	if low := v.Lowest(p.id()); low+1 < bounds.Start ||`, `	if low := v.Lowest(p.id()); low+1 < bounds.Start && WITHOUT {
 		c := &Chunk{Partition: p.id(), Through: bounds.Start - 1, LogTime: noLogTime}
 		v.fed[p.id()] = c.Through
 		return v.Advance(ctx, c)
 	}
-	if low := v.Lowest(p.id()); low+1 < bounds.Start {
-`},
+	if low := v.Lowest(p.id()); low+1 < bounds.Start ||`},
+	{"what compaction has removed comes from history", "compacted.go", `		if r.From < rested &&`, `		if !WITHOUT && r.From < rested &&`},
 	{"a new partition is read from its beginning", "identity.go", `	if low := v.Lowest(p.id()); !v.Met(p.id()) {
 `, `	if low := v.Lowest(p.id()); low == -1 && WITHOUT {
 		return v.Begin(ctx, p.id(), slices.Repeat([]int64{bounds.End}, int(v.laneCount())))

@@ -69,3 +69,16 @@ func TestBeatMovesWhatWasNotMoved(t *testing.T) {
 	beat(p.all(), lanesOfTests)
 	beat(p.all(), lanesOfTests)
 }
+
+// What is applied behind a chunk of no records, as of a marker, carries the fingerprint of
+// the record before: a lane that a heartbeat moves along would have none.
+func TestBeatCarriesTheLastFingerprint(t *testing.T) {
+	p := &partition{source: activity(t).Bindings[0].Source, progress: newProgress()}
+	print := online.Fingerprint{Offset: 4, LogTime: 7, Hash: 9}
+	for i, prints := range [][]online.Fingerprint{{print}, nil, nil} {
+		p.applied(&decodedChunk{parts: []decodedPart{{Chunk: Chunk{Partition: p.id(), From: int64(4 + i), Through: int64(4 + i), Prints: prints}}}})
+		if p.last.Through != int64(4+i) || len(p.last.Prints) != 1 || p.last.Prints[0] != print {
+			t.Errorf("behind chunk %d it is %+v", i, p.last)
+		}
+	}
+}

@@ -58,11 +58,16 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	if !p.held {
 		from = bounds.End
 	}
+	if p.compaction.rests, err = p.endOfRest(ctx, next); err != nil {
+		return 0, bounds, err
+	}
+	p.compaction.applied = -1
 	for _, v := range p.views() {
 		if err := p.identifyView(ctx, v, bounds, begin, first); err != nil {
 			return 0, bounds, err
 		}
 		from = min(from, v.Lowest(p.id())+1)
+		p.compaction.applied = max(p.compaction.applied, v.Highest(p.id()))
 	}
 	if !p.held {
 		return from, bounds, nil
@@ -110,7 +115,7 @@ func (p *partition) hold() error {
 
 // identifyView checks one view against the log. A log that nobody has met before
 // begins where it begins, or where the archive does, which may hold more; what has
-// expired since, a view takes from history.
+// expired since, or was removed by compaction, a view takes from history.
 func (p *partition) identifyView(ctx context.Context, v *View, bounds logrecord.Bounds, begin beginning, first int64) error {
 	if low := v.Lowest(p.id()); !v.Met(p.id()) {
 		if !p.held && low+1 < bounds.Start {
@@ -120,11 +125,11 @@ func (p *partition) identifyView(ctx context.Context, v *View, bounds logrecord.
 		if first < bounds.Start {
 			at = slices.Repeat([]int64{first - 1}, len(at))
 		}
-		if err := v.Begin(ctx, p.id(), at); err != nil || first >= bounds.Start {
+		if err := v.Begin(ctx, p.id(), at); err != nil {
 			return err
 		}
 	}
-	if low := v.Lowest(p.id()); low+1 < bounds.Start {
+	if low := v.Lowest(p.id()); low+1 < bounds.Start || p.fromRest(v, low) {
 		return p.refill(ctx, v, low, bounds)
 	}
 	return nil

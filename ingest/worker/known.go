@@ -20,15 +20,16 @@ import (
 const (
 	knownNotes    = "at_rest"  // the offsets that were at rest, for good
 	acceptedNotes = "accepted" // those of them that a person has accepted to be lost
+	removedNotes  = "removed"  // those that were applied, and that compaction has removed before they were at rest
 )
 
 const knownVersion = 1
 
-// restNote is a note of either kind, as JSON.
+// restNote is a note of any kind, as JSON.
 type restNote struct {
 	Version int                  `json:"version"`
 	Ranges  [][2]int64           `json:"ranges"`           // of offsets, half-open, ascending and apart
-	At      featurestore.Instant `json:"at,omitempty"`     // when it was accepted: microseconds
+	At      featurestore.Instant `json:"at,omitempty"`     // when it was accepted, or seen to be removed: microseconds
 	Reason  string               `json:"reason,omitempty"` // why
 }
 
@@ -287,13 +288,17 @@ func rangesText(missing []Missing) string {
 		if m.Generation != registry.FirstLog {
 			text += fmt.Sprintf(" of log %d", m.Generation)
 		}
-		var ranges []string
-		for _, r := range m.Ranges {
-			ranges = append(ranges, fmt.Sprintf("%d to %d", r.From, r.To-1))
-		}
-		parts = append(parts, text+": offsets "+strings.Join(ranges, ", "))
+		parts = append(parts, text+": offsets "+offsetsText(m.Ranges))
 	}
 	return strings.Join(parts, "; ")
+}
+
+func offsetsText(ranges []offline.Range) string {
+	var out []string
+	for _, r := range ranges {
+		out = append(out, fmt.Sprintf("%d to %d", r.From, r.To-1))
+	}
+	return strings.Join(out, ", ")
 }
 
 // MissingNext is the way on for people.

@@ -42,6 +42,7 @@ type partition struct {
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
 	wasAtRest  func(context.Context, offline.Range) (bool, error) // whether offsets are known to have been at rest
+	noteGone   func(context.Context, []offline.Range) error       // that offsets were applied, and are nowhere
 	spent      *spending
 	chunk      chunkSize
 	turn       *turns             // to apply a chunk, among the partitions of the source
@@ -53,10 +54,11 @@ type partition struct {
 
 	ends ends // of the goroutine that decodes
 
-	begun atomic.Bool // its place in the log is known
-	held  bool        // its archive is this process's
-	last  *Chunk      // what was applied last: the end of the partition as far as it is known
-	moved bool        // since the last wait
+	begun      atomic.Bool // its place in the log is known
+	held       bool        // its archive is this process's
+	compaction compaction
+	last       *Chunk // what was applied last: the end of the partition as far as it is known
+	moved      bool   // since the last wait
 }
 
 func (p *partition) id() online.Partition {

@@ -127,6 +127,8 @@ type spyLog struct {
 	mu     sync.Mutex
 	opened map[string][]int64 // by topic
 
+	removed map[topicPartition][]int64 // by compaction
+
 	expired atomic.Int64 // the first offset that every partition still holds
 }
 
@@ -140,7 +142,8 @@ func (l *spyLog) Open(ctx context.Context, topic string, number int32, from int6
 	l.mu.Lock()
 	l.opened[topic] = append(l.opened[topic], from)
 	l.mu.Unlock()
-	return l.Log.Open(ctx, topic, number, from)
+	r, err := l.Log.Open(ctx, topic, number, from)
+	return &compactedReader{Reader: r, log: l, id: topicPartition{topic, number}, from: from}, err
 }
 
 func (l *spyLog) openings(topic string) []int64 {
@@ -319,8 +322,10 @@ func (p *plant) eventually(what string, reached func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			for _, s := range p.worker.Progress().Statuses() {
-				p.t.Logf("%+v", s)
+			if p.worker != nil {
+				for _, s := range p.worker.Progress().Statuses() {
+					p.t.Logf("%+v", s)
+				}
 			}
 			p.t.Fatalf("it never came to this: %s", what)
 		}

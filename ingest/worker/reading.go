@@ -55,6 +55,9 @@ func (p *partition) read(ctx context.Context, r logrecord.Reader, from int64, ou
 			if err == nil {
 				err = p.sameLog(ctx, batch, first)
 			}
+			if err == nil {
+				err = p.removed(ctx, batch)
+			}
 			if err != nil {
 				return p.outOfRange(err)
 			}

@@ -20,7 +20,11 @@ import (
 // Where history has a hole there, the view is in a GAP.
 func (p *partition) refill(ctx context.Context, v *View, low int64, bounds logrecord.Bounds) error {
 	if !p.held {
-		return featurestore.Unavailablef("%s; another process still holds its history", expired(bounds, low+1))
+		why := expired(bounds, low+1)
+		if low+1 >= bounds.Start {
+			why = fmt.Sprintf("compaction has removed records from offset %d on that are at rest", low+1)
+		}
+		return featurestore.Unavailablef("%s; another process still holds its history", why)
 	}
 	if err := p.archive.seal(); err != nil {
 		return err
@@ -46,7 +50,7 @@ func (p *partition) refill(ctx context.Context, v *View, low int64, bounds logre
 		Bounds: map[offline.Partition]offline.Range{p.archived(): {From: low + 1, To: to}},
 	}
 	if _, err := fillFrom(ctx, p.history, v, spec); err != nil {
-		return fmt.Errorf("view %q: filling offsets %d to %d, which have expired, from the history of %q: %w", v.Name(), low+1, to-1, s.Name, err)
+		return fmt.Errorf("view %q: filling offsets %d to %d, which the log no longer holds or not all of, from the history of %q: %w", v.Name(), low+1, to-1, s.Name, err)
 	}
 	p.progress.refilled(p.id(), to-low-1)
 	return nil

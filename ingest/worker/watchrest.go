@@ -192,7 +192,11 @@ func (w *Worker) acceptedOf(ctx context.Context, s *definition.StreamSource) (ma
 	if !w.c.NoteRest {
 		return nil, nil
 	}
-	notes, err := w.inspector().notes(ctx, acceptedNotes, s.Name)
+	return w.notesOf(ctx, acceptedNotes, s)
+}
+
+func (w *Worker) notesOf(ctx context.Context, name string, s *definition.StreamSource) (map[online.Partition]restNote, error) {
+	notes, err := w.inspector().notes(ctx, name, s.Name)
 	if err != nil {
 		return nil, err
 	}

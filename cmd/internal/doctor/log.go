@@ -102,7 +102,7 @@ func judgeTopic(t *kafka.Topic, s *definition.StreamSource) (State, string, stri
 	case len(t.OutOfSync) > 0:
 		return Warning, fmt.Sprintf("%s; replicas are behind in the partitions %v", seen, t.OutOfSync), lose, "look at the brokers"
 	case t.Settings[kafka.CleanupPolicy] == "compact" || t.Settings[kafka.CleanupPolicy] == "compact,delete":
-		return Warning, seen, "compaction removes older records of a key: what was not applied and at rest until then, or is read again after a failover, is in no value", "kafka-configs.sh --alter --topic " + s.Topic + " --add-config cleanup.policy=delete, or min.compaction.lag.ms=604800000 (longer than any outage), unless only the newest record of a key shall count"
+		return Warning, seen, "compaction removes older records of a key: what was not applied until then is in no value, and what was applied and not yet at rest is in none that is built later", "kafka-configs.sh --alter --topic " + s.Topic + " --add-config cleanup.policy=delete, or min.compaction.lag.ms=604800000 (longer than any outage), unless only the newest record of a key shall count"
 	case retention > 0 && time.Duration(retention)*time.Millisecond < shortRetention:
 		return Warning, seen, fmt.Sprintf("records expire after %s: an ingester that is away for longer leaves its views in a GAP", time.Duration(retention)*time.Millisecond), "kafka-configs.sh --alter --topic " + s.Topic + " --add-config retention.ms=604800000"
 	case t.Brokers > 1 && (t.Replicas < 2 || least == 1 && t.Unread == nil):

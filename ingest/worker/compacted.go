@@ -1,0 +1,112 @@
+package worker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/freshet/freshet/featurestore"
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/logrecord"
+)
+
+// compaction is what a partition does where its log lacks records that compaction has
+// removed. Whoever reads them again, because the store has gone back to an older copy or
+// because they were not at rest yet, would take them for none.
+type compaction struct {
+	rests   int64 // offsets before are at rest; of the goroutine that reads, as the next one
+	applied int64 // the last offset that some view had applied
+	fills   bool  // what is at rest is taken from there, since this arrangement has met such records
+}
+
+// removed looks at what compaction has removed of the log where a batch is. What is at
+// rest of it goes to the views from history: the stream begins anew. Of what is not, and
+// some view has applied, it is noted that nobody has it: the audit leaves alone what may
+// hold it. The rest has never been anybody's: so a topic that is compacted is read.
+func (p *partition) removed(ctx context.Context, b *logrecord.Batch) error {
+	var lost []offline.Range
+	for _, r := range b.Removed {
+		rested := min(r.To, p.compaction.rests)
+		lacks := func(v *View) bool { return p.restsFor(v) && v.Lowest(p.id()) < rested-1 }
+		if r.From < rested && !p.compaction.fills && slices.ContainsFunc(p.views(), lacks) {
+			p.compaction.fills = true
+			return &rewindError{Offset: r.From - 1}
+		}
+		if behind := (offline.Range{From: max(r.From, p.compaction.rests), To: min(r.To, p.compaction.applied+1)}); !behind.Empty() {
+			lost = append(lost, behind)
+		}
+	}
+	if len(lost) == 0 || !p.held { // the archive is not fed: once it is, it is read from where it ends
+		return nil
+	}
+	return p.noteGone(ctx, lost)
+}
+
+// restsFor reports whether what is at rest is what a view would read of the log: it comes
+// to rest by the newest definition.
+func (p *partition) restsFor(v *View) bool { return slices.Contains(p.readings[0].views, v) }
+
+// fromRest reports whether a view that stands at low goes on from what is at rest of a log
+// that is compacted.
+func (p *partition) fromRest(v *View, low int64) bool {
+	return p.compaction.fills && low+1 < p.compaction.rests && p.restsFor(v)
+}
+
+// endOfRest is the offset behind what is at rest of a partition; next is what this
+// process's archive says, of a partition that it holds.
+func (p *partition) endOfRest(ctx context.Context, next int64) (int64, error) {
+	if p.held {
+		return next, nil
+	}
+	ends, err := endsAtRest(ctx, p.history, p.source)
+	return ends[p.archived()].to, err
+}
+
+// noteRemoved notes, before the archive says that it has them, offsets that were applied
+// and never came to rest.
+func (w *Worker) noteRemoved(source string, id offline.Partition) func(context.Context, []offline.Range) error {
+	return func(ctx context.Context, lost []offline.Range) error {
+		if !w.c.NoteRest {
+			return nil
+		}
+		added, err := w.inspector().noteRemoved(ctx, source, id, lost, w.c.Now())
+		if len(added) > 0 {
+			w.c.Logger.Error("compaction has removed records that were applied and not at rest: the values that answer count them, and what is built anew does not; the audit leaves alone what may hold them",
+				"source", source, "log", id.Generation, "partition", id.Partition, "offsets", offsetsText(added))
+		}
+		return err
+	}
+}
+
+// noteRemoved adds to what is noted of a partition, and gives what is new.
+func (x Inspector) noteRemoved(ctx context.Context, source string, p offline.Partition, lost []offline.Range, at featurestore.Instant) (added []offline.Range, err error) {
+	before, err := x.notes(ctx, removedNotes, source)
+	if err != nil {
+		return nil, err
+	}
+	had := before[p]
+	if added = offline.Without(lost, had.ranges()...); len(added) == 0 {
+		return nil, nil
+	}
+	k := noteOf(offline.Union(append(had.ranges(), added...)...))
+	k.At = at
+	return added, x.keep(ctx, removedNotes, source, p, k)
+}
+
+// nowhere is what of a source was applied and is nowhere: a person has accepted that it is
+// lost, or compaction has removed it.
+func (w *Worker) nowhere(ctx context.Context, s *definition.StreamSource) (map[online.Partition]restNote, error) {
+	out, err := w.acceptedOf(ctx, s)
+	if err != nil || !w.c.NoteRest {
+		return nil, err
+	}
+	removed, err := w.notesOf(ctx, removedNotes, s)
+	for p, k := range removed {
+		had := out[p]
+		both := noteOf(offline.Union(append(had.ranges(), k.ranges()...)...))
+		both.At = max(had.At, k.At)
+		out[p] = both
+	}
+	return out, err
+}

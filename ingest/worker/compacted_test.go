@@ -1,0 +1,170 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/ingest/logrecord"
+)
+
+// compact removes records of a partition, as a broker's cleaner does.
+func (p *plant) compact(topic string, number int32, offsets ...int64) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	if p.log.removed == nil {
+		p.log.removed = map[topicPartition][]int64{}
+	}
+	id := topicPartition{topic, number}
+	p.log.removed[id] = append(p.log.removed[id], offsets...)
+}
+
+// without takes what was removed out of a batch of a partition.
+func (l *spyLog) without(id topicPartition, from int64, b *logrecord.Batch) *logrecord.Batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, at := range l.removed[id] {
+		if at >= from && at < b.Next {
+			b.Removed = append(b.Removed, logrecord.Offsets{From: at, To: at + 1})
+		}
+	}
+	b.Records = slices.DeleteFunc(b.Records, func(r logrecord.Record) bool { return slices.Contains(l.removed[id], r.Offset) })
+	return b
+}
+
+func (l *spyLog) Peek(ctx context.Context, topic string, number int32, offset int64) (*logrecord.Batch, error) {
+	b, err := l.Log.Peek(ctx, topic, number, offset)
+	if err != nil {
+		return nil, err
+	}
+	return l.without(topicPartition{topic, number}, offset, b), nil
+}
+
+// compactedReader reads what is left of a partition.
+type compactedReader struct {
+	logrecord.Reader
+	log  *spyLog
+	id   topicPartition
+	from int64
+}
+
+func (r *compactedReader) Next(ctx context.Context) (*logrecord.Batch, error) {
+	b, err := r.Reader.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b = r.log.without(r.id, r.from, b)
+	r.from = b.Next
+	return b, nil
+}
+
+// A store that goes back to an older copy gets from history what compaction has removed of
+// the log since, however far it has gone back, and what is not at rest from the log.
+func TestStoreGoesBackOverACompactedLog(t *testing.T) {
+	for name, removed := range map[string][]int64{
+		"one":       {17},
+		"the first": {copied},
+		"all":       {10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23},
+		"before":    {2, 3, 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, view := newActivity(t)
+			p.random("orders", 0, 201, copied)
+			p.random("clicks", 0, 202, 30)
+			p.start()
+			p.right(view, 1)
+			p.stop()
+			p.copyStore("before")
+			p.start()
+			p.random("orders", 0, 203, 15)
+			p.right(view, 1)
+			p.stop()
+			p.restoreStore("before")
+			p.compact("orders", 0, removed...)
+			p.random("orders", 0, 204, 6)
+			p.auditing()
+			p.start()
+			p.random("orders", 0, 205, 5)
+			p.right(view, 1)
+			p.wantNoneHalted()
+			if s := p.audited(); s.Findings != 0 || s.Trouble != "" || s.Compared == 0 {
+				t.Errorf("the audit has found %+v", s)
+			}
+			changed := p.newGeneration(view)
+			p.stop()
+			p.wantArchived(view)
+			p.start()
+			p.right(changed, 2)
+		})
+	}
+}
+
+// A compacted log is read as it is where nobody has applied, and nothing keeps at rest,
+// what was removed.
+func TestCompactedLogIsRead(t *testing.T) {
+	p, view := newActivity(t)
+	p.random("orders", 0, 206, 30)
+	p.compact("orders", 0, 3, 4, 20)
+	id := partition0("orders", 0)
+	for _, at := range []int{3, 4, 20} {
+		p.sent[id][at].Value = []byte("{") // it counts as none
+	}
+	p.auditing()
+	p.start()
+	p.right(view, 1)
+	if s := p.audited(); s.Findings != 0 || s.Trouble != "" || s.Compared == 0 || s.Skipped > 0 {
+		t.Errorf("the audit has found %+v", s)
+	}
+	notes, err := p.inspector().notes(t.Context(), removedNotes, "orders")
+	if ok(t, err); len(notes) > 0 {
+		t.Errorf("nobody had them, and it is noted %v", notes)
+	}
+}
+
+// Records that were applied, were not at rest at a crash, and were removed before the
+// ingester was back stay in the values that answer: the audit leaves alone what may hold
+// them, and takes nothing out.
+func TestAppliedAndRemovedBeforeItWasAtRest(t *testing.T) {
+	p, view := newActivity(t)
+	p.random("orders", 0, 207, 30)
+	p.start()
+	p.right(view, 1)
+	p.stop() // at rest
+	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
+		a, err := p.realArchive(s)
+		return crashing{a}, err
+	}
+	p.random("orders", 0, 208, 25)
+	p.start()
+	p.right(view, 1)
+	p.stop()
+	p.openArchive = nil
+	removed := []int64{31, 33, 34, 35, 36, 40, 50}
+	p.compact("orders", 0, removed...)
+	p.auditing()
+	p.start()
+	p.right(view, 1)
+	if s := p.audited(); s.Findings != 0 || s.Trouble != "" || s.Skipped == 0 {
+		t.Errorf("the audit has found %+v", s)
+	}
+	p.random("orders", 0, 209, 10)
+	p.right(view, 1)
+	if s := p.audited(); s.Findings != 0 || s.Trouble != "" || s.Skipped == 0 {
+		t.Errorf("later, the audit has found %+v", s)
+	}
+	p.right(view, 1)
+	notes, err := p.inspector().notes(t.Context(), removedNotes, "orders")
+	ok(t, err)
+	var noted []int64
+	for _, k := range notes {
+		for _, r := range k.ranges() {
+			for at := r.From; at < r.To; at++ {
+				noted = append(noted, at)
+			}
+		}
+	}
+	if !slices.Equal(noted, removed) {
+		t.Errorf("noted are %v, removed were %v", noted, removed)
+	}
+}
