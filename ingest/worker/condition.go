@@ -18,14 +18,16 @@ type Condition struct {
 
 // StandsStill reports whether nothing goes on until a person acts.
 func (c Condition) StandsStill() bool {
-	return c.State == online.StateGap.String() || c.State == online.StateHalted.String() || c.State == conditionStale || c.State == conditionMixed
+	return c.State == online.StateGap.String() || c.State == online.StateHalted.String() || c.State == conditionStale || c.State == ConditionMixed
 }
 
 // Words for states of lanes that people read.
 const (
 	conditionRunning = "RUNNING"
 	conditionStale   = "STALE_BINARY"
-	conditionMixed   = "MIXED"
+
+	// ConditionMixed is that of a view that waits until other views' generations answer.
+	ConditionMixed = "MIXED"
 )
 
 // restartNext leads on where something must be mended first.
@@ -62,7 +64,7 @@ func OtherVersionCondition() Condition {
 // MixedCondition is that of a view that does not answer because no revision has the
 // meanings of all live generations.
 func MixedCondition(why, next string) Condition {
-	return Condition{State: conditionMixed, Reason: why, Next: next}
+	return Condition{State: ConditionMixed, Reason: why, Next: next}
 }
 
 // Conditions are those of every running generation.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -125,8 +126,15 @@ func (a *App) buildHere(ctx context.Context, s *settings.Settings, g registry.Ge
 		}
 	}()
 	return a.waitFor(ctx, g, func(ctx context.Context) (*node.Status, error) {
-		list, err := n.Backend.Generations(ctx)
-		return &node.Status{Generations: list}, err
+		text, err := n.Backend.Status(ctx)
+		s := &node.Status{}
+		if err == nil {
+			err = json.Unmarshal(text, s)
+		}
+		if err == nil && s.Registry != "" {
+			err = errors.New(s.Registry)
+		}
+		return s, err
 	})
 }
 
@@ -169,7 +177,10 @@ func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(conte
 		if err != nil {
 			return "", first(context.Cause(ctx), err)
 		}
-		now := find(s.Generations, g)
+		now, waits := find(s.Generations, g), ""
+		if now != nil {
+			waits = still.person(s, now, time.Now())
+		}
 		switch {
 		case now == nil:
 			return "", featurestore.NotFoundf("generation %d of view %q was retired while it was being built: another change came first", g.Number, g.View)
@@ -179,6 +190,8 @@ func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(conte
 			return now.State, nil
 		case now.Trouble != "":
 			return "", featurestore.Unavailablef("generation %d of view %q does not get on, the one before goes on answering: %s", g.Number, g.View, now.Trouble)
+		case waits != "":
+			return "", featurestore.Unavailablef("generation %d of view %q does not get on: %s; it goes on by itself then, and waiting for it may be run again", g.Number, g.View, waits)
 		case time.Since(noted) >= backfillNote:
 			noted = time.Now()
 			a.Note("%s", fillText(now.Fill)+still.text(s, now, noted))

@@ -169,6 +169,36 @@ func TestJoinFills(t *testing.T) {
 	}
 }
 
+// Who waits for a generation whose view waits for a person is told so, once that has lasted;
+// not while the generation moves, and not where the view waits for it.
+func TestWaitingForAPerson(t *testing.T) {
+	begin := time.Unix(1_767_000_000, 0)
+	s := stillness{since: begin}
+	g := &node.GenerationStatus{View: "spend", Generation: 2, Fill: &node.FillStatus{Phase: node.PhaseFilling, Of: 9}}
+	gap := worker.Condition{State: "GAP", Reason: "records have expired", Next: "freshet accept-new-topic sales"}
+	of := func(view string, c worker.Condition) *node.Status {
+		return &node.Status{Views: []node.ViewStatus{{View: view, Generation: 1, Condition: c}}}
+	}
+	step := func(after time.Duration, status *node.Status, want string) {
+		t.Helper()
+		if got := s.person(status, g, begin.Add(after)); got != want {
+			t.Errorf("after %s: %q, want %q", after, got, want)
+		}
+	}
+	const told = "generation 1 is GAP: records have expired (next: freshet accept-new-topic sales)"
+	step(0, of("spend", gap), "")
+	step(time.Minute, of("other", gap), "")
+	step(time.Minute, of("spend", gap), "") // it has just become so
+	step(2*time.Minute, of("spend", gap), told)
+	g.Fill = &node.FillStatus{Phase: node.PhaseFilling, Records: 1, Of: 9}
+	step(3*time.Minute, of("spend", gap), "")
+	step(4*time.Minute, of("spend", worker.Condition{State: "RUNNING"}), "")
+	step(5*time.Minute, of("spend", worker.Condition{State: worker.ConditionMixed}), "")
+	step(6*time.Minute, of("spend", worker.Condition{State: worker.ConditionMixed}), "")
+	step(7*time.Minute, of("spend", worker.Condition{State: "HALTED", Reason: "bad records"}), "")
+	step(8*time.Minute, of("spend", worker.Condition{State: "HALTED", Reason: "bad records"}), "generation 1 is HALTED: bad records")
+}
+
 // A generation that does not get on says why: as the view that answers is, what
 // the partitions say, or that nobody says anything.
 func TestWhyAGenerationStandsStill(t *testing.T) {
