@@ -33,13 +33,14 @@ type openArchive struct {
 	source *definition.StreamSource
 	broken atomic.Bool // it takes nothing more: it must be opened anew
 
-	mu     sync.Mutex           // one caller at a time; guards what follows
-	taken  int64                // chunks
-	seen   int64                // of these, by the last tick
-	rested int64                // of these, when it was sealed last
-	new    bool                 // some since is of a partition of which nothing was at rest
-	since  featurestore.Instant // the first tick that saw some
-	last   featurestore.Instant // the last tick that has sealed
+	mu     sync.Mutex                  // one caller at a time; guards what follows
+	fed    map[offline.Partition]int64 // the offset behind what was taken of each
+	taken  int64                       // chunks
+	seen   int64                       // of these, by the last tick
+	rested int64                       // of these, when it was sealed last
+	new    bool                        // some since is of a partition of which nothing was at rest
+	since  featurestore.Instant        // the first tick that saw some
+	last   featurestore.Instant        // the last tick that has sealed
 }
 
 // errArchive is about an archive that takes nothing more.
@@ -67,6 +68,7 @@ func (a *openArchive) take(p offline.Partition, c *decodedPart) error {
 		return a.failed(err)
 	}
 	a.taken++
+	a.fed[p] = max(a.fed[p], c.Through+1)
 	if _, some := a.Next(p); !some {
 		a.new = true
 	}
@@ -90,6 +92,14 @@ func (a *openArchive) handOver() (durable func() error) {
 // idlePart is which part of the time that events may wait until they are at rest lies
 // between two seals of a source of which now and then one comes.
 const idlePart = 12
+
+// end is the offset behind what a partition has at rest, or will have at the next seal.
+func (a *openArchive) end(p offline.Partition) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next, _ := a.Next(p)
+	return max(next, a.fed[p])
+}
 
 // tend seals what has waited for so long, and sooner where nothing has come since the
 // last tick, which this is. The first of a partition is sealed at once: what expired
@@ -134,6 +144,7 @@ func (a *openArchive) release(p offline.Partition) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.rested, a.new, a.since = a.taken, false, 0
+	delete(a.fed, p)
 	return a.failed(a.Release(p))
 }
 
@@ -157,7 +168,7 @@ func (w *Worker) archive(s *definition.StreamSource) (*openArchive, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &openArchive{Archive: opened, source: s}
+	a := &openArchive{Archive: opened, source: s, fed: map[offline.Partition]int64{}}
 	a.broken.Store(damaged) // each arrangement tries again
 	w.archives[s.Name] = a
 	return a, nil

@@ -15,7 +15,7 @@ import (
 // removed. Whoever reads them again, because the store has gone back to an older copy or
 // because they were not at rest yet, would take them for none.
 type compaction struct {
-	rests   int64 // offsets before are at rest; of the goroutine that reads, as the next one
+	rests   int64 // offsets before are at rest, or will be at the next seal
 	applied int64 // the last offset that some view had applied
 	fills   bool  // what is at rest is taken from there, since this arrangement has met such records
 }
@@ -25,6 +25,12 @@ type compaction struct {
 // some view has applied, it is noted that nobody has it: the audit leaves alone what may
 // hold it. The rest has never been anybody's: so a topic that is compacted is read.
 func (p *partition) removed(ctx context.Context, b *logrecord.Batch) error {
+	if len(b.Removed) == 0 {
+		return nil
+	}
+	if p.held { // what was taken since, and no lane has
+		p.compaction.rests = p.archive.end(p.archived())
+	}
 	var lost []offline.Range
 	for _, r := range b.Removed {
 		rested := min(r.To, p.compaction.rests)
@@ -53,14 +59,16 @@ func (p *partition) fromRest(v *View, low int64) bool {
 	return p.compaction.fills && low+1 < p.compaction.rests && p.restsFor(v)
 }
 
-// endOfRest is the offset behind what is at rest of a partition; next is what this
-// process's archive says, of a partition that it holds.
-func (p *partition) endOfRest(ctx context.Context, next int64) (int64, error) {
+// beginCompaction looks where what is at rest ends.
+func (p *partition) beginCompaction(ctx context.Context) error {
+	p.compaction.rests, p.compaction.applied = 0, -1
 	if p.held {
-		return next, nil
+		p.compaction.rests = p.archive.end(p.archived())
+		return nil
 	}
 	ends, err := endsAtRest(ctx, p.history, p.source)
-	return ends[p.archived()].to, err
+	p.compaction.rests = ends[p.archived()].to
+	return err
 }
 
 // noteRemoved notes, before the archive says that it has them, offsets that were applied

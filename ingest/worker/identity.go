@@ -58,10 +58,9 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	if !p.held {
 		from = bounds.End
 	}
-	if p.compaction.rests, err = p.endOfRest(ctx, next); err != nil {
+	if err := p.beginCompaction(ctx); err != nil {
 		return 0, bounds, err
 	}
-	p.compaction.applied = -1
 	for _, v := range p.views() {
 		if err := p.identifyView(ctx, v, bounds, begin, first); err != nil {
 			return 0, bounds, err

@@ -79,7 +79,7 @@ func (nothingKept) Consumed(offline.Partition, int64) error { return nil }
 // takes a slow disk for long.
 func TestStreamGoesOnWhileEventsComeToRest(t *testing.T) {
 	disk := slowDisk{waited: make(chan struct{}), durable: make(chan error)}
-	a := &openArchive{Archive: disk, source: new(definition.StreamSource)}
+	a := &openArchive{Archive: disk, source: new(definition.StreamSource), fed: map[offline.Partition]int64{}}
 	p, chunk := offline.Partition{Generation: 1}, &decodedPart{}
 	ok(t, a.take(p, chunk))
 	ok(t, a.tend(0, time.Minute))
