@@ -34,14 +34,23 @@ func (p *partition) beginnings(ctx context.Context, bounds logrecord.Bounds, arc
 			continue
 		}
 		found, err := agree(ctx, p.log, topicPartition{p.source.Topic, p.number}, bounds, have.prints)
-		if err != nil || found.same < 0 {
+		if err != nil {
 			return b, err
 		}
-		b.before, b.through = before, found.same
-		if found.differs < 0 && have.high < bounds.End {
-			b.through = math.MaxInt64 // all that is there is the same
+		archived := offline.Partition{Generation: g - 1, Partition: p.number}
+		through := int64(math.MaxInt64) // all that is there is the same
+		if found.same < 0 || found.differs >= 0 || have.high >= bounds.End {
+			to := bounds.End
+			if found.differs >= 0 {
+				to = found.differs
+			}
+			through, err = p.cut(ctx, archived, max(found.same, bounds.Start-1), to)
 		}
-		ranges, err := completeRanges(ctx, p.history, p.source, offline.Partition{Generation: g - 1, Partition: p.number})
+		if err != nil || through < bounds.Start {
+			return b, err
+		}
+		b.before, b.through = before, through
+		ranges, err := completeRanges(ctx, p.history, p.source, archived)
 		if err != nil {
 			return b, err
 		}
