@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/freshet/freshet/featurestore"
@@ -100,6 +101,22 @@ func (x Inspector) noteRemoved(ctx context.Context, source string, p offline.Par
 	k := noteOf(offline.Union(append(had.ranges(), added...)...))
 	k.At = at
 	return added, x.keep(ctx, removedNotes, source, p, k)
+}
+
+// Removed is what of a source was applied and is nowhere, because compaction has removed
+// it before it was at rest.
+func (x Inspector) Removed(ctx context.Context, source string) ([]Missing, error) {
+	notes, err := x.notes(ctx, removedNotes, source)
+	left := map[offline.Partition][]offline.Range{}
+	for p, k := range notes {
+		left[p] = k.ranges()
+	}
+	return missingOf(source, left), err
+}
+
+// RemovedText says so in words, of one source.
+func RemovedText(removed []Missing) string {
+	return fmt.Sprintf("compaction of the topic has removed records that were applied and not at rest (%s): the values that answer count them, and what is built anew does not", rangesText(removed))
 }
 
 // nowhere is what of a source was applied and is nowhere: a person has accepted that it is

@@ -154,17 +154,16 @@ func TestAppliedAndRemovedBeforeItWasAtRest(t *testing.T) {
 		t.Errorf("later, the audit has found %+v", s)
 	}
 	p.right(view, 1)
-	notes, err := p.inspector().notes(t.Context(), removedNotes, "orders")
-	ok(t, err)
-	var noted []int64
-	for _, k := range notes {
-		for _, r := range k.ranges() {
+	p.eventually("it is said", func() bool { return len(p.worker.Removed()) > 0 })
+	var said []int64
+	for _, m := range p.worker.Removed() {
+		for _, r := range m.Ranges {
 			for at := r.From; at < r.To; at++ {
-				noted = append(noted, at)
+				said = append(said, at)
 			}
 		}
 	}
-	if !slices.Equal(noted, removed) {
-		t.Errorf("noted are %v, removed were %v", noted, removed)
+	if !slices.Equal(said, removed) {
+		t.Errorf("removed were %v, and it says %v", removed, said)
 	}
 }

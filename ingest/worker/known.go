@@ -159,7 +159,7 @@ func (m *Missing) Offsets() (n int64) {
 // still gives it; what a person has accepted is not.
 func (x Inspector) NotHeld(ctx context.Context, s *definition.StreamSource) ([]Missing, error) {
 	left, _, err := x.notHeld(ctx, s)
-	return missingOf(s, left), err
+	return missingOf(s.Name, left), err
 }
 
 // Missing looks for what is missing of a source, of whose logs one is read now; what a
@@ -177,7 +177,7 @@ func (x Inspector) Missing(ctx context.Context, s *definition.StreamSource, gene
 			}
 		}
 	}
-	return missingOf(s, left), nil
+	return missingOf(s.Name, left), nil
 }
 
 // notHeld is what is noted to have been at rest, and neither is nor was accepted, and
@@ -204,11 +204,11 @@ func (x Inspector) notHeld(ctx context.Context, s *definition.StreamSource) (lef
 	return left, held, nil
 }
 
-func missingOf(s *definition.StreamSource, left map[offline.Partition][]offline.Range) []Missing {
+func missingOf(source string, left map[offline.Partition][]offline.Range) []Missing {
 	var out []Missing
 	for p, ranges := range left {
 		if len(ranges) > 0 {
-			out = append(out, Missing{online.Partition{Source: s.Name, Generation: p.Generation, Number: p.Partition}, ranges})
+			out = append(out, Missing{online.Partition{Source: source, Generation: p.Generation, Number: p.Partition}, ranges})
 		}
 	}
 	slices.SortFunc(out, func(a, b Missing) int { return a.Partition.Compare(b.Partition) })

@@ -94,9 +94,13 @@ func (w *Worker) lookAtRest(ctx context.Context, s *definition.StreamSource, log
 	if err != nil {
 		return err
 	}
+	removed, err := x.Removed(ctx, s.Name)
+	if err != nil {
+		return err
+	}
 	w.mu.Lock()
 	before := w.missing[s.Name]
-	w.missing[s.Name] = missing
+	w.missing[s.Name], w.removed[s.Name] = missing, removed
 	w.noted[s.Name] = s
 	w.mu.Unlock()
 	switch {
@@ -136,11 +140,23 @@ func (w *Worker) noteRest() {
 }
 
 // Missing is what was at rest and is not any more, as this process saw last.
-func (w *Worker) Missing() (out []Missing) {
+func (w *Worker) Missing() []Missing {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(w.missing)) {
-		out = append(out, w.missing[name]...)
+	return bySource(w.missing)
+}
+
+// Removed is what was applied and is nowhere, because compaction has removed it before it
+// was at rest, as this process saw last.
+func (w *Worker) Removed() []Missing {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bySource(w.removed)
+}
+
+func bySource(of map[string][]Missing) (out []Missing) {
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		out = append(out, of[name]...)
 	}
 	return out
 }

@@ -130,6 +130,7 @@ type Worker struct {
 	topics    map[string]int                      // theirs, with the partitions that it has seen
 	logs      map[string]uint32                   // the generation under which each source's topic is read
 	missing   map[string][]Missing                // what was at rest of a source and is not any more
+	removed   map[string][]Missing                // what was applied, and compaction removed before it was at rest
 	noted     map[string]*definition.StreamSource // those of which what is at rest is noted
 	unlikely  map[string]bool                     // archived files whose records the log does not have, though it has others in their place
 }
@@ -159,7 +160,7 @@ func New(c Config) *Worker {
 	}
 	return &Worker{
 		c: c, progress: newProgress(), done: make(chan struct{}), members: members{joiner: c.Group, name: c.GroupName}, losses: newLosses(c.Losses, c.Project),
-		missing: map[string][]Missing{}, noted: map[string]*definition.StreamSource{}, unlikely: map[string]bool{},
+		missing: map[string][]Missing{}, removed: map[string][]Missing{}, noted: map[string]*definition.StreamSource{}, unlikely: map[string]bool{},
 		views: map[online.Generation]*running{}, aside: map[online.Generation]aside{}, archives: map[string]*openArchive{},
 	}
 }

@@ -157,7 +157,7 @@ func join(s, said *node.Status) {
 		}
 	}
 	for _, x := range said.Archives {
-		if i := slices.IndexFunc(s.Archives, func(a node.ArchiveStatus) bool { return a.Source == x.Source }); len(x.Lost) == 0 {
+		if i := slices.IndexFunc(s.Archives, func(a node.ArchiveStatus) bool { return a.Source == x.Source }); len(x.Lost)+len(x.Removed) == 0 {
 			continue
 		} else if i >= 0 {
 			s.Archives[i] = x

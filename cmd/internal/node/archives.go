@@ -216,6 +216,10 @@ type ArchiveStatus struct {
 	// Lost is what was at rest, and is neither there nor in the log any more, as an ingester knows, or whoever gives the status.
 	Lost []LostRest `json:"lost,omitempty"`
 
+	// Removed is what was applied, and compaction of the topic had removed before it was at
+	// rest, as an ingester knows.
+	Removed []LostRest `json:"removed,omitempty"`
+
 	Partitions []ArchivedPartition `json:"partitions"`
 }
 

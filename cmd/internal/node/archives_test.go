@@ -7,7 +7,10 @@ import (
 	"github.com/freshet/freshet/cmd/internal/settings"
 	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/offline/archive"
+	"github.com/freshet/freshet/featurestore/online"
+	"github.com/freshet/freshet/ingest/worker"
 )
 
 const day = featurestore.Day
@@ -69,5 +72,18 @@ fields: {user: string}
 		if n := NeedsOf(p)["clicks"]; n.View != want || n.All != (want == "ever") {
 			t.Errorf("%+v, want %s", n, want)
 		}
+	}
+}
+
+// What compaction of a topic had removed before it was at rest is said at its source, beside
+// what is said of that already.
+func TestRemovedIsSaid(t *testing.T) {
+	removed := []worker.Missing{{Partition: online.Partition{Source: "orders", Generation: 1, Number: 2}, Ranges: []offline.Range{{From: 31, To: 33}, {From: 40, To: 41}}}}
+	got := withRemoved([]ArchiveStatus{{Source: "clicks", Note: "as it is"}, {Source: "orders", Note: "first"}}, removed)
+	if got[0].Note != "as it is" || got[0].Removed != nil {
+		t.Errorf("of another source: %+v", got[0])
+	}
+	if s := got[1]; !strings.HasPrefix(s.Note, "first; compaction of the topic") || !strings.Contains(s.Note, "partition 2: offsets 31 to 32, 40 to 40") || len(s.Removed) != 1 || s.Removed[0].Offsets[1].From != 40 {
+		t.Errorf("%+v", s)
 	}
 }

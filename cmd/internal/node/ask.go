@@ -18,6 +18,7 @@ type said struct {
 	rereading  map[online.Generation]worker.Rereading
 	audit      worker.AuditStatus
 	missing    []worker.Missing
+	removed    []worker.Missing
 }
 
 // asking is the question that is under way: one at a time, which all who ask share.
@@ -62,7 +63,7 @@ func (a *asking) begin(w *worker.Worker) *asked {
 		now := &asked{done: make(chan struct{})}
 		a.now = now
 		go func() {
-			now.said = said{answered: true, counts: w.ViewCounts(), conditions: w.Conditions(), troubles: w.Troubles(), rereading: w.Rereading(), audit: w.AuditStatus(), missing: w.Missing()}
+			now.said = said{answered: true, counts: w.ViewCounts(), conditions: w.Conditions(), troubles: w.Troubles(), rereading: w.Rereading(), audit: w.AuditStatus(), missing: w.Missing(), removed: w.Removed()}
 			a.mu.Lock()
 			a.now = nil
 			a.mu.Unlock()

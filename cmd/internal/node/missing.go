@@ -78,6 +78,19 @@ func withMissing(list []ArchiveStatus, missing []worker.Missing) []ArchiveStatus
 	return list
 }
 
+// withRemoved adds what compaction has removed before it was at rest.
+func withRemoved(list []ArchiveStatus, removed []worker.Missing) []ArchiveStatus {
+	for i := range list {
+		s := &list[i]
+		own := slices.DeleteFunc(slices.Clone(removed), func(m worker.Missing) bool { return m.Source != s.Source })
+		if len(own) > 0 {
+			s.Removed = LostOf(own)
+			s.Note = strings.TrimPrefix(s.Note+"; "+worker.RemovedText(own), "; ")
+		}
+	}
+	return list
+}
+
 // withLoss adds what is lost of a source to the archives: a folder that is gone has no
 // other entry.
 func withLoss(list []ArchiveStatus, lost *RestLoss) []ArchiveStatus {

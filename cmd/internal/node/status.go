@@ -84,7 +84,7 @@ func (p *Parts) status(c *service.Catalog, w *worker.Worker, predictions *predlo
 	if log.silent != nil {
 		s.Log = log.silent.Error()
 	}
-	s.Archives = withMissing(p.archiveStatuses(), said.missing)
+	s.Archives = withRemoved(withMissing(p.archiveStatuses(), said.missing), said.removed)
 	if predictions != nil {
 		stats := predictions.Stats()
 		s.Predictions = &stats
