@@ -2,10 +2,13 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
+	"github.com/freshet/freshet/featurestore"
 	"github.com/freshet/freshet/featurestore/definition"
+	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
 
@@ -165,5 +168,29 @@ func TestAppliedAndRemovedBeforeItWasAtRest(t *testing.T) {
 	}
 	if !slices.Equal(said, removed) {
 		t.Errorf("removed were %v, and it says %v", removed, said)
+	}
+}
+
+// An entity is not folded anew from a log that lacks what compaction has removed, while it is
+// not at rest.
+func TestCompactedLogIsNotReplayed(t *testing.T) {
+	p, view := newActivity(t)
+	p.random("orders", 0, 215, 30)
+	p.compact("orders", 0, 12, 20)
+	s := view.Bindings[bindingOf(view, "orders")].Source
+	w := New(p.config())
+	replay := func(from, to int64) (events int, err error) {
+		err = w.replayLog(t.Context(), s, partition0("orders", 0), offline.Range{From: from, To: to}, func(c *Chunk) { events += c.events() })
+		return events, err
+	}
+	for _, whole := range [][2]int64{{0, 12}, {13, 20}, {21, 30}} {
+		if n, err := replay(whole[0], whole[1]); err != nil || n == 0 {
+			t.Errorf("%v: %d events, %v", whole, n, err)
+		}
+	}
+	for _, lacks := range [][2]int64{{0, 13}, {12, 14}, {13, 30}} {
+		if n, err := replay(lacks[0], lacks[1]); !errors.Is(err, featurestore.ErrUnavailable) || n > 0 {
+			t.Errorf("%v: %d events, %v", lacks, n, err)
+		}
 	}
 }

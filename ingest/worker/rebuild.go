@@ -16,6 +16,7 @@ import (
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/decode"
+	"github.com/freshet/freshet/ingest/logrecord"
 )
 
 // rebuild makes damaged entities anew from history and log, and says so: an
@@ -169,7 +170,8 @@ func (w *Worker) replayable(ctx context.Context, v *View, p online.Partition, re
 	return nil
 }
 
-// replayLog gives what the log holds of a range of a partition.
+// replayLog gives what the log holds of a range of a partition. What compaction has removed
+// of it may have been applied: whether it counts is known once it is at rest.
 func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p online.Partition, rest offline.Range, each func(*Chunk)) (err error) {
 	d, err := decode.New(s, decode.Options{Replay: p.Generation == offline.FilesGeneration, Schemas: w.c.Schemas})
 	if err != nil {
@@ -185,6 +187,9 @@ func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p on
 		batch, err := reader.Next(ctx)
 		if err != nil {
 			return err
+		}
+		if i := slices.IndexFunc(batch.Removed, func(r logrecord.Offsets) bool { return r.From < rest.To && r.To > from }); i >= 0 {
+			return featurestore.Unavailablef("compaction has removed records from offset %d on, which are not at rest yet", batch.Removed[i].From)
 		}
 		var decoded decode.Batch
 		for i := range batch.Records {
