@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/featurestore"
-	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/offline"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
@@ -134,15 +133,7 @@ func TestAppliedAndRemovedBeforeItWasAtRest(t *testing.T) {
 	p.start()
 	p.right(view, 1)
 	p.stop() // at rest
-	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
-		a, err := p.realArchive(s)
-		return crashing{a}, err
-	}
-	p.random("orders", 0, 208, 25)
-	p.start()
-	p.right(view, 1)
-	p.stop()
-	p.openArchive = nil
+	p.crashAfter(view, 208, 25)
 	removed := []int64{31, 33, 34, 35, 36, 40, 50}
 	p.compact("orders", 0, removed...)
 	p.auditing()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/freshet/freshet/featurestore/definition"
 	"github.com/freshet/freshet/featurestore/online"
 	"github.com/freshet/freshet/ingest/logrecord"
 )
@@ -32,21 +33,28 @@ func TestCutOffLogCountsOnce(t *testing.T) {
 			_, err := p.log.Produce(t.Context(), "orders", 0, slices.Clone(now))
 			ok(t, err)
 			p.start()
-			_ = p.gap("activity", "orders")
-			for i := range now {
-				if now[i].Offset = int64(i); i < c.kept {
-					now[i].Value = nil // it counts under the old log
-				}
-			}
-			id := partition0("orders", 0)
-			id.Generation++
-			p.sent[id] = now
-			p.accept("orders")
-			p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
-			p.right(view, 1)
-			p.newGeneration(view)
-			p.stop()
-			p.wantArchived(view)
+			p.goOn(view, "orders", now, c.kept)
 		})
 	}
+}
+
+// goOn accepts what a topic holds now, of which the first records count under the log
+// before, and wants all to count once, in a view that is built later too.
+func (p *plant) goOn(view *definition.StreamView, topic string, now []logrecord.Record, kept int) {
+	p.t.Helper()
+	_ = p.gap("activity", topic)
+	for i := range now {
+		if now[i].Offset = int64(i); i < kept {
+			now[i].Value = nil
+		}
+	}
+	id := partition0(topic, 0)
+	id.Generation++
+	p.sent[id] = now
+	p.accept(topic)
+	p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
+	p.right(view, 1)
+	p.newGeneration(view)
+	p.stop()
+	p.wantArchived(view)
 }

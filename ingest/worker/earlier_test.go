@@ -1,10 +1,6 @@
 package worker
 
-import (
-	"testing"
-
-	"github.com/freshet/freshet/featurestore/online"
-)
+import "testing"
 
 // Where a store fails over to an older copy, and the log is lost with what that copy
 // lacks, the way on is `accept-new-topic`: what is at rest of the old log counts then, once,
@@ -18,21 +14,7 @@ func TestEarlierLogIsFilledFromRest(t *testing.T) {
 			p, view := newActivity(t)
 			_, after := p.loseBoth(view, c.partitions, c.kept, c.others)
 			p.start()
-			_ = p.gap("activity", "clicks")
-			for i := range after {
-				if after[i].Offset = int64(i); i < c.kept {
-					after[i].Value = nil // it counts under the old log
-				}
-			}
-			id := partition0("clicks", 0)
-			id.Generation++
-			p.sent[id] = after
-			p.accept("clicks")
-			p.eventually("it is live again", func() bool { return p.state("activity", 1) == online.StateLive })
-			p.right(view, 1)
-			p.newGeneration(view)
-			p.stop()
-			p.wantArchived(view)
+			p.goOn(view, "clicks", after, c.kept)
 		})
 	}
 }

@@ -17,6 +17,20 @@ func (a crashing) Close() error {
 	return a.Archive.(interface{ Abandon() error }).Abandon()
 }
 
+// crashAfter applies records of orders by an ingester that ends before they are at rest.
+func (p *plant) crashAfter(view *definition.StreamView, seed uint64, n int) {
+	p.t.Helper()
+	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
+		a, err := p.realArchive(s)
+		return crashing{a}, err
+	}
+	p.random("orders", 0, seed, n)
+	p.start()
+	p.right(view, 1)
+	p.stop()
+	p.openArchive = nil
+}
+
 // What was applied of a log that is gone, and was not at rest, stays in the
 // store: the audit leaves it alone, and a person is told how much it is.
 func TestLostTail(t *testing.T) {
@@ -25,15 +39,7 @@ func TestLostTail(t *testing.T) {
 	p.start()
 	p.right(view, 1)
 	p.stop() // at rest
-	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
-		a, err := p.realArchive(s)
-		return crashing{a}, err
-	}
-	p.random("orders", 0, 66, 25)
-	p.start()
-	p.right(view, 1)
-	p.stop()
-	p.openArchive = nil
+	p.crashAfter(view, 66, 25)
 	p.again("orders", 1)
 	p.random("orders", 0, 67, 40)
 	p.start()
