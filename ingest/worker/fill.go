@@ -152,7 +152,10 @@ func (w *Worker) caughtUp(r *running) bool {
 			return false
 		}
 	}
-	own := map[online.Partition]bool{}
+	if r.own == nil {
+		r.own = map[online.Partition]ownEnd{}
+	}
+	reached, now := true, w.c.Now()
 	for _, p := range w.parts {
 		if _, reads := v.binding[p.source.Name]; !reads {
 			continue
@@ -160,11 +163,10 @@ func (w *Worker) caughtUp(r *running) bool {
 		if !slices.Contains(p.views(), v) {
 			return false
 		}
-		own[p.id()] = true
-		s, ok := w.progress.status(p.id())
-		if !ok || !p.begun.Load() || s.Through < s.End-1 || v.Lowest(p.id()) < s.Through || v.Highest(p.id()) >= s.End {
-			return false
-		}
+		reached = r.reaches(p, w.progress, now) && reached // all are looked at
+	}
+	if !reached {
+		return false
 	}
 	for _, id := range w.foreign(v) {
 		if far, asked := r.far[id]; !asked || !v.passed(id, far) {
@@ -225,7 +227,7 @@ func (w *Worker) askEnds(ctx context.Context) error {
 		s := r.view.laneState()
 		answers := s == online.StateLive && r.state != registry.Building
 		if !r.full || answers || s != r.asked {
-			r.far, r.asked = nil, s // somebody has halted since, or goes on: what was passed before says nothing
+			r.far, r.own, r.asked = nil, nil, s // somebody has halted since, or goes on: what was passed before says nothing
 		}
 		if !r.full || answers {
 			continue

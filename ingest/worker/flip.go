@@ -46,7 +46,7 @@ func (w *Worker) flip(ctx context.Context) error {
 // now: where another process has halted it since, or does so before this one looks again,
 // what they had to pass before says nothing of that. The caller holds the worker's mu.
 func (r *running) spend() {
-	r.far, r.asked = nil, online.StateLive
+	r.far, r.own, r.asked = nil, nil, online.StateLive
 }
 
 // takeOver makes generations live. Their lanes are ready first: who sees the registry's

@@ -28,5 +28,6 @@ type running struct {
 
 	// far is what is known of the others' partitions, from when this one first asked.
 	far   map[online.Partition]farEnd
-	asked online.State // that its lanes had then
+	own   map[online.Partition]ownEnd // of this process's, when it looked last
+	asked online.State                // that its lanes had then
 }
