@@ -33,6 +33,7 @@ func (p *partition) removed(ctx context.Context, b *logrecord.Batch) error {
 		p.compaction.rests = p.archive.end(p.archived())
 	}
 	var lost []offline.Range
+	var of []appliedBefore
 	for _, r := range b.Removed {
 		rested := min(r.To, p.compaction.rests)
 		lacks := func(v *View) bool { return p.restsFor(v) && v.Lowest(p.id()) < rested-1 }
@@ -42,17 +43,54 @@ func (p *partition) removed(ctx context.Context, b *logrecord.Batch) error {
 		}
 		if behind := (offline.Range{From: max(r.From, p.compaction.rests), To: min(r.To, p.compaction.applied+1)}); !behind.Empty() {
 			lost = append(lost, behind)
+			for _, v := range p.views() {
+				if had := (appliedBefore{v.Name(), v.ID().Number}); v.Highest(p.id()) >= behind.From && !slices.Contains(of, had) {
+					of = append(of, had)
+				}
+			}
 		}
 	}
 	if len(lost) == 0 || !p.held { // the archive is not fed: once it is, it is read from where it ends
 		return nil
 	}
-	return p.noteGone(ctx, lost)
+	return p.noteGone(ctx, lost, of)
 }
 
 // restsFor reports whether what is at rest is what a view would read of the log: it comes
-// to rest by the newest definition.
-func (p *partition) restsFor(v *View) bool { return slices.Contains(p.readings[0].views, v) }
+// to rest by the newest definition. A view of an older one, as one that answers while the
+// next is built, finds in it what it needs where fields were only added, or it does not
+// read those that have changed.
+func (p *partition) restsFor(v *View) bool {
+	return slices.Contains(p.readings[0].views, v) || restsAs(p.source, &v.view.Bindings[v.binding[p.source.Name]])
+}
+
+// restsAs reports whether records that come to rest by a definition of a source give what
+// a view needs of them by its own.
+func restsAs(by *definition.StreamSource, b *definition.Binding) bool {
+	s := b.Source
+	columns := len(by.Columns) >= len(s.Columns) && slices.Equal(by.Columns[:len(s.Columns)], s.Columns)
+	if by.Format != s.Format || by.Separator != s.Separator || by.KeyForm != s.KeyForm || !columns || !sameSchema(by.Schema, s.Schema) || !sameTime(by.Timestamp, s.Timestamp) ||
+		fieldName(by, by.Key) != fieldName(s, s.Key) || fieldName(by, by.EventID) != fieldName(s, s.EventID) || fieldName(by, by.Sequence) != fieldName(s, s.Sequence) {
+		return false
+	}
+	for _, i := range neededOf(b) {
+		f := &s.Fields[i]
+		if !slices.ContainsFunc(by.Fields, func(n definition.Field) bool {
+			return n.Name == f.Name && n.Type.Equal(f.Type) && n.PII == f.PII && slices.Equal(n.At(), f.At())
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// fieldName is the name of a field of a source; "" for an index that is none.
+func fieldName(s *definition.StreamSource, index int) string {
+	if index < 0 {
+		return ""
+	}
+	return s.Fields[index].Name
+}
 
 // fromRest reports whether a view that stands at low goes on from what is at rest of a log
 // that is compacted.
@@ -74,12 +112,12 @@ func (p *partition) beginCompaction(ctx context.Context) error {
 
 // noteRemoved notes, before the archive says that it has them, offsets that were applied
 // and never came to rest.
-func (w *Worker) noteRemoved(source string, id offline.Partition) func(context.Context, []offline.Range) error {
-	return func(ctx context.Context, lost []offline.Range) error {
+func (w *Worker) noteRemoved(source string, id offline.Partition) func(context.Context, []offline.Range, []appliedBefore) error {
+	return func(ctx context.Context, lost []offline.Range, of []appliedBefore) error {
 		if !w.c.NoteRest {
 			return nil
 		}
-		added, err := w.inspector().noteRemoved(ctx, source, id, lost, w.c.Now())
+		added, err := w.inspector().noteRemoved(ctx, source, id, lost, of, w.c.Now())
 		if len(added) > 0 {
 			w.c.Logger.Error("compaction has removed records that were applied and not at rest: the values that answer count them, and what is built anew does not; the audit leaves alone what may hold them",
 				"source", source, "log", id.Generation, "partition", id.Partition, "offsets", offsetsText(added))
@@ -89,17 +127,19 @@ func (w *Worker) noteRemoved(source string, id offline.Partition) func(context.C
 }
 
 // noteRemoved adds to what is noted of a partition, and gives what is new.
-func (x Inspector) noteRemoved(ctx context.Context, source string, p offline.Partition, lost []offline.Range, at featurestore.Instant) (added []offline.Range, err error) {
+func (x Inspector) noteRemoved(ctx context.Context, source string, p offline.Partition, lost []offline.Range, of []appliedBefore, at featurestore.Instant) (added []offline.Range, err error) {
 	before, err := x.notes(ctx, removedNotes, source)
 	if err != nil {
 		return nil, err
 	}
 	had := before[p]
-	if added = offline.Without(lost, had.ranges()...); len(added) == 0 {
+	added = offline.Without(lost, had.ranges()...)
+	of = slices.DeleteFunc(of, func(a appliedBefore) bool { return slices.Contains(had.Of, a) })
+	if len(added) == 0 && len(of) == 0 {
 		return nil, nil
 	}
 	k := noteOf(offline.Union(append(had.ranges(), added...)...))
-	k.At = at
+	k.At, k.Of = at, append(had.Of, of...)
 	return added, x.keep(ctx, removedNotes, source, p, k)
 }
 
@@ -119,15 +159,23 @@ func RemovedText(removed []Missing) string {
 	return fmt.Sprintf("compaction of the topic has removed records that were applied and not at rest (%s): the values that answer count them, and what is built anew does not", rangesText(removed))
 }
 
-// nowhere is what of a source was applied and is nowhere: a person has accepted that it is
-// lost, or compaction has removed it.
-func (w *Worker) nowhere(ctx context.Context, s *definition.StreamSource) (map[online.Partition]restNote, error) {
-	out, err := w.acceptedOf(ctx, s)
-	if err != nil || !w.c.NoteRest {
-		return nil, err
+// nowhere is what of a source a generation has applied and is nowhere: compaction has removed
+// it, or, where it may be of before, a person has accepted that it is lost.
+func (w *Worker) nowhere(ctx context.Context, s *definition.StreamSource, v *View, before bool) (out map[online.Partition]restNote, err error) {
+	if !w.c.NoteRest {
+		return nil, nil
+	}
+	out = map[online.Partition]restNote{}
+	if before {
+		if out, err = w.acceptedOf(ctx, s); err != nil {
+			return nil, err
+		}
 	}
 	removed, err := w.notesOf(ctx, removedNotes, s)
 	for p, k := range removed {
+		if !slices.Contains(k.Of, appliedBefore{v.Name(), v.ID().Number}) {
+			continue
+		}
 		had := out[p]
 		both := noteOf(offline.Union(append(had.ranges(), k.ranges()...)...))
 		both.At = max(had.At, k.At)

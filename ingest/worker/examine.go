@@ -27,7 +27,7 @@ type examination struct {
 	lost map[online.Partition]int64
 
 	dropped map[online.Partition]offline.Dropped // by retention, from history
-	gone    map[online.Partition]restNote        // what was applied and is nowhere, where states of before are looked at
+	gone    map[online.Partition]restNote        // what the view has applied, or may have, and is nowhere
 
 	otherwise []Otherwise
 	letters   map[string]int // by source, dead letters of other definitions that the view's own reads
@@ -64,14 +64,12 @@ const examineStep = 100
 // examine draws a sample and compares it.
 func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, error) {
 	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}, gone: map[online.Partition]restNote{}, letters: map[string]int{}}
-	if by.before {
-		for i := range v.view.Bindings {
-			gone, err := w.nowhere(ctx, v.view.Bindings[i].Source)
-			if err != nil {
-				return nil, err
-			}
-			maps.Copy(x.gone, gone)
+	for i := range v.view.Bindings {
+		gone, err := w.nowhere(ctx, v.view.Bindings[i].Source, v, by.before)
+		if err != nil {
+			return nil, err
 		}
+		maps.Copy(x.gone, gone)
 	}
 	var err error
 	if x.otherwise, err = w.otherwise(ctx, v); err != nil {

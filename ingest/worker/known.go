@@ -31,6 +31,13 @@ type restNote struct {
 	Ranges  [][2]int64           `json:"ranges"`           // of offsets, half-open, ascending and apart
 	At      featurestore.Instant `json:"at,omitempty"`     // when it was accepted, or seen to be removed: microseconds
 	Reason  string               `json:"reason,omitempty"` // why
+	Of      []appliedBefore      `json:"of,omitempty"`     // who had applied what was removed
+}
+
+// appliedBefore is a generation that has applied offsets of which records are nowhere.
+type appliedBefore struct {
+	View       string `json:"view"`
+	Generation uint32 `json:"generation"`
 }
 
 func noteOf(ranges []offline.Range) restNote {

@@ -41,8 +41,8 @@ type partition struct {
 	readings   []reading
 	progress   *Progress
 	rebuild    func(context.Context, *damagedError) error
-	wasAtRest  func(context.Context, offline.Range) (bool, error) // whether offsets are known to have been at rest
-	noteGone   func(context.Context, []offline.Range) error       // that offsets were applied, and are nowhere
+	wasAtRest  func(context.Context, offline.Range) (bool, error)            // whether offsets are known to have been at rest
+	noteGone   func(context.Context, []offline.Range, []appliedBefore) error // that offsets were applied, and are nowhere
 	spent      *spending
 	chunk      chunkSize
 	turn       *turns             // to apply a chunk, among the partitions of the source

@@ -33,7 +33,7 @@ func (w *Worker) rebuild(ctx context.Context, e *damagedError) error {
 		return err
 	}
 	for i := range v.view.Bindings {
-		if gone, err := w.nowhere(ctx, v.view.Bindings[i].Source); err == nil && len(gone) > 0 {
+		if gone, err := w.nowhere(ctx, v.view.Bindings[i].Source, v, true); err == nil && len(gone) > 0 {
 			w.c.Logger.Warn("history lacks what was lost and accepted, or compaction has removed: what is folded again has it not", "source", v.view.Bindings[i].Source.Name)
 		}
 	}
