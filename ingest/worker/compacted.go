@@ -98,6 +98,19 @@ func (p *partition) fromRest(v *View, low int64) bool {
 	return p.compaction.fills && low+1 < p.compaction.rests && p.restsFor(v)
 }
 
+// unrestedError is that compaction has removed records of a partition that are not at rest
+// yet, or never were: whether they count is known once the archive is as far. That passes.
+type unrestedError struct {
+	partition online.Partition
+	from      int64
+}
+
+func (e *unrestedError) Error() string {
+	return fmt.Sprintf("compaction has removed records of source %q, partition %d, from offset %d on, which are not at rest yet", e.partition.Source, e.partition.Number, e.from)
+}
+
+func (e *unrestedError) Unwrap() error { return featurestore.ErrUnavailable }
+
 // beginCompaction looks where what is at rest ends.
 func (p *partition) beginCompaction(ctx context.Context) error {
 	p.compaction.rests, p.compaction.applied = 0, -1

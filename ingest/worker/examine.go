@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,9 +23,10 @@ type examination struct {
 	sample  *sample
 	through map[online.Partition]int64 // the last offset of which the sample has everything
 
-	// lost are the partitions of logs that are gone, of which lanes have applied
-	// more than is at rest: the last offset that is.
-	lost map[online.Partition]int64
+	// lost are the partitions of logs that are gone, or that lack what compaction has
+	// removed, of which lanes have applied more than is at rest: the last offset that is.
+	lost     map[online.Partition]int64
+	unrested map[online.Partition]bool // of these, those of the second kind
 
 	dropped map[online.Partition]offline.Dropped // by retention, from history
 	gone    map[online.Partition]restNote        // what the view has applied, or may have, and is nowhere
@@ -63,7 +65,7 @@ const examineStep = 100
 
 // examine draws a sample and compares it.
 func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, error) {
-	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, dropped: map[online.Partition]offline.Dropped{}, gone: map[online.Partition]restNote{}, letters: map[string]int{}}
+	x := &examination{w: w, view: v, sample: newSample(v.view, v.laneCount(), by), through: map[online.Partition]int64{}, lost: map[online.Partition]int64{}, unrested: map[online.Partition]bool{}, dropped: map[online.Partition]offline.Dropped{}, gone: map[online.Partition]restNote{}, letters: map[string]int{}}
 	for i := range v.view.Bindings {
 		gone, err := w.nowhere(ctx, v.view.Bindings[i].Source, v, by.before)
 		if err != nil {
@@ -79,7 +81,7 @@ func (w *Worker) examine(ctx context.Context, v *View, by sampling) (*examined, 
 	if err != nil {
 		return nil, err
 	}
-	if err := x.draw(ctx, lanes); err != nil {
+	if err := x.drawWhole(ctx, lanes); err != nil {
 		return nil, err
 	}
 	out := &examined{Otherwise: x.otherwise, Letters: x.letters}
@@ -122,6 +124,20 @@ func (x *examination) lanes(ctx context.Context) ([]online.Lane, error) {
 		}
 	}
 	return lanes, nil
+}
+
+// drawWhole takes the sample, of partitions that lack what compaction has removed and that is
+// not at rest yet as far as they are.
+func (x *examination) drawWhole(ctx context.Context, lanes []online.Lane) error {
+	for {
+		err := x.draw(ctx, lanes)
+		var unrested *unrestedError
+		if !errors.As(err, &unrested) || x.unrested[unrested.partition] {
+			return err
+		}
+		x.unrested[unrested.partition] = true
+		x.sample = newSample(x.view.view, x.view.laneCount(), x.sample.sampling)
+	}
 }
 
 // draw takes the sample, with all of its records up to where the lanes stand.
@@ -174,14 +190,15 @@ func (x *examination) draw(ctx context.Context, lanes []online.Lane) error {
 	return nil
 }
 
-// leaveLost ends the partitions of logs that are gone where what is at rest ends.
+// leaveLost ends the partitions of logs that are gone, or lack something, where what is at
+// rest ends.
 func (x *examination) leaveLost(ctx context.Context, s *definition.StreamSource, through map[online.Partition]int64) error {
 	reached, err := x.w.atRest(ctx, s, through)
 	if err != nil {
 		return err
 	}
 	for p, to := range through {
-		if reached[p] < to && x.w.gone(p) {
+		if reached[p] < to && (x.w.gone(p) || x.unrested[p]) {
 			x.lost[p], through[p] = reached[p], reached[p]
 		}
 	}
@@ -237,6 +254,10 @@ func (x *examination) follow(ctx context.Context, need map[online.Partition]int6
 		err = x.w.replayable(ctx, x.view, p, more)
 		if err == nil {
 			err = x.w.replayLog(ctx, s, p, more, func(c *Chunk) { x.sample.take(c, i) })
+		}
+		if errors.As(err, new(*unrestedError)) {
+			x.lost[p] = from // no entity that has more is compared
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("view %q: %w: source %q partition %d: %w", x.view.Name(), errRebuild, s.Name, p.Number, err)

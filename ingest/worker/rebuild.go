@@ -189,7 +189,7 @@ func (w *Worker) replayLog(ctx context.Context, s *definition.StreamSource, p on
 			return err
 		}
 		if i := slices.IndexFunc(batch.Removed, func(r logrecord.Offsets) bool { return r.From < rest.To && r.To > from }); i >= 0 {
-			return featurestore.Unavailablef("compaction has removed records from offset %d on, which are not at rest yet", batch.Removed[i].From)
+			return &unrestedError{p, batch.Removed[i].From}
 		}
 		var decoded decode.Batch
 		for i := range batch.Records {
