@@ -114,8 +114,24 @@ func (w *Worker) fillAll(ctx context.Context, v *View) error {
 		if err := w.sayDropped(ctx, v, b.Source); err != nil {
 			return err
 		}
+		if err := w.sayRemoved(ctx, v, b.Source); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// sayRemoved says what a fill could not read because a topic's compaction had removed it
+// before it was at rest.
+func (w *Worker) sayRemoved(ctx context.Context, v *View, s *definition.StreamSource) error {
+	if !w.c.NoteRest {
+		return nil
+	}
+	removed, err := w.inspector().Removed(ctx, s.Name)
+	if len(removed) > 0 {
+		w.c.Logger.Warn(RemovedText(removed), "view", v.Name(), "generation", v.ID().Number, "source", s.Name)
+	}
+	return err
 }
 
 // sayDropped says what a fill could not read because retention has dropped it, and

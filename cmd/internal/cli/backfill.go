@@ -177,9 +177,12 @@ func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(conte
 		if err != nil {
 			return "", first(context.Cause(ctx), err)
 		}
+		if noted.IsZero() {
+			a.noteRemoved(s)
+		}
 		now, waits := find(s.Generations, g), ""
 		if now != nil {
-			waits = still.person(s, now, time.Now())
+			waits = still.stuck(s, now, time.Now())
 		}
 		switch {
 		case now == nil:
@@ -188,10 +191,8 @@ func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(conte
 			return "", featurestore.Invalidf("generation %d of view %q is broken, the one before goes on answering: %s", g.Number, g.View, now.Reason)
 		case now.State != string(registry.Building):
 			return now.State, nil
-		case now.Trouble != "":
-			return "", featurestore.Unavailablef("generation %d of view %q does not get on, the one before goes on answering: %s", g.Number, g.View, now.Trouble)
 		case waits != "":
-			return "", featurestore.Unavailablef("generation %d of view %q does not get on: %s; it goes on by itself then, and waiting for it may be run again", g.Number, g.View, waits)
+			return "", featurestore.Unavailablef("generation %d of view %q does not get on: %s; it goes on by itself once that is over, and waiting for it may be run again", g.Number, g.View, waits)
 		case time.Since(noted) >= backfillNote:
 			noted = time.Now()
 			a.Note("%s", fillText(now.Fill)+still.text(s, now, noted))
@@ -200,6 +201,15 @@ func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(conte
 		case <-ticker.C:
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// noteRemoved says of which sources history lacks what was applied.
+func (a *App) noteRemoved(s *node.Status) {
+	for _, x := range s.Archives {
+		if len(x.Removed) > 0 {
+			a.Note("note: source %s: %s", x.Source, x.Note)
 		}
 	}
 }

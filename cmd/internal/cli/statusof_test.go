@@ -169,19 +169,21 @@ func TestJoinFills(t *testing.T) {
 	}
 }
 
-// Who waits for a generation whose view waits for a person is told so, once that has lasted;
-// not while the generation moves, and not where the view waits for it.
+// Who waits for a generation that does not get on is told so once that has lasted, as where
+// its view waits for a person; not while the generation moves, nor where the view waits for
+// it, nor where a part was away for a moment.
 func TestWaitingForAPerson(t *testing.T) {
 	begin := time.Unix(1_767_000_000, 0)
 	s := stillness{since: begin}
 	g := &node.GenerationStatus{View: "spend", Generation: 2, Fill: &node.FillStatus{Phase: node.PhaseFilling, Of: 9}}
 	gap := worker.Condition{State: "GAP", Reason: "records have expired", Next: "freshet accept-new-topic sales"}
+	halted, running := worker.Condition{State: "HALTED", Reason: "bad records"}, worker.Condition{State: "RUNNING"}
 	of := func(view string, c worker.Condition) *node.Status {
 		return &node.Status{Views: []node.ViewStatus{{View: view, Generation: 1, Condition: c}}}
 	}
 	step := func(after time.Duration, status *node.Status, want string) {
 		t.Helper()
-		if got := s.person(status, g, begin.Add(after)); got != want {
+		if got := s.stuck(status, g, begin.Add(after)); got != want {
 			t.Errorf("after %s: %q, want %q", after, got, want)
 		}
 	}
@@ -189,14 +191,20 @@ func TestWaitingForAPerson(t *testing.T) {
 	step(0, of("spend", gap), "")
 	step(time.Minute, of("other", gap), "")
 	step(time.Minute, of("spend", gap), "") // it has just become so
+	step(time.Minute+9*time.Second, of("spend", gap), "")
 	step(2*time.Minute, of("spend", gap), told)
 	g.Fill = &node.FillStatus{Phase: node.PhaseFilling, Records: 1, Of: 9}
 	step(3*time.Minute, of("spend", gap), "")
-	step(4*time.Minute, of("spend", worker.Condition{State: "RUNNING"}), "")
+	step(4*time.Minute, of("spend", running), "")
 	step(5*time.Minute, of("spend", worker.Condition{State: worker.ConditionMixed}), "")
 	step(6*time.Minute, of("spend", worker.Condition{State: worker.ConditionMixed}), "")
-	step(7*time.Minute, of("spend", worker.Condition{State: "HALTED", Reason: "bad records"}), "")
-	step(8*time.Minute, of("spend", worker.Condition{State: "HALTED", Reason: "bad records"}), "generation 1 is HALTED: bad records")
+	step(7*time.Minute, of("spend", halted), "")
+	step(8*time.Minute, of("spend", halted), "generation 1 is HALTED: bad records")
+	step(8*time.Minute, of("spend", running), "")
+	g.Trouble = "the store is away"
+	step(9*time.Minute, of("spend", running), "")
+	step(9*time.Minute+3*time.Second, of("spend", running), "")
+	step(10*time.Minute, of("spend", running), "the store is away")
 }
 
 // A generation that does not get on says why: as the view that answers is, what

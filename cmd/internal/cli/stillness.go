@@ -13,31 +13,44 @@ import (
 type stillness struct {
 	fill  node.FillStatus // phase and records that were last seen
 	since time.Time
-	waits time.Time // since when its view waits for a person; zero: it does not
+	waits time.Time // since when it does not get on; zero: it does
 }
 
-// person says what a view, and with it its next generation, waits for a person to do:
-// nothing has moved, and will, before that. "" is nothing, or not for long enough.
-func (s *stillness) person(status *node.Status, g *node.GenerationStatus, at time.Time) string {
-	moved := s.look(g, at)
+// waitsFor is how long a generation may not get on before nobody waits for it any more: a
+// store may be away for some seconds, and an ingester may be started just then that finds
+// that what a view waits for was done.
+const waitsFor = 30 * time.Second
+
+// stuck says why a generation does not get on by itself: it says so, or its view waits for
+// a person. "" is that it does, or that it has not lasted for long enough.
+func (s *stillness) stuck(status *node.Status, g *node.GenerationStatus, at time.Time) string {
+	why := g.Trouble
 	for _, v := range status.Views {
-		if v.View != g.View || v.State == worker.ConditionMixed || !v.StandsStill() { // one that is MIXED waits for this generation
-			continue
+		if why == "" && v.View == g.View && v.State != worker.ConditionMixed && v.StandsStill() { // one that is MIXED waits for this generation
+			why = isText(&v)
 		}
-		if s.waits.IsZero() || moved {
-			s.waits = at
-		}
-		if at.Sub(s.waits) < service.LateAfter {
-			return ""
-		}
-		out := fmt.Sprintf("generation %d is %s: %s", v.Generation, v.State, v.Reason)
-		if v.Next != "" {
-			out += " (next: " + v.Next + ")"
-		}
-		return out
 	}
-	s.waits = time.Time{}
-	return ""
+	moved := s.look(g, at)
+	switch {
+	case why == "":
+		s.waits = time.Time{}
+		return ""
+	case s.waits.IsZero(), moved:
+		s.waits = at
+	}
+	if at.Sub(s.waits) < waitsFor {
+		return ""
+	}
+	return why
+}
+
+// isText is how a view is, and what leads on.
+func isText(v *node.ViewStatus) string {
+	out := fmt.Sprintf("generation %d is %s: %s", v.Generation, v.State, v.Reason)
+	if v.Next != "" {
+		out += " (next: " + v.Next + ")"
+	}
+	return out
 }
 
 // look reports whether a generation has moved.
@@ -62,11 +75,12 @@ func (s *stillness) text(status *node.Status, g *node.GenerationStatus, at time.
 	for _, v := range status.Views {
 		if v.View == g.View && v.Reason != "" {
 			told = true
-			out += fmt.Sprintf("; generation %d is %s: %s", v.Generation, v.State, v.Reason)
-			if v.Next != "" {
-				out += " (next: " + v.Next + ")"
-			}
+			out += "; " + isText(&v)
 		}
+	}
+	if g.Trouble != "" {
+		told = true
+		out += "; " + g.Trouble
 	}
 	for _, p := range status.Partitions {
 		if p.Trouble != "" {
