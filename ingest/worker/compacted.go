@@ -130,7 +130,9 @@ func (w *Worker) noteRemoved(source string, id offline.Partition) func(context.C
 		if !w.c.NoteRest {
 			return nil
 		}
-		added, err := w.inspector().noteRemoved(ctx, source, id, lost, of, w.c.Now())
+		k := noteOf(lost)
+		k.At, k.Of = w.c.Now(), of
+		added, err := w.inspector().noteRemoved(ctx, source, id, k)
 		if len(added) > 0 {
 			w.c.Logger.Error("compaction has removed records that were applied and not at rest: the values that answer count them, and what is built anew does not; the audit leaves alone what may hold them",
 				"source", source, "log", id.Generation, "partition", id.Partition, "offsets", offsetsText(added))
@@ -140,20 +142,20 @@ func (w *Worker) noteRemoved(source string, id offline.Partition) func(context.C
 }
 
 // noteRemoved adds to what is noted of a partition, and gives what is new.
-func (x Inspector) noteRemoved(ctx context.Context, source string, p offline.Partition, lost []offline.Range, of []appliedBefore, at featurestore.Instant) (added []offline.Range, err error) {
+func (x Inspector) noteRemoved(ctx context.Context, source string, p offline.Partition, k restNote) (added []offline.Range, err error) {
 	before, err := x.notes(ctx, removedNotes, source)
 	if err != nil {
 		return nil, err
 	}
 	had := before[p]
-	added = offline.Without(lost, had.ranges()...)
-	of = slices.DeleteFunc(of, func(a appliedBefore) bool { return slices.Contains(had.Of, a) })
-	if len(added) == 0 && len(of) == 0 {
+	added = offline.Without(k.ranges(), had.ranges()...)
+	more := slices.DeleteFunc(slices.Clone(k.Of), func(a appliedBefore) bool { return slices.Contains(had.Of, a) })
+	if len(added) == 0 && len(more) == 0 {
 		return nil, nil
 	}
-	k := noteOf(offline.Union(append(had.ranges(), added...)...))
-	k.At, k.Of = at, append(had.Of, of...)
-	return added, x.keep(ctx, removedNotes, source, p, k)
+	all := noteOf(offline.Union(append(had.ranges(), added...)...))
+	all.At, all.Of = k.At, slices.Concat(had.Of, more)
+	return added, x.keep(ctx, removedNotes, source, p, all)
 }
 
 // Removed is what of a source was applied and is nowhere, because compaction has removed
