@@ -25,12 +25,12 @@ type compaction struct {
 // rest of it goes to the views from history: the stream begins anew. Of what is not, and
 // some view has applied, it is noted that nobody has it: the audit leaves alone what may
 // hold it. The rest has never been anybody's: so a topic that is compacted is read.
-func (p *partition) removed(ctx context.Context, b *logrecord.Batch) error {
+func (p *partition) removed(ctx context.Context, b *logrecord.Batch) (err error) {
 	if len(b.Removed) == 0 {
 		return nil
 	}
-	if p.held { // what was taken since, and no lane has
-		p.compaction.rests = p.archive.end(p.archived())
+	if p.compaction.rests, err = p.endOfRest(ctx); err != nil { // also what came to rest since, and no lane has
+		return err
 	}
 	var lost []offline.Range
 	var of []appliedBefore
@@ -111,16 +111,14 @@ func (e *unrestedError) Error() string {
 
 func (e *unrestedError) Unwrap() error { return featurestore.ErrUnavailable }
 
-// beginCompaction looks where what is at rest ends.
-func (p *partition) beginCompaction(ctx context.Context) error {
-	p.compaction.rests, p.compaction.applied = 0, -1
+// endOfRest is where what is at rest of a partition ends, or will at the next seal; of one
+// whose archive another process holds, what that has sealed.
+func (p *partition) endOfRest(ctx context.Context) (int64, error) {
 	if p.held {
-		p.compaction.rests = p.archive.end(p.archived())
-		return nil
+		return p.archive.end(p.archived()), nil
 	}
 	ends, err := endsAtRest(ctx, p.history, p.source)
-	p.compaction.rests = ends[p.archived()].to
-	return err
+	return ends[p.archived()].to, err
 }
 
 // noteRemoved notes, before the archive says that it has them, offsets that were applied

@@ -176,6 +176,7 @@ func TestSchedulesThatFailed(t *testing.T) {
 	for _, seed := range []uint64{
 		90563621,  // a process made LIVE again and again what another had halted again and again
 		181030913, // compaction removed what was archived, was not at rest before the partition began anew, and had reached no lane
+		185928988, // the same, in the archive of another process, which held it
 		173067813, // a log was replaced between the comparison at the beginning and the first fetch
 	} {
 		if end := e.play(newTape(seed), nil); end.reason != "" {

@@ -58,7 +58,8 @@ func (p *partition) identify(ctx context.Context) (from int64, bounds logrecord.
 	if !p.held {
 		from = bounds.End
 	}
-	if err := p.beginCompaction(ctx); err != nil {
+	p.compaction.applied = -1
+	if p.compaction.rests, err = p.endOfRest(ctx); err != nil {
 		return 0, bounds, err
 	}
 	for _, v := range p.views() {
