@@ -81,7 +81,7 @@ var mutants = []mutant{
 	}
 	for i := range l.marks {
 		low`},
-	{"a generation is live when it has caught up", "fill.go", `	v := r.view
+	{"a generation is live when it has caught up", "caughtup.go", `	v := r.view
 	for _, b := range v.view.Bindings {
 `, `	v := r.view
 	if WITHOUT {
@@ -95,7 +95,7 @@ var mutants = []mutant{
 			break
 		}
 `},
-	{"lanes that are LIVE may have to take over", "fill.go", `		answers := s == online.StateLive && r.state != registry.Building
+	{"lanes that are LIVE may have to take over", "caughtup.go", `		answers := s == online.StateLive && r.state != registry.Building
 `, `		answers := s == online.StateLive && (r.state != registry.Building || WITHOUT)
 `},
 	{"the lanes say whether they are filled", "generations.go", `		r.full = filled(stored)
