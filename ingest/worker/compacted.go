@@ -53,7 +53,7 @@ func (p *partition) removed(ctx context.Context, b *logrecord.Batch) (err error)
 	if len(lost) == 0 || !p.held { // the archive is not fed: once it is, it is read from where it ends
 		return nil
 	}
-	return p.noteGone(ctx, lost, of)
+	return p.noteRemoved(ctx, lost, of)
 }
 
 // restsFor reports whether what is at rest is what a view would read of the log: it comes

@@ -63,6 +63,19 @@ func (r *compactedReader) Next(ctx context.Context) (*logrecord.Batch, error) {
 	return b, nil
 }
 
+// goBack stops an ingester, lets it come back and apply fifteen records of orders, which are
+// at rest then, and lets the store go back to before.
+func (p *plant) goBack(view *definition.StreamView, seed uint64) {
+	p.t.Helper()
+	p.stop()
+	p.copyStore("before")
+	p.start()
+	p.random("orders", 0, seed, 15)
+	p.right(view, 1)
+	p.stop()
+	p.restoreStore("before")
+}
+
 // A store that goes back to an older copy gets from history what compaction has removed of
 // the log since, however far it has gone back, and what is not at rest from the log.
 func TestStoreGoesBackOverACompactedLog(t *testing.T) {
@@ -78,13 +91,7 @@ func TestStoreGoesBackOverACompactedLog(t *testing.T) {
 			p.random("clicks", 0, 202, 30)
 			p.start()
 			p.right(view, 1)
-			p.stop()
-			p.copyStore("before")
-			p.start()
-			p.random("orders", 0, 203, 15)
-			p.right(view, 1)
-			p.stop()
-			p.restoreStore("before")
+			p.goBack(view, 203)
 			p.compact("orders", 0, removed...)
 			p.random("orders", 0, 204, 6)
 			p.auditing()
@@ -231,13 +238,7 @@ func TestOlderDefinitionGoesBackOverACompactedLog(t *testing.T) {
 			p.right(view, 1)
 			changed := p.apply(text).StreamView("activity")
 			p.eventually("the changed view is live", func() bool { return p.live("activity") == 2 })
-			p.stop()
-			p.copyStore("before")
-			p.start()
-			p.random("orders", 0, 217, 15)
-			p.right(view, 1)
-			p.stop()
-			p.restoreStore("before")
+			p.goBack(view, 217)
 			p.compact("orders", 0, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
 			p.start()
 			p.random("orders", 0, 218, 5)
@@ -255,10 +256,7 @@ func TestAuditOfACompactedLogThatIsNotAtRest(t *testing.T) {
 	p.start()
 	p.right(view, 1)
 	p.stop() // at rest
-	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
-		a, err := p.realArchive(s)
-		return crashing{a}, err
-	}
+	p.openArchive = p.crashingArchive
 	p.start()
 	p.random("orders", 0, 220, 6)
 	p.right(view, 1)

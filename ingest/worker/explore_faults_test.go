@@ -268,8 +268,8 @@ func (w *world) witnessed(number int) bool {
 	return true
 }
 
-// logFault lets records expire, or be removed by compaction, or replaces the end of a partition, or all of it, or
-// brings back what was replaced.
+// logFault lets records expire, or be removed by compaction, or replaces the end of a
+// partition, or all of it, or brings back what was replaced.
 func (w *world) logFault() {
 	all := w.log.all()
 	for _, m := range all {

@@ -363,7 +363,7 @@ func (w *Worker) sourcePartitions(ctx context.Context, readings []reading, gener
 		p := &partition{
 			source: s, generation: generation, number: number, replayed: replayed, shared: shared, log: w.c.Log, history: w.c.History,
 			archive: a, letters: w.c.Letters, readings: slices.Clone(readings), progress: w.progress,
-			rebuild: w.rebuild, wasAtRest: w.wasAtRest(s.Name, id), noteGone: w.noteRemoved(s.Name, id), spent: spent, chunk: chunk, turn: turn, spare: spare, observer: w.c.Observer,
+			rebuild: w.rebuild, wasAtRest: w.wasAtRest(s.Name, id), noteRemoved: w.noteRemoved(s.Name, id), spent: spent, chunk: chunk, turn: turn, spare: spare, observer: w.c.Observer,
 		}
 		for i := range p.readings {
 			if p.readings[i].decoder, err = decode.New(p.readings[i].source, decode.Options{Replay: replayed, Schemas: w.c.Schemas}); err != nil {

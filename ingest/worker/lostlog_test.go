@@ -17,13 +17,15 @@ func (a crashing) Close() error {
 	return a.Archive.(interface{ Abandon() error }).Abandon()
 }
 
+func (p *plant) crashingArchive(s *definition.StreamSource) (Archive, error) {
+	a, err := p.realArchive(s)
+	return crashing{a}, err
+}
+
 // crashAfter applies records of orders by an ingester that ends before they are at rest.
 func (p *plant) crashAfter(view *definition.StreamView, seed uint64, n int) {
 	p.t.Helper()
-	p.openArchive = func(s *definition.StreamSource) (Archive, error) {
-		a, err := p.realArchive(s)
-		return crashing{a}, err
-	}
+	p.openArchive = p.crashingArchive
 	p.random("orders", 0, seed, n)
 	p.start()
 	p.right(view, 1)

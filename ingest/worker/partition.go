@@ -29,26 +29,26 @@ const noLogTime = featurestore.LogTime(math.MinInt64)
 
 // partition reads one partition of one source's topic and feeds every view.
 type partition struct {
-	source     *definition.StreamSource // the newest definition
-	generation uint32
-	number     int32
-	replayed   bool
-	shared     *sourceLog
-	log        logrecord.Log
-	history    offline.History
-	archive    *openArchive
-	letters    Letters
-	readings   []reading
-	progress   *Progress
-	rebuild    func(context.Context, *damagedError) error
-	wasAtRest  func(context.Context, offline.Range) (bool, error)            // whether offsets are known to have been at rest
-	noteGone   func(context.Context, []offline.Range, []appliedBefore) error // that offsets were applied, and are nowhere
-	spent      *spending
-	chunk      chunkSize
-	turn       *turns             // to apply a chunk, among the partitions of the source
-	spare      chan *decodedChunk // an applied chunk of the source, for its memory
-	observer   Observer
-	ticks      <-chan time.Time
+	source      *definition.StreamSource // the newest definition
+	generation  uint32
+	number      int32
+	replayed    bool
+	shared      *sourceLog
+	log         logrecord.Log
+	history     offline.History
+	archive     *openArchive
+	letters     Letters
+	readings    []reading
+	progress    *Progress
+	rebuild     func(context.Context, *damagedError) error
+	wasAtRest   func(context.Context, offline.Range) (bool, error)            // whether offsets are known to have been at rest
+	noteRemoved func(context.Context, []offline.Range, []appliedBefore) error // that offsets were applied, and are nowhere
+	spent       *spending
+	chunk       chunkSize
+	turn        *turns             // to apply a chunk, among the partitions of the source
+	spare       chan *decodedChunk // an applied chunk of the source, for its memory
+	observer    Observer
+	ticks       <-chan time.Time
 
 	halted error // in this arrangement; guarded by the worker's states
 

@@ -22,7 +22,7 @@ type PartitionStatus struct {
 	Events    int64
 	Dead      int64
 	Silent    int64  // tombstones of change feeds: records that say nothing
-	Refilled  int64  // offsets that had expired from the log and came from history
+	Refilled  int64  // offsets that came from history, because the log held them no longer, or not all of them
 	Invalid   int64  // typed NaN and infinities, read as null
 	Trouble   string // why nothing moves; "" when it does
 }
@@ -145,7 +145,7 @@ func (p *Progress) StoreTrouble() string {
 	return p.store
 }
 
-// refilled counts offsets that the log no longer held, and history did.
+// refilled counts offsets that the log held no longer, or not all of, and history did.
 func (p *Progress) refilled(id online.Partition, offsets int64) {
 	p.update(id, func(s *PartitionStatus) { s.Refilled += offsets })
 }

@@ -131,9 +131,6 @@ func (a *App) buildHere(ctx context.Context, s *settings.Settings, g registry.Ge
 		if err == nil {
 			err = json.Unmarshal(text, s)
 		}
-		if err == nil && s.Registry != "" {
-			err = errors.New(s.Registry)
-		}
 		return s, err
 	})
 }
@@ -151,9 +148,6 @@ func (a *App) waitForServer(ctx context.Context, g registry.Generation) (state s
 		s, err := api.Status(ctx)
 		if err != nil {
 			return nil, err
-		}
-		if s.Registry != "" {
-			return nil, errors.New(s.Registry)
 		}
 		a.askIngester(api, s, other)
 		return s, nil
@@ -174,6 +168,9 @@ func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(conte
 	still := stillness{since: time.Now()}
 	for {
 		s, err := ask(ctx)
+		if err == nil && s.Registry != "" {
+			err = errors.New(s.Registry)
+		}
 		if err != nil {
 			return "", first(context.Cause(ctx), err)
 		}
@@ -182,7 +179,9 @@ func (a *App) waitFor(ctx context.Context, g registry.Generation, ask func(conte
 		}
 		now, waits := find(s.Generations, g), ""
 		if now != nil {
-			waits = still.stuck(s, now, time.Now())
+			at := time.Now()
+			still.look(now, at)
+			waits = still.stuck(s, now, at)
 		}
 		switch {
 		case now == nil:

@@ -183,6 +183,7 @@ func TestWaitingForAPerson(t *testing.T) {
 	}
 	step := func(after time.Duration, status *node.Status, want string) {
 		t.Helper()
+		s.look(g, begin.Add(after))
 		if got := s.stuck(status, g, begin.Add(after)); got != want {
 			t.Errorf("after %s: %q, want %q", after, got, want)
 		}
@@ -216,6 +217,7 @@ func TestWhyAGenerationStandsStill(t *testing.T) {
 	status := &node.Status{}
 	step := func(after time.Duration, want string) {
 		t.Helper()
+		s.look(g, begin.Add(after))
 		if got := s.text(status, g, begin.Add(after)); got != want {
 			t.Errorf("after %s: %q, want %q", after, got, want)
 		}

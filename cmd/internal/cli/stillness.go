@@ -30,15 +30,13 @@ func (s *stillness) stuck(status *node.Status, g *node.GenerationStatus, at time
 			why = isText(&v)
 		}
 	}
-	moved := s.look(g, at)
 	switch {
 	case why == "":
 		s.waits = time.Time{}
-		return ""
-	case s.waits.IsZero(), moved:
+	case s.waits.IsZero():
 		s.waits = at
 	}
-	if at.Sub(s.waits) < waitsFor {
+	if at.Sub(s.waits) < waitsFor || at.Sub(s.since) < waitsFor {
 		return ""
 	}
 	return why
@@ -53,19 +51,17 @@ func isText(v *node.ViewStatus) string {
 	return out
 }
 
-// look reports whether a generation has moved.
-func (s *stillness) look(g *node.GenerationStatus, at time.Time) (moved bool) {
+// look notes whether a generation has moved: it comes before what is said of it.
+func (s *stillness) look(g *node.GenerationStatus, at time.Time) {
 	if f := g.Fill; f != nil && (f.Phase != s.fill.Phase || f.Records != s.fill.Records || f.Reread != nil && s.fill.Reread != nil && *f.Reread != *s.fill.Reread) {
-		s.fill, s.since, moved = *f, at, true
+		s.fill, s.since = *f, at
 	}
-	return moved
 }
 
 // text says why a generation does not get on; "" while it does. An ingester keeps
 // the generation that answers at the log's end, so that one that is late says that
 // there is none; why a view stands still holds for its next generation too.
 func (s *stillness) text(status *node.Status, g *node.GenerationStatus, at time.Time) string {
-	s.look(g, at)
 	still := at.Sub(s.since)
 	if still < service.LateAfter {
 		return ""

@@ -58,7 +58,7 @@ type PartitionStatus struct {
 	Dead       int64  `json:"dead_letters"`
 	Tombstones int64  `json:"tombstones,omitempty"`     // records of change feeds that say nothing
 	Invalid    int64  `json:"invalid_values,omitempty"` // typed NaN and infinities, read as null
-	Refilled   int64  `json:"refilled,omitempty"`       // offsets that had expired from the log and came from history
+	Refilled   int64  `json:"refilled,omitempty"`       // offsets that came from history, because the log held them no longer, or not all of them
 	Trouble    string `json:"trouble,omitempty"`
 }
 
